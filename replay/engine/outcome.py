@@ -7,21 +7,21 @@ other than recorded but not worse does not. An expectation without a status leav
 Then, unless the target file switches it off, the answer is read as what it is: a JSON-RPC error, an MCP result with
 isError, an error object or an error event of a model, and a model's stream that ends before its layout's end are
 failures whatever the status says (replay/dialects). So are a redirect and a web page, which no model and no MCP server
-answers with.
+answers with. An MCP server's answer that a step expects to ask for input, or to be an error, is none for that.
 
 What a gRPC call is held to is in replay/engine/grpc/outcome.py.
 
 Most steps need none of this. For them `Outcomes.of` says None, and a status below 400 is all that is asked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 import msgspec
 
 from replay.dialects.bodies import family_of_request, read_body
 from replay.dialects.documents import is_web_page
-from replay.dialects.layouts.json_rpc import answer_among, awaited_by
+from replay.dialects.layouts.json_rpc import ERROR_MEMBER, TELLS_OF, answer_among, awaited_by
 from replay.engine.attempt import Attempt, Expectation
 from replay.engine.grpc.descriptors import descriptors_at
 from replay.engine.grpc.outcome import Calls
@@ -29,7 +29,7 @@ from replay.http.codings import uncoded, uncoded_so_far
 from replay.results.types import is_transient, status_class
 from replay.target.routes import ExpectRule, expected_of
 from replay.target.target import Target
-from replay.trace.types import Expect, Step
+from replay.trace.types import Expect, JsonCheck, Step
 from replay.trace.values.expect import expected_statuses, reads_body, unmet
 from replay.trace.values.extracting import MOST_BODY_BYTES
 from replay.wire.types import ALWAYS, NOT_OF_STREAMS
@@ -48,7 +48,7 @@ class Expected:
     family: "rpc" or "model" where the answer is read as such.
     """
 
-    __slots__ = ("_expect", "_recorded_status", "_statuses", "family", "keeps_body")
+    __slots__ = ("_expect", "_expected_faults", "_recorded_status", "_statuses", "family", "keeps_body")
 
     def __init__(
         self, expect: Expect | None, recorded_status: int | None, family: str | None, keeps_body: int = 0
@@ -59,6 +59,7 @@ class Expected:
             None if recorded_status is None or is_transient(recorded_status) else recorded_status
         )
         self.family = family
+        self._expected_faults = () if expect is None else tuple(_faults_named(expect))
         looks = self._expect is not None and (reads_body(self._expect) or bool(self._expect.header))
         self.keeps_body = ALWAYS if looks else NOT_OF_STREAMS if family is not None else keeps_body
 
@@ -87,12 +88,25 @@ class Expected:
                 attempt.error = "redirect"
                 attempt.why = NOT_LED_ON.format(attempt.status, _ANSWERERS[self.family])
                 return
-            attempt.error = _fault_of(attempt, self.family)
+            fault = _fault_of(attempt, self.family)
+            attempt.error = None if fault in self._expected_faults else fault
 
     def _expects_status(self, status: int) -> bool:
         if self._statuses is not None:
             return status in self._statuses
         return status < 400 or (status == self._recorded_status and status < 500)
+
+
+def _faults_named(expect: Expect) -> Iterator[str]:
+    """What an answer may say that went wrong, since the step expects it to say so."""
+    for pointer, check in expect.json.items():
+        said, fault = TELLS_OF.get(pointer, (msgspec.UNSET, ""))
+        if fault and type(check.equals) is type(said) and check.equals == said:
+            yield fault
+            continue
+        is_of_error = pointer == ERROR_MEMBER or pointer.startswith(f"{ERROR_MEMBER}/")
+        if is_of_error and check.exists is not False and check != JsonCheck():
+            yield "rpc_error"
 
 
 def _is_as_recorded(attempt: Attempt) -> bool:

@@ -13,7 +13,7 @@ from replay.target.errors import TargetError
 from replay.target.file import load_target
 from replay.target.routes import ExpectRule
 from replay.target.target import Target
-from replay.trace.types import Expect, LlmCall, McpCall, Recorded, Request, Step
+from replay.trace.types import Expect, JsonCheck, LlmCall, McpCall, Recorded, Request, Step
 from replay.wire.types import ALWAYS, NOT_OF_STREAMS
 from tests.support.attempts import attempt
 
@@ -36,6 +36,35 @@ def outcome(one, status=200, body=b"", target=None, request_body=b"", headers=()
         return ("status_5xx" if status >= 500 else "status_4xx" if status >= 400 else None), None
     expected.settle(ended)
     return ended.error, ended.check
+
+
+ASKS = b'{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{}}}'
+FAILS = b'{"jsonrpc":"2.0","id":1,"result":{"isError":true,"content":[]}}'
+REFUSES = b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no"}}'
+
+
+@pytest.mark.parametrize(
+    ("pointer", "check", "body", "ends"),
+    [
+        ("/result/resultType", JsonCheck(equals="input_required"), ASKS, (None, None)),
+        ("/result/resultType", JsonCheck(equals="input_required"), FAILS, ("check", "json /result/resultType equals")),
+        ("/result/resultType", JsonCheck(exists=True), ASKS, ("input_required", None)),
+        ("/result/isError", JsonCheck(equals=True), FAILS, (None, None)),
+        ("/result/isError", JsonCheck(type="boolean"), FAILS, ("tool_error", None)),
+        ("/result/content", JsonCheck(type="array"), FAILS, ("tool_error", None)),
+        ("/error/code", JsonCheck(equals=-32602), REFUSES, (None, None)),
+        ("/error", JsonCheck(exists=True), REFUSES, (None, None)),
+        ("/error/data", JsonCheck(exists=False), REFUSES, ("rpc_error", None)),
+        ("/error", JsonCheck(), REFUSES, ("rpc_error", None)),
+        ("/errors", JsonCheck(exists=False), REFUSES, ("rpc_error", None)),
+    ],
+)  # fmt: skip
+def test_what_a_step_expects_an_mcp_server_to_say_is_no_failure(pointer, check, body, ends):
+    call = Step(
+        "a", "mcp", "search", mcp=McpCall("tools/call", tool="search"), expect=Expect(json={pointer: check})
+    )
+
+    assert outcome(call, body=body, request_body=RPC) == ends
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,21 @@ Sources: https://www.jsonrpc.org/specification, https://modelcontextprotocol.io/
 https://modelcontextprotocol.io/specification/2026-07-28/basic
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from replay.dialects.documents import MOST_BYTES, read_document
 from replay.dialects.facts import Facts
 from replay.dialects.mcp import ASKS_CLIENT, LISTEN
 from replay.dialects.sse import EventCutter, fields_of
 from replay.dialects.types import Dialect, Document, Shown
+
+TELLS_OF: Mapping[str, tuple[Any, str]] = {
+    "/result/isError": (True, "tool_error"),
+    "/result/resultType": ("input_required", "input_required"),
+}
+"""What an answer says where, and what is then wrong with it."""
+ERROR_MEMBER = "/error"
 
 
 class Awaited(NamedTuple):
