@@ -6,8 +6,6 @@ from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.measures.blocks import (
     are_enough,
     blocks_of,
-    codes_in,
-    count_of,
     stretches_of,
     variance_shown_by,
 )
@@ -33,10 +31,10 @@ def cold_tail_interval(run: Evidence) -> tuple[float, float] | None:
         return None
     stretches = stretches_of(columns)
     blocks = blocks_of([columns], stretches)
-    count = count_of(blocks)
+    count = blocks.n
     if not are_enough(count, stretches, None, CONFIDENCE):
         return None
-    codes = codes_in(columns, blocks)[columns.session]
+    codes = blocks.of[0][columns.session]
     response_ms = (columns.end_ns - columns.intended_ns) / 1e6
     resampling = Resampling(count, count, is_paired=True, variance_shown=variance_shown_by(count, stretches))
     (lift,) = quantile_differences(

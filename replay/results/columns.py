@@ -106,9 +106,12 @@ class Columns(NamedTuple):
         return found
 
     def where(self, rows: Flags) -> "Columns":
-        """These rows alone; sessions keep their codes and their makespans."""
+        """These rows alone; sessions keep their codes and their makespans. Of all rows nothing is copied."""
+        if rows.all():
+            return self
+        taken = _picker(rows)
         of_rows: dict[str, Any] = {
-            name: value[rows]
+            name: taken(value)
             for name, value in zip(self._fields, self, strict=True)
             if isinstance(value, np.ndarray) and name not in ("makespan_ns", "cut")
         }

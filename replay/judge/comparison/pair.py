@@ -11,8 +11,6 @@ from replay.judge.measures.blocks import (
     LEAST_BLOCKS,
     are_enough,
     blocks_of,
-    codes_in,
-    count_of,
     stretches_of,
     variance_shown_by,
 )
@@ -68,14 +66,17 @@ class Pair:
         self.b = [run.columns for run in b.runs]
         self.is_paired = mode in ("paired", "sequential")
         self.stretches = min(stretches_of(columns) for columns in (*self.a, *self.b))
-        blocks_a = blocks_of([*self.a, *self.b] if self.is_paired else self.a, self.stretches)
-        blocks_b = blocks_a if self.is_paired else blocks_of(self.b, self.stretches)
-        self._maps_a = [codes_in(columns, blocks_a) for columns in self.a]
-        self._maps_b = [codes_in(columns, blocks_b) for columns in self.b]
+        if self.is_paired:
+            count, of = blocks_of([*self.a, *self.b], self.stretches)
+            counts = count, count
+            self._maps_a, self._maps_b = of[: len(self.a)], of[len(self.a) :]
+        else:
+            blocks_a, blocks_b = blocks_of(self.a, self.stretches), blocks_of(self.b, self.stretches)
+            counts = blocks_a.n, blocks_b.n
+            self._maps_a, self._maps_b = blocks_a.of, blocks_b.of
         named = [{session for columns in side for session in columns.sessions} for side in (self.a, self.b)]
         self.sessions = len(named[0] | named[1]) if self.is_paired else len(named[0]) + len(named[1])
         self.cut = int(sum(np.count_nonzero(columns.cut_sessions) for columns in (*self.a, *self.b)))
-        counts = count_of(blocks_a), count_of(blocks_b)
         shown = variance_shown_by(max(counts), self.stretches)
         self.resampling = Resampling(*counts, self.is_paired, variance_shown=shown)
         self._sizes: dict[_Key, tuple[Size, Size]] = {}

@@ -19,8 +19,6 @@ import numpy as np
 from replay.judge.measures.blocks import (
     are_enough,
     blocks_of,
-    codes_in,
-    count_of,
     stretches_of,
     variance_shown_by,
 )
@@ -104,7 +102,7 @@ def against_baselines(
         return _predicted(slo, observed, known, confidence) if is_scatter_known else None
     if len(known) == 1 and slo.statistic == "quantile" and not is_open:
         stretches = min(stretches_of(one.columns) for one in (run, *baselines))
-        blocks = min(count_of(blocks_of([one.columns], stretches)) for one in (run, *baselines))
+        blocks = min(blocks_of([one.columns], stretches).n for one in (run, *baselines))
         if are_enough(blocks, stretches, slo.q, confidence):
             return _by_resampling(slo, run, baselines[0], limit, confidence, stretches)
     own = _with_baseline_width(interval, observed, slo, others)
@@ -116,13 +114,13 @@ def _by_resampling(
 ) -> Interval | None:
     assert slo.q is not None
     ours, theirs = blocks_of([run.columns], stretches), blocks_of([baseline.columns], stretches)
-    own = _in_blocks(slo, run, codes_in(run.columns, ours))
-    base = _in_blocks(slo, baseline, codes_in(baseline.columns, theirs))
+    own = _in_blocks(slo, run, ours.of[0])
+    base = _in_blocks(slo, baseline, theirs.of[0])
     base = msgspec.structs.replace(base, values=base.values * (slo.limit.factor or 1.0))
     if min(own.n, base.n) < least_n(slo.q, confidence):
         return Interval(None, None)
-    shown = variance_shown_by(count_of(ours), stretches)
-    resampling = Resampling(count_of(theirs), count_of(ours), is_paired=False, variance_shown=shown)
+    shown = variance_shown_by(ours.n, stretches)
+    resampling = Resampling(theirs.n, ours.n, is_paired=False, variance_shown=shown)
     found = quantile_differences(resampling, base, own, (slo.q,))[0]
     if found is None:
         return None

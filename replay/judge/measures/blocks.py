@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import inf, isinf
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from replay.judge.measures.metrics import measured, starts_of
 from replay.judge.statistics.quantile import least_n
 from replay.judge.statistics.sample import in_time
 from replay.results.columns import Codes, Columns
+from replay.results.histogram import Int64s
 
 BLOCKS = 64
 """As many parts of a run are drawn as one."""
@@ -31,20 +33,56 @@ def stretches_of(columns: Columns) -> float:
     return sample.n / tied.tau if tied.is_significant else inf
 
 
-def blocks_of(runs: Sequence[Columns], stretches: float = inf) -> dict[str, int]:
-    """The block of each session: sessions that start one after the other, at most BLOCKS of them, and each at least two
-    of the run's stretches (stretches_of) long.
+class Blocks(NamedTuple):
+    """n: how many there are. of: of each run, by its own session codes, the block that a session is of."""
+
+    n: int
+    of: list[Codes]
+
+
+def blocks_of(runs: Sequence[Columns], stretches: float = inf) -> Blocks:
+    """Blocks of sessions that start one after the other, at most BLOCKS of them, and each at least two of the runs'
+    stretches (stretches_of) long. A session of the same name is the same one in all of these runs.
 
     What a pause of one target does to the sessions of a moment it does once; resampled session by session it would
     count as often as there are sessions in it. So would a queue, which all sessions of a stretch wait in.
     """
-    starts: dict[str, int] = {}
-    for columns in runs:
-        for session, start in zip(columns.sessions, starts_of(columns).tolist(), strict=True):
-            starts[session] = min(start, starts.get(session, start))
-    order = sorted(starts, key=lambda session: (starts[session], session))
-    blocks = int(max(1, min(BLOCKS, len(order), stretches / _STRETCHES_A_BLOCK)))
-    return {session: n * blocks // len(order) for n, session in enumerate(order)}
+    names, common = _common(runs)
+    starts: Int64s = np.full(len(names), np.iinfo(np.int64).max)
+    for columns, own in zip(runs, common, strict=True):
+        np.minimum.at(starts, own, starts_of(columns))
+    sessions = len(names)
+    count = int(max(1, min(BLOCKS, sessions, stretches / _STRETCHES_A_BLOCK))) if sessions else 0
+    block = np.empty(sessions, np.int32)
+    block[_in_order(starts, names)] = np.arange(sessions) * count // max(1, sessions)
+    return Blocks(count, [block[own] for own in common])
+
+
+def _common(runs: Sequence[Columns]) -> tuple[Sequence[str], list[Int64s]]:
+    """The names of all sessions, and where among them those of each run are."""
+    if len(runs) == 1:
+        return runs[0].sessions, [np.arange(len(runs[0].sessions))]
+    at: dict[str, int] = {}
+    common = [
+        np.array([at.setdefault(session, len(at)) for session in columns.sessions], np.int64)
+        for columns in runs
+    ]
+    return list(at), common
+
+
+def _in_order(starts: Int64s, names: Sequence[str]) -> Int64s:
+    """Sessions by when they start, and those of one instant by their names, which of a long run takes longest."""
+    order = np.argsort(starts, kind="stable")
+    in_turn = starts[order]
+    is_tied = np.zeros(len(order), np.bool_)
+    is_tied[1:] = in_turn[1:] == in_turn[:-1]
+    is_tied[:-1] |= is_tied[1:]
+    tied = order[is_tied]
+    if not len(tied):
+        return order
+    rank = np.zeros(len(starts), np.int64)
+    rank[sorted(tied.tolist(), key=names.__getitem__)] = np.arange(len(tied))
+    return np.lexsort((rank, starts))
 
 
 def are_enough(blocks: int, stretches: float, q: float | None, confidence: float) -> bool:
@@ -55,13 +93,3 @@ def are_enough(blocks: int, stretches: float, q: float | None, confidence: float
 def variance_shown_by(blocks: int, stretches: float) -> float:
     """How much of the variance so many blocks show, 0..1: 1 - tau / (2 l) for blocks of l values (Kuensch 1989)."""
     return 1.0 if isinf(stretches) else max(0.5, 1 - blocks / (2 * stretches))
-
-
-def count_of(blocks: dict[str, int]) -> int:
-    """How many blocks there are."""
-    return max(blocks.values(), default=-1) + 1
-
-
-def codes_in(columns: Columns, blocks: dict[str, int]) -> Codes:
-    """The block of each of the run's own session codes."""
-    return np.array([blocks[session] for session in columns.sessions], np.int32)

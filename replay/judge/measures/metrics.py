@@ -139,7 +139,7 @@ def _of_streams(columns: Columns) -> Flags:
 
 def _makespans(columns: Columns, rows: Flags, part: Part) -> Measured:
     """A session's own time, whatever became of its steps, only where part asks for failed ones."""
-    sessions = np.unique(columns.session[rows]).astype(np.int32)
+    sessions = _present(columns.session if rows.all() else columns.session[rows])
     sessions = sessions[columns.makespan_ns[sessions] != ABSENT_NS]
     ok = columns.ok
     if part == "answered" and columns.other_ok is not None:
@@ -157,6 +157,11 @@ def _makespans(columns: Columns, rows: Flags, part: Part) -> Measured:
     whole = _makespans_of(columns, sessions)
     sample = msgspec.structs.replace(whole, values=np.where(failed, np.inf, whole.values))
     return Measured(sample, None, int(np.count_nonzero(failed)), cut=cut)
+
+
+def _present(codes: Codes) -> Codes:
+    """Each code that is among these, the least first."""
+    return np.flatnonzero(np.bincount(codes)).astype(np.int32)
 
 
 def _makespans_of(columns: Columns, sessions: Codes) -> Sample:

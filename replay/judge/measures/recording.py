@@ -21,8 +21,6 @@ import numpy as np
 from replay.judge.measures.blocks import (
     are_enough,
     blocks_of,
-    codes_in,
-    count_of,
     stretches_of,
     variance_shown_by,
 )
@@ -36,7 +34,7 @@ from replay.judge.statistics.repeated import Repeated
 from replay.judge.statistics.resampling import Resampling, mean_difference, quantile_differences
 from replay.judge.statistics.sample import Floats, Sample
 from replay.judge.types import Interval
-from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.columns import ABSENT_NS, Codes, Columns, Flags
 from replay.results.evidence import Evidence
 from replay.results.histogram import Int64s
 from replay.results.types import TRANSIENT_STATUSES, Generator, Summary, TargetFacts
@@ -230,12 +228,12 @@ def _paired_interval(
     """Of the run's figure, such that it lies about the limit as the difference lies about zero."""
     stretches = stretches_of(ours.columns)
     blocks = blocks_of([ours.columns], stretches)
-    if not are_enough(count_of(blocks), stretches, slo.q, confidence):
+    if not are_enough(blocks.n, stretches, slo.q, confidence):
         # Too few to draw again.
         return _beside_known(slo, recording, ours, confidence) or own
-    theirs, mine = (_in_blocks(slo, run, blocks) for run in (recording, ours))
+    theirs, mine = (_in_blocks(slo, run, blocks.of[0]) for run in (recording, ours))
     scaled = Sample(theirs.values * (slo.limit.factor or 1.0), theirs.cluster)
-    count = count_of(blocks)
+    count = blocks.n
     resampling = Resampling(count, count, is_paired=True, variance_shown=variance_shown_by(count, stretches))
     if slo.statistic == "mean":
         if not np.isfinite(mine.values).all():
@@ -268,9 +266,9 @@ def _beside_known(slo: Slo, recording: Evidence, ours: Evidence, confidence: flo
     return Interval(None if np.isinf(low) else low, None if np.isinf(high) else high)
 
 
-def _in_blocks(slo: Slo, run: Evidence, blocks: dict[str, int]) -> Sample:
+def _in_blocks(slo: Slo, run: Evidence, block: Codes) -> Sample:
     sample = measured(run.columns, slo.measure, rows_of(run.columns, slo.selector, slo.window), slo.part).sample
-    return Sample(sample.values, codes_in(run.columns, blocks)[sample.cluster])
+    return Sample(sample.values, block[sample.cluster])
 
 
 def _errors(slo: Slo, run: Evidence, confidence: float) -> HeldToRecording:

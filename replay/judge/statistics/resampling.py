@@ -32,6 +32,8 @@ from replay.results.columns import Codes
 REPLICATES = 2_000
 _CHUNK_CELLS = 4_000_000
 _WINDOW_LEAST = 64
+# To look up what a value weighs and to add it takes as long as to multiply and add so many weights of blocks.
+_MULTIPLIED = 16
 # Fewer would count twice that hits are rare, here and in how far the draws are spread.
 _LEAST_TELLING = 8.0
 _FAILED = 1e15
@@ -258,7 +260,7 @@ class Ordered:
         """The blocks of the values between, in cells: as many as make a draw cheapest, and as there is room for."""
         blocks = self._cluster[low:high]
         n = len(blocks)
-        width = max(ceil((n * self._blocks) ** 0.5), ceil(n * self._blocks / _CHUNK_CELLS))
+        width = max(ceil((n * self._blocks / _MULTIPLIED) ** 0.5), ceil(n * self._blocks / _CHUNK_CELLS))
         cells = ceil(n / width)
         of_each = np.arange(n) // width * self._blocks + blocks
         counts = np.bincount(of_each, minlength=cells * self._blocks).reshape(cells, self._blocks)

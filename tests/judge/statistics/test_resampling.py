@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.judge.statistics import resampling
-from replay.judge.statistics.resampling import Ordered
+from replay.judge.statistics.resampling import Ordered, Resampling, quantile_differences
 from replay.judge.statistics.sample import Sample
 
 
@@ -44,3 +44,16 @@ def test_values_that_stand_block_by_block_are_looked_at_as_quickly(monkeypatch):
 
     assert (ordered.quantiles(weights, 0.5) == 0).all()
     assert len(looks) < 30
+
+
+@pytest.mark.parametrize("multiplied", [0.01, 1, 10_000])
+def test_how_values_are_dealt_to_cells_changes_no_draw(rng, monkeypatch, multiplied):
+    a, b = (Sample(rng.lognormal(size=3000), np.arange(3000, dtype=np.int32) // 100) for _ in range(2))
+    asked = Resampling(30, 30, True, replicates=50), a, b, (0.5, 0.99)
+    expected = quantile_differences(*asked)
+    monkeypatch.setattr(resampling, "_MULTIPLIED", multiplied)
+
+    found = quantile_differences(*asked)
+
+    for one, other in zip(found, expected, strict=True):
+        assert one.bootstrap.tolist() == other.bootstrap.tolist()
