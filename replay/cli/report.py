@@ -26,7 +26,7 @@ from replay.results.merging.whole import make_whole
 from replay.results.record import read_steps, steps_of_session
 from replay.results.rundir import RunDir, RunDirError, no_such_session
 from replay.results.summary import rebuild
-from replay.results.types import MANIFEST_FILE, STEPS_FILE, Manifest
+from replay.results.types import MANIFEST_FILE, STEPS_FILE, Manifest, Summary
 from replay.system.files import write_whole
 from replay.trace.errors import shown_path
 from replay.trials.endings import broken_off, concluded
@@ -71,10 +71,11 @@ def report(
         for path in paths:
             make_whole(path)
     hint_at_columns(*paths)
+    known: dict[Path, Summary] = {}
     if html is not None:
         try:
             with working("making the page", *paths):
-                text = _page(paths)
+                text = _page(paths, known)
             write_whole(html, text)
             _say_written(html)
         except ChartError as error:
@@ -84,7 +85,7 @@ def report(
         _write_verdict(ctx, paths[0])
     for path in paths:
         if session is None:
-            _show(path, as_json)
+            _show(path, as_json, known.get(path))
         else:
             _tell(path, session, as_json)
 
@@ -104,13 +105,15 @@ def _say_written(file: Path) -> None:
     click.echo(f"{shown_path(file)}: written", err=True)
 
 
-def _show(path: Path, as_json: bool) -> None:
+def _show(path: Path, as_json: bool, summary: Summary | None) -> None:
+    """A run or a verdict on stdout. summary: of a run that was read already, as a long one takes a while."""
     verdict = read_verdict(path)
     is_run = (path / MANIFEST_FILE).exists()
     if not is_run and verdict is None:
         RunDir(path).read_manifest()  # says what is missing
-    with working(f"reading {path}", path):
-        summary = rebuild(path, keeps=True) if is_run else None
+    if is_run and summary is None:
+        with working(f"reading {path}", path):
+            summary = rebuild(path, keeps=True)
     if as_json:
         print_json(verdict if summary is None else summary)
         return
@@ -135,27 +138,32 @@ def _tell(path: Path, session: str, as_json: bool) -> None:
 
 
 class _Folder(NamedTuple):
-    """The folders that were named, for a page. path: that of the verdict."""
+    """The folders that were named, for a page. path: that of the verdict. known: gets the figures of what was read."""
 
     paths: tuple[Path, ...]
     path: Path
+    known: dict[Path, Summary]
 
     def runs(self, names: Sequence[str]) -> tuple[list[Evidence], list[Manifest]]:
         found = [path for path in self.paths if (path / MANIFEST_FILE).exists()]
         found = found or [self.path / name for name in names if (self.path / name / MANIFEST_FILE).exists()]
-        return [read_evidence(path) for path in found], [RunDir(path).read_manifest() for path in found]
+        runs = [read_evidence(path) for path in found]
+        self.known.update((path, run.summary) for path, run in zip(found, runs, strict=True))
+        return runs, [RunDir(path).read_manifest() for path in found]
 
     def pilot(self, verdict: PilotVerdict) -> PilotMaterial:
         return material_of(verdict, self.path)
 
 
-def _page(paths: tuple[Path, ...]) -> str:
-    """One page of the runs named and of the first verdict among them; or of a verdict, with the runs it is of."""
+def _page(paths: tuple[Path, ...], known: dict[Path, Summary]) -> str:
+    """One page of the runs named and of the first verdict among them; or of a verdict, with the runs it is of. known:
+    gets the figures of these runs.
+    """
     for path in paths:
         if (verdict := read_verdict(path)) is not None:
-            return renderers_of(verdict).page(verdict, _Folder(paths, path))
+            return renderers_of(verdict).page(verdict, _Folder(paths, path, known))
         RunDir(path).read_manifest()  # says what is missing
-    return run_page(*_Folder(paths, paths[0]).runs(()))
+    return run_page(*_Folder(paths, paths[0], known).runs(()))
 
 
 def _write_verdict(ctx: click.Context, path: Path) -> None:

@@ -120,7 +120,9 @@ def compare_runs(
 ) -> CompareVerdict:
     """Judge runs that were made apart from each other. Raises RunDirError."""
     names = _distinct([path.name or str(path) for path in run_dirs])
-    sides = [Side(name, [read_evidence(path)]) for name, path in zip(names, run_dirs, strict=True)]
+    # A run that is held to itself is not held twice.
+    read = {path: read_evidence(path) for path in dict.fromkeys(run_dirs)}
+    sides = [Side(name, [read[path]]) for name, path in zip(names, run_dirs, strict=True)]
     verdict = _judged(sides, "unpaired", question)
     if question.answers is not None:
         found = judge_recorded(run_dirs, question.answers, question.confidence)
