@@ -10,6 +10,7 @@ import msgspec
 
 from replay.results.types import Generator, GeneratorVerdict
 from replay.words.numbers import milliseconds, number
+from replay.words.phrases import counted
 
 # A generator that is late by this much at the median is not keeping its schedule at all.
 SATURATED_P50_US = 10_000.0
@@ -68,12 +69,12 @@ def judge_generator(vitals: Vitals) -> Generator:
         late_ms = round(vitals.lag_max_us / 1000 + vitals.max_loop_stall_ms, 3)
     if vitals.shortage is not None:
         verdict = "saturated"
-        reasons.insert(0, f"{vitals.shortage}; {vitals.machine_waits} steps had to wait for that")
+        reasons.insert(0, f"{vitals.shortage}; {counted(vitals.machine_waits, 'step')} had to wait for that")
     if vitals.in_flight_waits:
-        reasons.append(f"{vitals.in_flight_waits} steps waited because of --max-in-flight")
+        reasons.append(f"{counted(vitals.in_flight_waits, 'step')} waited because of --max-in-flight")
         verdict = "suspect" if verdict == "ok" else verdict
     if vitals.connection_waits:
-        reasons.append(f"{vitals.connection_waits} steps waited because connections.max was reached")
+        reasons.append(f"{counted(vitals.connection_waits, 'step')} waited because connections.max was reached")
         verdict = "suspect" if verdict == "ok" else verdict
     if verdict == "saturated" and vitals.cpu_percent > FULL_CPU_PERCENT:
         reasons.append(f"this process used {number(vitals.cpu_percent)}% of a core")

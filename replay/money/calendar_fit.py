@@ -18,6 +18,7 @@ import numpy.typing as npt
 from replay.keys import quoted
 from replay.money.calendar import DAYS, Calendar, CalendarError, calendar_of
 from replay.words.numbers import number
+from replay.words.phrases import counted
 
 _HOUR_S = 3600
 _DAY_H, _WEEK_H = 24, 7 * 24
@@ -170,7 +171,9 @@ def _csv_rows(lines: list[tuple[int, str]], where: str) -> Iterator[tuple[int, t
         except csv.Error as cause:
             raise CalendarError(f"{where}, line {n}: is not a row of CSV ({cause}).") from cause
         if len(cells) != len(head):
-            raise CalendarError(f"{where}, line {n}: has {len(cells)} columns where the head has {len(head)}.")
+            raise CalendarError(
+                f"{where}, line {n}: has {counted(len(cells), 'column')}, the head {len(head)}."
+            )
         written = dict(zip(head, cells, strict=True))
         yield n, (column, _row(written["time"].strip(), written[column].strip(), f"{where}, line {n}"))
 

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from replay.money.cost import CostError
 from replay.money.following import HOLD_S, Kept
 from replay.words.numbers import exact, number, percent
+from replay.words.phrases import counted
 
 How = Literal["stated", "measured", "seen"]
 
@@ -121,7 +122,7 @@ def _by_slots(load: Load, slots: float) -> Capacity:
     return Capacity(
         load.peak_rps * slots / load.in_flight,
         "stated",
-        f"one has {number(slots)} requests at once, as stated, of {number(load.in_flight)} at the peak",
+        f"one has {counted(slots, 'request')} at once, as stated, of {number(load.in_flight)} at the peak",
     )
 
 

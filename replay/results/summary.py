@@ -40,7 +40,7 @@ from replay.results.types import (
     TargetFacts,
     WorkerFacts,
 )
-from replay.words.phrases import counted
+from replay.words.phrases import counted, were
 
 _NS = 1_000_000_000
 # The one status of 3xx that leads nowhere else.
@@ -250,7 +250,9 @@ class SummaryFold:
             reasons[reason] = unsent - sum(reasons.values())
         notes = list(manifest.notes)
         if unreadable:
-            notes.append(f"{unreadable} lines of {STEPS_FILE} could not be read and are not in these figures")
+            notes.append(
+                f"{counted(unreadable, 'line')} of {STEPS_FILE} could not be read: left out of these figures"
+            )
         kept_back = self._unsent["read_only"]
         if self._withheld or kept_back:
             notes.append(_read_only_note(self._withheld, kept_back))
@@ -259,9 +261,8 @@ class SummaryFold:
         notes += _handshake_notes(self._failed_handshakes, self._handshakes)
         cut = self._fidelity.cut_sessions()
         if cut:
-            said = "1 session was" if cut == 1 else f"{cut:,} sessions were"
             notes.append(
-                f"{said} cut off before the end, as a step was left unsent; makespans are of the others"
+                f"{were(cut, 'session')} cut off before the end, as a step was left unsent; makespans are of the others"
             )
         notes += _stream_notes(self._unknown_streams, self._dense_streams)
         if manifest.error is not None:
@@ -393,7 +394,7 @@ def redirect_note(redirected: int) -> str:
 def _handshake_notes(failed: int, handshakes: int) -> list[str]:
     if not failed:
         return []
-    said = f"{failed} of {handshakes} requests that open or close sessions with MCP servers failed"
+    said = f"{failed:,} of {counted(handshakes, 'request')} to open or close sessions with MCP servers failed"
     return [f"{said}; a step whose session could not be opened has failed with the same class"]
 
 
@@ -401,8 +402,8 @@ def _stream_notes(unknown: int, dense: int) -> Iterator[str]:
     """unknown: streams in no known layout. dense: those whose usage counts many more tokens than there were events."""
     if unknown:
         yield (
-            f"{unknown} streams are in no layout that is known here: each of their events was counted as a token, and "
-            "whether they ended early is not known"
+            f"the layout of {counted(unknown, 'stream')} is not known here: each event was counted as a token, and "
+            "whether a stream ended early is not known"
         )
     if dense:
         yield (
@@ -412,9 +413,9 @@ def _stream_notes(unknown: int, dense: int) -> Iterator[str]:
 
 
 def _read_only_note(withheld: int, unsent: int) -> str:
-    said = f"read-only: {withheld} requests that may change something were waits of their recorded length"
+    said = f"read-only: in place of {counted(withheld, 'request')} that may change something there were recorded waits"
     if unsent:
-        said += f", and {unsent} that need a value of their answers were left unsent"
+        said += f", and {were(unsent, 'step')} left unsent for want of a value from such an answer"
     return f"{said}; the target bore only the rest of the load"
 
 

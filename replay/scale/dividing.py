@@ -58,4 +58,6 @@ def notes_on(options: RunOptions, targets: Sequence[Target], workers: int) -> li
     divided += sorted({f"connections.max {target.connections.max}" for target in targets})
     if options.budget is not None:
         divided.append(f"--budget {options.budget.words(options.budget.amount)}")
-    return [f"dealt by session to {workers} workers, among which these are divided: {', '.join(divided)}"]
+    return [
+        f"dealt by session to {counted(workers, 'worker')}, among which these are divided: {', '.join(divided)}"
+    ]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from replay.errors import ReplayError
 from replay.words.numbers import count
+from replay.words.phrases import counted
 
 # Files, the event loop and its timers, name look-ups (replay/system/shortage.py keeps 32 of these in reserve).
 _OTHER_DESCRIPTORS = 64
@@ -34,8 +35,8 @@ def check_room(connections: float, workers: int, room: Room) -> None:
     if room.descriptors is not None and needed > room.descriptors:
         raise TooLittleRoom(
             f"The run has some {count(ceil(connections))} connections open at once, {count(needed)} descriptors for "
-            f"each of {workers} workers, and a process of this machine may have {count(room.descriptors)}. Raise it "
-            "with ulimit -Hn, or take more --workers."
+            f"each of {counted(workers, 'worker')}, and a process of this machine may have {count(room.descriptors)}. "
+            "Raise it with ulimit -Hn, or take more --workers."
         )
     if room.ports is not None and connections > room.ports:
         raise TooLittleRoom(

@@ -41,6 +41,7 @@ from replay.system.files import write_whole
 from replay.target.errors import TargetError
 from replay.target.target import Target
 from replay.trace.redaction.shown_urls import shown_url
+from replay.words.phrases import counted, were
 
 _NS = 1_000_000_000
 # Between the events of a simulation nothing has to be looked at.
@@ -148,7 +149,7 @@ def simulated_planes(target: Target) -> list[SimulatedPlane]:
 def _notes(wires: Sequence[SimulatedWire]) -> list[str]:
     notes = []
     if unknown := sum(wire.unknown for wire in wires):
-        notes.append(f"{unknown} steps have no recorded duration; they were answered at once")
+        notes.append(f"{were(unknown, 'step')} recorded without a duration, and answered at once")
     if lost := sum(wire.background_lost for wire in wires):
-        notes.append(f"{lost} requests left background work that was lost with their instance")
+        notes.append(f"{counted(lost, 'request')} left background work that was lost with the instance")
     return notes

@@ -345,7 +345,7 @@ def test_counts_of_sessions_are_not_taken_for_requests():
             b"time,count\nnoon,4\n",
             'log.csv, line 2: "noon" is not a time. Write it as 2026-11-02T14:00, or in seconds since 1970.',
         ),
-        (b"time,count\n2026-11-02\n", "log.csv, line 2: has 1 columns where the head has 2."),
+        (b"time,count\n2026-11-02\n", "log.csv, line 2: has 1 column, the head 2."),
         (
             b"time,count\n2026-11-02T09:00,1\n2026-11-02T12:00,1\n",
             "log.csv: covers 6 hours; it takes a day at least to tell what the hours are like.",

@@ -111,7 +111,7 @@ def test_a_correlated_recording_is_replayed_without_an_error(application, tmp_pa
     said = correlate(plain, "-o", correlated)
 
     assert said.returncode == 0, said.stderr
-    assert said.stdout.endswith(": 3 sessions; 12 places take 12 values in 3 of them\n")
+    assert said.stdout.endswith(": 3 sessions, 3 of them changed: 12 values for 12 places\n")
     assert counts_of(plain, application, tmp_path / "without") == (3, 9)
     assert counts_of(correlated, application, tmp_path / "with") == (12, 0)
     assert "run-" not in correlated.read_text()

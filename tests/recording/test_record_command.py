@@ -94,7 +94,7 @@ def test_a_recording_that_was_killed_is_recovered(record, truth, tmp_path):
     assert refused.returncode == 2
     assert "is there already, left by a recording that was killed." in refused.stderr
     assert (recovered.returncode, recovered.stdout) == (0, f"{recorded.out}: 1 session, 21 steps\n")
-    assert "1 steps did not end while they were recorded" in recovered.stderr
+    assert "1 step did not end while they were recorded" in recovered.stderr
     (session,) = recorded.sessions()
     assert [step.request.path for step in session.steps] == [
         *(f"/done/{n}" for n in range(20)),

@@ -13,7 +13,7 @@ from replay.trace.correlation.correlating import Correlation, Written, find_corr
 from replay.trace.correlation.proposing import Proposal
 from replay.trace.errors import TraceError, shortened, shown_path
 from replay.words.numbers import exact
-from replay.words.phrases import counted
+from replay.words.phrases import counted, were
 
 _LONGEST_STEP = 40
 _DEFAULT_SHARE = 1.0
@@ -79,7 +79,7 @@ def _table(found: Correlation, min_share: float) -> list[str]:
             f"{counted(place.sessions, 'session')}"
         )
     if len(found.redacted) > _MOST_REDACTED:
-        lines.append(f"not known: {len(found.redacted) - _MOST_REDACTED:,} more places")
+        lines.append(f"not known: {counted(len(found.redacted) - _MOST_REDACTED, 'more place')}")
     return lines
 
 
@@ -120,13 +120,16 @@ def _shown(step: str) -> str:
 
 def _report(out: Path | None, written: Written) -> None:
     if written.edges:
-        click.echo(f"{written.edges:,} steps now wait for the one whose value they need", err=True)
+        click.echo(
+            f"{counted(written.edges, 'edge')} added, so that a step waits for the one whose value it needs",
+            err=True,
+        )
     if written.with_braces:
         click.echo(
-            f"{written.with_braces:,} sessions were left as they are: their requests hold {{{{...}}}} of their own",
+            f"{were(written.with_braces, 'session')} left unchanged: requests had {{{{...}}}} of their own already",
             err=True,
         )
     click.echo(
-        f"{shown_path(out)}: {counted(written.sessions, 'session')}; {written.places:,} places take "
-        f"{counted(written.extracts, 'value')} in {written.changed:,} of them"
+        f"{shown_path(out)}: {counted(written.sessions, 'session')}, {written.changed:,} of them changed: "
+        f"{counted(written.extracts, 'value')} for {counted(written.places, 'place')}"
     )

@@ -97,7 +97,7 @@ def _described(found: TraceProfile, top: int) -> list[str]:
     if found.sessions_per_min is not None:
         rows.append(("arrivals", f"{number(found.sessions_per_min)} sessions/min"))
     rows += [
-        ("edges", f"{found.edges:,} ({found.joins:,} steps join several)"),
+        ("edges", f"{found.edges:,} (several meet at {counted(found.joins, 'step')})"),
         ("input tokens", f"{found.input_tokens:,}"),
         ("output tokens", f"{found.output_tokens:,}"),
     ]
@@ -121,15 +121,19 @@ def _described(found: TraceProfile, top: int) -> list[str]:
         lines.append(f"{series.kind:<6}{shortened(series.name, 36):<40}{series.steps:>10,}")
     if len(found.series) > top:
         rest = sum(series.steps for series in found.series[top:])
-        lines.append(f"{'':<6}{f'and {len(found.series) - top} more names':<40}{rest:>10,}")
+        names = f"and {counted(len(found.series) - top, 'more name')}"
+        lines.append(f"{'':<6}{names:<40}{rest:>10,}")
     return lines
 
 
 def _references(counts: dict[str, int]) -> str:
     """The references that a run gives values to, and how many steps use each."""
-    shown = [f"{{{{{name}}}}} in {count:,}" for name, count in sorted(counts.items())[:_MOST_REFERENCES]]
+    shown = [
+        f"{{{{{name}}}}} in {counted(count, 'step')}"
+        for name, count in sorted(counts.items())[:_MOST_REFERENCES]
+    ]
     more = len(counts) - len(shown)
-    return f"{', '.join(shown)}{f' and {more} more' if more > 0 else ''} steps"
+    return f"{', '.join(shown)}{f' and {more} more' if more > 0 else ''}"
 
 
 def _origins(origins: Sequence[str]) -> str:

@@ -277,11 +277,11 @@ def _report(out: Path, written: Written) -> None:
     told = ", ".join(f"{count} by {how}" for how, count in sorted(written.told_by.items()))
     click.echo(escaped(f"sessions told: {told}"), err=True)
     click.echo(
-        f"edges: inferred from times; {written.overlapping} steps began while the step before still ran",
+        f"edges: inferred from times; {counted(written.overlapping, 'step')} began while the step before still ran",
         err=True,
     )
     if written.unfinished:
-        click.echo(f"{written.unfinished} steps did not end while they were recorded", err=True)
+        click.echo(f"{counted(written.unfinished, 'step')} did not end while they were recorded", err=True)
     if written.incomplete:
         click.echo(
             f"{counted(written.incomplete, 'request')} ended before all of the body had come; such a step has the "
@@ -289,5 +289,8 @@ def _report(out: Path, written: Written) -> None:
             err=True,
         )
     if written.cut_bytes:
-        click.echo(f"the journal's last line was cut off ({written.cut_bytes} bytes), and left out", err=True)
+        click.echo(
+            f"the journal's last line was cut off ({counted(written.cut_bytes, 'byte')}), and left out",
+            err=True,
+        )
     click.echo(f"{shown_path(out)}: {counted(written.sessions, 'session')}, {counted(written.steps, 'step')}")

@@ -15,6 +15,7 @@ import msgspec
 from replay.engine.answers.shape import Values
 from replay.trace.redaction.names import REDACTED
 from replay.trace.redaction.secrets import holds_secret, redacted_value, without_secret_shapes
+from replay.words.phrases import counted
 
 _DIGEST_BYTES = 12
 LONGEST_EXAMPLE = 60
@@ -81,7 +82,7 @@ def example_of(values: Values) -> str:
     scalars = values.scalars
     shown = ", ".join(_shown(value, values.names) for value in scalars[:_MOST_SHOWN_OF_LIST])
     if len(scalars) > _MOST_SHOWN_OF_LIST:
-        shown += f", … ({len(scalars)} values)"
+        shown += f", … ({counted(len(scalars), 'value')})"
     return shown if len(shown) <= LONGEST_EXAMPLE else shown[: LONGEST_EXAMPLE - 1] + "…"
 
 
@@ -93,7 +94,7 @@ def _shown(value: Any, names: tuple[str, ...]) -> str:
         return REDACTED
     if isinstance(value, str):
         if len(value) > _LONGEST_LOOKED_AT:
-            return f"a text of {len(value)} characters"
+            return f"a text of {counted(len(value), 'character')}"
         try:
             value = redacted_value(value, without_secret_shapes)
         except RecursionError:

@@ -18,6 +18,7 @@ import msgspec
 from replay.engine.beside.plane_client import ask
 from replay.results.types import PLANE_FILE, PlaneFigures
 from replay.trace.redaction.shown_urls import shown_url
+from replay.words.phrases import counted
 
 _EVERY_S = 1.0
 _ANSWER_S = 2.0
@@ -109,12 +110,13 @@ class PlaneObserver:
         found = []
         if self.missed:
             found.append(
-                f"{self.missed} of {self.polls} polls of {shown_url(self._url)} failed, the last with {self.last_miss}"
+                f"{self.missed:,} of {counted(self.polls, 'poll')} of {shown_url(self._url)} failed, "
+                f"the last with {self.last_miss}"
             )
         if self.unwritten:
             found.append(
-                f"{PLANE_FILE} is full ({_MOST_WRITTEN_BYTES >> 20} MiB): the last {self.unwritten} of {self.polls} "
-                "polls are not in it"
+                f"{PLANE_FILE} is full ({_MOST_WRITTEN_BYTES >> 20} MiB): it lacks the last {self.unwritten:,} of "
+                f"{counted(self.polls, 'poll')}"
             )
         return found
 

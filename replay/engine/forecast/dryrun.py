@@ -28,6 +28,7 @@ from replay.results.types import Forecast, ForecastDestination, ForecastSteps
 from replay.target.secrets import lacks
 from replay.target.target import Target
 from replay.trace.types import Session, Step
+from replay.words.phrases import were
 
 # Of a trace of decades, slowed down: what an array holds.
 _LAST_NS = (1 << 63) - 1
@@ -96,7 +97,7 @@ def foresee(
     if weighing.unfit:
         notes.append(f"gRPC calls that cannot be made: {weighing.unfit}; {weighing.unfit_example}")
     if unknown:
-        notes.append(f"{unknown} steps have no recorded duration; they were taken to end at once")
+        notes.append(f"{were(unknown, 'step')} recorded without a duration, and taken to end at once")
     identical = alike.count
     if identical and (options.knobs.scale > 1 or options.repeat):
         notes.append(

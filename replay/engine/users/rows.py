@@ -18,6 +18,7 @@ from replay.engine.types import RowOrder, RunOptions
 from replay.results.types import DataFacts
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.values.uses import MOST_COLUMNS, Uses
+from replay.words.phrases import counted
 
 MOST_ROWS = 1_000_000
 MOST_FILE_BYTES = 256 << 20
@@ -87,7 +88,8 @@ def notes_on(rows: Rows | None, uses: Uses | None, sessions: int) -> list[str]:
         return [f"no request takes a value from {facts.file}"]
     if facts.rows < sessions:
         return [
-            f"{facts.file} has {facts.rows:,} rows for {sessions:,} sessions, so that some are the same user"
+            f"{facts.file} has {counted(facts.rows, 'row')} for {counted(sessions, 'session')}, so that "
+            "some are the same user"
         ]
     return []
 
@@ -172,7 +174,8 @@ def _read(
         count += 1
         if len(row) != len(names):
             raise TraceError(
-                f"{shown_path(path)}, line {line}: has {len(row)} values, and the header names {len(names)} columns."
+                f"{shown_path(path)}, line {line}: has {counted(len(row), 'value')}, and the header names "
+                f"{counted(len(names), 'column')}."
             )
         if count > MOST_ROWS:
             raise TraceError(f"{shown_path(path)}: has more than {MOST_ROWS:,} rows, the most that are read.")

@@ -37,6 +37,7 @@ from replay.trace.file.stored import StoredBytes, open_lines
 from replay.trace.origins import OriginTally
 from replay.trace.redaction.requests import NO_BODY, Redactor
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
+from replay.words.phrases import counted
 
 _SEPARATOR = "\n🐵🙈🙉\n".encode()
 _READ_BYTES = 1 << 20
@@ -91,7 +92,8 @@ class Gor:
                     )
         if not calls:
             raise TraceError(
-                f"{shown_path(paths[0])}: no requests in {counts.records} records. Is it a capture of GoReplay?"
+                f"{shown_path(paths[0])}: no requests in {counted(counts.records, 'record')}. "
+                "Is it a capture of GoReplay?"
             )
         refuse_unknown_session(paths, options.session_by, (call.session for call in calls))
         ordered = sorted(calls, key=lambda call: call.start_ns)
@@ -107,7 +109,7 @@ class Gor:
             format=FORMAT,
             version=VERSION,
             name=options.name or trace_name(paths),
-            source=f"{self.name}: {len(ordered)} requests in {len(sessions)} session(s)",
+            source=f"{self.name}: {counted(len(ordered), 'request')} in {counted(len(sessions), 'session')}",
             resolution_ms=resolution_ms,
             origins=went_to.origins(),
             attributes={"import": {"format": self.name, **msgspec.to_builtins(counts)}},
@@ -254,7 +256,7 @@ def _session(name: str, calls: Sequence[_Call], first_ns: int, resolution_us: in
 
 
 def _notes(counts: _Counts, requests: int, sessions: int) -> Iterator[str]:
-    yield f"{requests} request(s) of {counts.records} records: {sessions} session(s)."
+    yield f"{requests} request(s) of {counts.records} record(s): {sessions} session(s)."
     if sessions == requests:
         yield "Every request is a session of its own. --session-by names a header that tells what belongs together."
     if counts.without_response:

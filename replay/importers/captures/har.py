@@ -69,6 +69,7 @@ from replay.trace.redaction.responses import MOST_RESPONSE_BYTES, is_json_type, 
 from replay.trace.socket_steps import OpenedSocket, socket_steps
 from replay.trace.types import FORMAT, VERSION, Anchor, Edge, Header, Recorded, Request, Session, Step
 from replay.words.numbers import milliseconds
+from replay.words.phrases import counted
 
 _MOST_BODY_BYTES = 1 << 20
 _MOST_ENTRIES = 1_000_000
@@ -138,7 +139,9 @@ class Har:
         counts.damage.refuse_most()
         if not calls:
             why = "".join(f" Left out: {n} {what}." for what, n in counts.departures.dropped.items())
-            raise TraceError(f"{shown_path(paths[0])}: no HTTP requests in {counts.entries} entries.{why}")
+            raise TraceError(
+                f"{shown_path(paths[0])}: no HTTP requests in {counted(counts.entries, 'entry', 'entries')}.{why}"
+            )
         refuse_unknown_session(
             paths, options.session_by, (call.session for call in calls), ("page", "connection")
         )
@@ -169,7 +172,7 @@ class Har:
             format=FORMAT,
             version=VERSION,
             name=options.name or trace_name(paths),
-            source=f"{self.name}: {len(calls)} requests in {len(sessions)} session(s)",
+            source=f"{self.name}: {counted(len(calls), 'request')} in {counted(len(sessions), 'session')}",
             resolution_ms=resolution_ms if has_times else None,
             origins=_origins(calls),
             attributes={
@@ -510,7 +513,7 @@ def _inferred(
 def _notes(
     counts: _Counts, requests: int, sessions: int, resolution_ms: float | None, options: ImportOptions
 ) -> Iterator[str]:
-    yield f"{requests} request(s) of {counts.entries} entries: {sessions} session(s)."
+    yield f"{requests} request(s) of {counted(counts.entries, 'entry', 'entries')}: {sessions} session(s)."
     if resolution_ms is None:
         spec = options.arrivals or (DEFAULT_ARRIVALS if sessions > 1 else "at-once")
         yield f"No times are recorded. The requests were laid out by --arrivals {spec}."

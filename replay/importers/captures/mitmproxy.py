@@ -54,6 +54,7 @@ from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Sessi
 from replay.trace.values.sockets import as_request
 from replay.websocket.types import BINARY, NORMAL, TEXT
 from replay.words.numbers import milliseconds
+from replay.words.phrases import counted
 
 _LARGEST_FLOW_BYTES = 256 << 20
 _MOST_REQUESTS = 2_000_000
@@ -115,7 +116,7 @@ class Mitmproxy:
         counts, grain, went_to = _Counts(), Grain(_TICK_NS), OriginTally()
         calls = _calls(input_files(paths, ".*"), options, counts, grain, went_to)
         if not calls:
-            raise TraceError(f"{shown_path(paths[0])}: no HTTP requests in {counts.flows} flows.")
+            raise TraceError(f"{shown_path(paths[0])}: no HTTP requests in {counted(counts.flows, 'flow')}.")
         calls.sort(key=lambda call: call.start_us)
         first_us = calls[0].start_us
         if calls[-1].start_us - first_us > LONGEST_MS * 1_000:
@@ -127,7 +128,7 @@ class Mitmproxy:
             format=FORMAT,
             version=VERSION,
             name=options.name or trace_name(paths),
-            source=f"{self.name}: {len(calls)} requests in {len(sessions)} session(s)",
+            source=f"{self.name}: {counted(len(calls), 'request')} in {counted(len(sessions), 'session')}",
             resolution_ms=grain.ms,
             origins=went_to.origins(),
             attributes={
@@ -432,7 +433,7 @@ def _session(
 
 
 def _notes(counts: _Counts, requests: int, sessions: int, resolution_ms: float) -> Iterator[str]:
-    yield f"{requests} request(s) of {counts.flows} flows: {sessions} session(s)."
+    yield f"{requests} request(s) of {counts.flows} flow(s): {sessions} session(s)."
     yield f"{counts.edges.followed} request(s) follow those that had ended, which is inferred from the times."
     yield f"Times are recorded to {milliseconds(resolution_ms)}, by the proxy; they include its own connecting."
     if counts.without_duration:

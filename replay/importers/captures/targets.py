@@ -23,6 +23,7 @@ from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.origins import OriginTally
 from replay.trace.redaction.requests import NO_BODY, Redactor, RequestRedactor
 from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
+from replay.words.phrases import counted
 
 LARGEST_BODY_BYTES = 1 << 20
 
@@ -108,7 +109,7 @@ class Targets:
             format=FORMAT,
             version=VERSION,
             name=options.name or trace_name(paths),
-            source=f"{self.name}: {counts.targets} targets",
+            source=f"{self.name}: {counted(counts.targets, 'target')}",
             origins=went_to.origins(),
             attributes={"import": inferred},
         )

@@ -29,6 +29,7 @@ from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
 from replay.words.numbers import exact, milliseconds, seconds
+from replay.words.phrases import counted
 
 _COLUMNS = ("app", "func", "end_timestamp", "duration")
 _TICK_NS = 100
@@ -97,12 +98,13 @@ class AzureFunctions:
             format=FORMAT,
             version=VERSION,
             name=options.name or trace_name(paths),
-            source=f"{self.name}: {len(starts)} rows",
+            source=f"{self.name}: {counted(len(starts), 'row')}",
             resolution_ms=grain.ms,
             attributes={"import": inferred},
         )
         notes = (
-            f"{len(starts)} calls of {len(functions)} functions in {len(apps)} apps over {seconds(starts.span_s)}.",
+            f"{counted(len(starts), 'call')} of {counted(len(functions), 'function')} "
+            f"in {counted(len(apps), 'app')} over {seconds(starts.span_s)}.",
             f"Durations are recorded to {milliseconds(grain.ms)}, and so are starts, which are ends minus durations.",
             "Not recorded: methods, paths and bodies. Calls are POST /functions/NAME, NAME a pseudonym of func.",
             *damage.notes(),

@@ -27,6 +27,7 @@ from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Session, Step
 from replay.words.numbers import milliseconds, seconds
+from replay.words.phrases import counted
 
 _COLUMNS = ("timestamp", "contexttokens", "generatedtokens")
 _TICK_NS = 100
@@ -77,7 +78,7 @@ class AzureLlm:
             format=FORMAT,
             version=VERSION,
             name=options.name or trace_name(paths),
-            source=f"{self.name}: {len(starts)} rows",
+            source=f"{self.name}: {counted(len(starts), 'row')}",
             resolution_ms=starts.resolution_ms,
             attributes={"import": inferred},
         )

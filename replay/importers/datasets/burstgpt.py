@@ -31,6 +31,7 @@ from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Session, Step
 from replay.words.numbers import exact, milliseconds, seconds
+from replay.words.phrases import counted
 
 _COLUMNS = ("timestamp", "model", "request tokens", "response tokens")
 _TICK_NS = 1_000
@@ -110,7 +111,7 @@ class BurstGpt:
             format=FORMAT,
             version=VERSION,
             name=options.name or trace_name(paths),
-            source=f"{self.name}: {len(starts)} rows",
+            source=f"{self.name}: {counted(len(starts), 'row')}",
             resolution_ms=starts.resolution_ms,
             attributes={"import": inferred},
         )

@@ -34,6 +34,7 @@ from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.rules import LONGEST_MS
 from replay.trace.types import FORMAT, VERSION, Edge, Header, LlmCall, Session, Step
 from replay.words.numbers import exact, milliseconds, seconds
+from replay.words.phrases import counted
 
 DEFAULT_BLOCK_SIZE = 512
 BAILIAN_BLOCK_SIZE = 16
@@ -116,7 +117,7 @@ class Mooncake:
             and default == DEFAULT_BLOCK_SIZE
             and survey.too_many_blocks * 2 > survey.rows
         ):
-            what = f"{survey.too_many_blocks} of {survey.rows} rows have more prefix blocks than their prompts fill"
+            what = f"{survey.too_many_blocks} of {counted(survey.rows, 'row')} have more blocks than their prompts fill"
             text = f"so that a block is not {DEFAULT_BLOCK_SIZE} tokens. Say how many with --block-size."
             raise TraceError(f"{shown_path(paths[0])}: {what}, {text}")
         held = None
@@ -138,7 +139,7 @@ class Mooncake:
             format=FORMAT,
             version=VERSION,
             name=options.name or trace_name(paths),
-            source=f"{self.name}: {survey.rows} rows",
+            source=f"{self.name}: {counted(survey.rows, 'row')}",
             resolution_ms=resolution_ms,
             attributes={"import": inferred},
         )

@@ -36,6 +36,7 @@ from replay.trace.origins import OriginTally
 from replay.trace.redaction.requests import clean_path
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
 from replay.words.numbers import milliseconds, seconds
+from replay.words.phrases import counted
 
 MOST_REQUESTS = 2_000_000
 MOST_HELD_BYTES = 1 << 30
@@ -270,7 +271,7 @@ class RequestLog:
             format=FORMAT,
             version=VERSION,
             name=self._options.name or trace_name(self._paths),
-            source=f"{self._format_name}: {len(self._requests)} requests in {sessions} session(s)",
+            source=f"{self._format_name}: {counted(len(self._requests), 'request')} in {counted(sessions, 'session')}",
             resolution_ms=resolution_ms,
             origins=self._went_to.origins(),
             attributes={"import": inferred},

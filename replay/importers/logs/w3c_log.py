@@ -31,6 +31,7 @@ from replay.importers.reading.log_fields import number, status_of
 from replay.importers.reading.text_lines import read_lines
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import TraceError, shown_path
+from replay.words.phrases import counted
 
 _FIELDS = "#fields:"
 _SOFTWARE = "#software:"
@@ -105,7 +106,7 @@ def _columns(line: str, software: str) -> _Columns:
 def _line(text: str, columns: _Columns, log: RequestLog) -> LoggedLine | str:
     cells = text.split("\t") if "\t" in text else text.split()
     if len(cells) != len(columns.names):
-        return f"{len(cells)} fields, where the #Fields line names {len(columns.names)}."
+        return f"{counted(len(cells), 'field')}, where the #Fields line names {len(columns.names)}."
     row = {name: cell for name, cell in zip(columns.names, cells, strict=True) if cell not in ("", "-")}
     stamp_ns = instant_ns(f"{row.get('date', '')}T{row.get('time', '')}")
     if stamp_ns is None:

@@ -13,6 +13,7 @@ from replay.importers.reading.damage import Damage
 from replay.importers.reading.text_lines import read_lines
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.words.numbers import exact
+from replay.words.phrases import counted
 
 LARGEST_NUMBER = 1e12
 
@@ -80,7 +81,9 @@ def read_csv(path: Path, needed: Sequence[str], damage: Damage) -> Iterator[Row]
         try:
             cells = _cells(line, place)
             if cells and len(cells) != len(columns):
-                raise TraceError(f"{place}: {len(cells)} fields, where the header names {len(columns)}.")
+                raise TraceError(
+                    f"{place}: {counted(len(cells), 'field')}, where the header names {len(columns)}."
+                )
         except TraceError as error:
             damage.lines += 1
             damage.lose(error)

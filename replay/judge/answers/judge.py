@@ -119,7 +119,11 @@ def _decide(verdict: AnswersVerdict, found: Counted) -> None:
     if not verdict.pairs:
         doubts.append("no step was answered by both sides")
     for one in verdict.undecided[:_MOST_REASONS]:
-        more = "" if one.sessions_needed is None else f"; about {one.sessions_needed:,} sessions would tell"
+        more = (
+            ""
+            if one.sessions_needed is None
+            else f"; about {several(one.sessions_needed, 'session')} would tell"
+        )
         doubts.append(f"{sentence_of(one, confidence)}, which may be chance{more}")
     steps = verdict.pairs + found.unanswered
     if found.unanswered > _MOST_UNANSWERED * steps:

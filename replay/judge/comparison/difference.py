@@ -50,8 +50,8 @@ def compared(
             _put(difference, quantile(own_a.ordered, metric.q), quantile(own_b.ordered, metric.q), 1.0)
             times = ceil(needed / min(a.n, b.n))
             difference.reason = (
-                f"{min(a.n, b.n)} steps are too few; a {_percentile(metric.q)} needs {needed}: replay at {times} times "
-                "the --scale"
+                f"too few steps ({min(a.n, b.n):,}); a {_percentile(metric.q)} needs {needed:,}: replay at {times} "
+                "times the --scale"
             )
             return difference
     found = difference_of(pair, metric, selector, confidence)

@@ -16,6 +16,7 @@ from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict
 from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY
 from replay.words.numbers import milliseconds
+from replay.words.phrases import were
 
 
 def compare_with_recording(
@@ -48,7 +49,7 @@ def compare_with_recording(
             return msgspec.structs.replace(verdict, verdict="inconclusive", reasons=[why])
     left_out = run.columns.n - ours.columns.n
     if left_out:
-        why = f"{left_out} steps have no recorded duration, or failed by chance in the recording, and are left out"
+        why = f"{were(left_out, 'step')} left out, recorded without a duration or as a failure by chance"
         verdict.notes.append(why)
     return _within_resolution(verdict, run, metric, margin_percent, confidence)
 

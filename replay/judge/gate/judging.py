@@ -113,7 +113,7 @@ def run_doubts(summary: Summary, *, is_stopped_early: bool = False) -> list[str]
         doubts.append(f"the run was {how}, so the trace was not completed")
     late = summary.counts.unsent_reasons.get("late", 0) + summary.counts.unsent_reasons.get("not_reached", 0)
     if late and not is_stopped_early:
-        doubts.append(f"{late} steps were left unsent, so the trace was not completed")
+        doubts.append(f"{were(late, 'step')} left unsent, so the trace was not completed")
     return doubts
 
 
@@ -377,4 +377,4 @@ def _say_what_is_needed(check: Check, figure: Figure, run: Evidence) -> None:
             f", about {seconds(check.needed_s)} of this load (--repeat --duration {ceil(check.needed_s)}s, or a "
             "larger --scale)"
         )
-    check.reason += f"; {figure.n} steps, at least {needed} are needed{about}"
+    check.reason += f"; {counted(figure.n, 'step')}, at least {needed:,} are needed{about}"

@@ -191,8 +191,8 @@ def why_unseen(value: Worth, sample: Sample) -> str | None:
         return None
     span = "" if sample.at is None else f", {seconds(float(np.ptp(sample.at)) / 1e9 / value.stretches)}"
     return (
-        f"each step depends on those before it over a stretch of about {number(sample.n / value.stretches)} "
-        f"steps{span}, "
+        f"each step depends on those before it over a stretch of about "
+        f"{counted(sample.n / value.stretches, 'step')}{span}, "
         f"and the run holds only {number(value.stretches)} of these"
     )
 

@@ -149,7 +149,7 @@ def find_drift(columns: Columns) -> Drift:
     parts = min(_MOST_PARTS, len(rows) // _LEAST_IN_PART)
     if parts < _LEAST_PARTS:
         least = _LEAST_PARTS * _LEAST_IN_PART
-        return Drift(trend="unknown", why=f"{least} steps are needed to tell, and there are {len(rows)}")
+        return Drift(trend="unknown", why=f"{least} steps are needed to tell, and the run has {len(rows):,}")
     used = np.zeros(columns.n, np.bool_)
     used[rows] = True
     relative = response_ns / 1e6 / np.maximum(1e-6, medians_of(response_ns / 1e6, columns, used))

@@ -57,7 +57,7 @@ def heat_map(run: Evidence) -> Chart | None:
     ]
     says = "Response times of the steps that were answered, over the run; darker is more steps."
     if cold:
-        says += f" Amber crosses are {count(len(cold))} cold steps."
+        says += f" Amber: {counted(len(cold), 'cold step')}."
     if failed:
         says += (
             f" The red triangles above are the {counted(int(per_bin.sum()), 'step')} that failed, when they were due; "

@@ -38,7 +38,7 @@ def print_check(report: CheckReport, directory: Path | None = None, console: Con
 
 
 def _headline(problems: int, warnings: int) -> str:
-    said = "1 problem" if problems == 1 else f"{problems} problems" if problems else "no problems"
+    said = counted(problems, "problem") if problems else "no problems"
     if warnings:
         warned = counted(warnings, "warning")
         said = f"{said}, {warned}" if problems else warned

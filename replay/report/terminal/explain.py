@@ -108,7 +108,7 @@ def _print_tail(found: Attribution, console: Console) -> None:
             )
         )
     if len(found.windows) > _WINDOWS_SHOWN:
-        console.print(Text(f"and {len(found.windows) - _WINDOWS_SHOWN} more stalls", style="dim"))
+        console.print(Text(f"and {counted(len(found.windows) - _WINDOWS_SHOWN, 'more stall')}", style="dim"))
     for note in found.notes:
         console.print(Text(f"note: {clean(note, 200)}", style="dim"))
 
@@ -197,7 +197,7 @@ def _print_session(found: SessionPath, console: Console) -> None:
     console.print(table)
     hidden = len(found.steps) - _STEPS_SHOWN
     if hidden > 0:
-        console.print(Text(f"and {count(hidden)} more steps; --json has them", style="dim"))
+        console.print(Text(f"and {counted(hidden, 'more step')}; --json has them", style="dim"))
 
 
 def _print_saturation(found: Saturation, console: Console) -> None:

@@ -12,6 +12,7 @@ from replay.judge.answers.types import AnswerDifference, AnsweredSide, AnsweredS
 from replay.report.plain import Table, Text
 from replay.words.names import clean
 from replay.words.numbers import count, number
+from replay.words.phrases import counted
 
 _SENTENCE_LENGTH = 600
 _NAME_LENGTH = 80
@@ -101,7 +102,10 @@ def noise_line(verdict: AnswersVerdict) -> str | None:
 def left_out(verdict: AnswersVerdict) -> list[str]:
     notes = [clean(note, _SENTENCE_LENGTH) for note in verdict.notes]
     if verdict.left_out:
-        notes.append(f"{count(verdict.left_out)} more differences and noisy paths are not listed")
+        notes.append(
+            "not listed: "
+            + counted(verdict.left_out, "more difference or noisy path", "more differences and noisy paths")
+        )
     return notes
 
 

@@ -65,7 +65,7 @@ def classify(
     no durations were recorded, so that only what begins is known.
     """
     if windows < LEAST_WINDOWS or idle_ratio is None or peak_to_mean is None or dispersion is None:
-        return Pattern("not classified", f"{windows} windows of load are too few; it takes {LEAST_WINDOWS}")
+        return Pattern("not classified", f"too few windows of load ({windows}); it takes {LEAST_WINDOWS}")
     seconds = "" if under_way is None else f" and {percent(under_way.idle_ratio)} of the seconds"
     numbers = f"{percent(idle_ratio)} of the windows{seconds} empty, "
     numbers += f"peak {number(peak_to_mean)} times the mean, dispersion {number(dispersion)}"

@@ -22,6 +22,7 @@ from replay.trace.file.stream import TraceReader
 from replay.trace.synthesis.arrivals import starts_ms
 from replay.trace.synthesis.recipe import ArrivalRecipe
 from replay.trace.types import Header, Session
+from replay.words.phrases import counted
 
 _MOST_KEPT = 2_000
 _MOST_STEPS = 200_000
@@ -66,7 +67,8 @@ def likeness_of(trace: Path, seed: int) -> Likeness:
         header = reader.header
     if len(starts) < _LEAST_SESSIONS:
         raise TraceError(
-            f"{trace}: has {len(starts)} sessions; it takes {_LEAST_SESSIONS} to tell what it is like. Use a recipe."
+            f"{trace}: has {counted(len(starts), 'session')}; it takes {_LEAST_SESSIONS} to tell what it is "
+            "like. Use a recipe."
         )
     return Likeness(
         header, fitted(np.frombuffer(starts) / 1000), kept, len(starts), (starts[-1] - starts[0]) / 1000

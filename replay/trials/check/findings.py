@@ -25,7 +25,7 @@ from replay.trace.types import Header, Step
 from replay.trials.check.reaching import Reached
 from replay.trials.check.sampling import MOST_STEPS, Sample
 from replay.words.numbers import milliseconds, number, percent, seconds
-from replay.words.phrases import counted
+from replay.words.phrases import counted, were
 
 _LEAST_DAYS = 14.0
 _MOST_CLOCK_S = 5.0
@@ -527,7 +527,7 @@ def _sample(seen: Seen) -> Iterator[Finding]:
     said = f"{counted(tried.sessions, 'session')}, one of each sort, of {tried.of_sessions:,}"
     said += f"; {counted(tried.steps, 'step')}"
     if left > 0:
-        said += f"; {left:,} rarer sorts were left out"
+        said += f"; {were(left, 'rarer sort')} left out"
     if tried.cut_steps:
         said += f"; of a long session its first {MOST_STEPS} steps"
     yield Finding("sample", "ok", said)

@@ -8,6 +8,7 @@ from replay.choice.types import StepClass
 from replay.money.hardware import machines_with, unfit_instances, unfit_machine
 from replay.target.target import Target
 from replay.trials.prices import price_table, shipped_prices
+from replay.words.phrases import counted
 
 _MOST_TABLES = 3
 
@@ -52,5 +53,5 @@ def _unfit(target: Target, need: str) -> str | None:
     if why is None or machines_with(table, need):
         return why
     others = [other for other in shipped_prices() if machines_with(price_table(other), need)]
-    more = f" and {len(others) - _MOST_TABLES} more tables" if len(others) > _MOST_TABLES else ""
+    more = f" and {counted(len(others) - _MOST_TABLES, 'more table')}" if len(others) > _MOST_TABLES else ""
     return f"{why}, but kinds of {', '.join(others[:_MOST_TABLES])}{more} have" if others else why

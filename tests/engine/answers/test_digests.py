@@ -52,7 +52,7 @@ def test_an_example_is_shown_as_a_recording_would_keep_it(value, names, shown):
 
 def test_an_example_is_short_and_one_too_long_to_look_through_is_told_by_its_length():
     assert len(example_of(values(*["x" * 50] * 9))) <= LONGEST_EXAMPLE
-    assert example_of(values("x" * 100_000)) == "a text of 100000 characters"
+    assert example_of(values("x" * 100_000)) == "a text of 100,000 characters"
 
 
 def test_the_first_examples_of_a_path_are_kept_and_no_more_than_a_bound():

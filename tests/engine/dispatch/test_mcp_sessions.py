@@ -346,6 +346,6 @@ def test_handshakes_that_failed_are_said(world, tmp_path):
     fold.add(table_of(records))
 
     assert fold.summary(MANIFEST, {}).notes == [
-        "1 of 1 requests that open or close sessions with MCP servers failed; a step whose session could not be opened "
+        "1 of 1 request to open or close sessions with MCP servers failed; a step whose session could not be opened "
         "has failed with the same class"
     ]

@@ -85,8 +85,8 @@ def test_no_unsafe_request_arrives_and_everything_is_counted(every_method, truth
     assert (counts.sent, counts.waits, counts.withheld) == (5, 7, 7)
     assert counts.unsent_reasons == {"read_only": 2}
     assert (
-        "read-only: 7 requests that may change something were waits of their recorded length, and 2 that need a value "
-        "of their answers were left unsent; the target bore only the rest of the load"
+        "read-only: in place of 7 requests that may change something there were recorded waits, and 2 steps were left "
+        "unsent for want of a value from such an answer; the target bore only the rest of the load"
     ) in summary.notes
 
 

@@ -79,7 +79,7 @@ def test_values_come_back_as_another_writer_of_csv_wrote_them(tmp_path_factory, 
         ("", "users.csv: is empty. Its first line names the columns."),
         ("user\n", "users.csv: has no rows below its header."),
         ("user,user\na,b\n", 'users.csv: has the column "user" twice.'),
-        ("user,x\nhush\n", "users.csv, line 2: has 1 values, and the header names 2 columns."),
+        ("user,x\nhush\n", "users.csv, line 2: has 1 value, and the header names 2 columns."),
         (b"user\nhush\n\xff\n", "users.csv, line 3: is not UTF-8."),
         ('user\n"hush" x\n', "users.csv, line 2: is not CSV (',' expected after '\"')."),
         ('user\n"hush\n', "users.csv, line 2: is not CSV (unexpected end of data)."),
@@ -143,6 +143,6 @@ def test_a_reader_is_told_where_users_repeat_or_nobody_is_one(users):
 
     assert notes_on(rows, uses, 1) == []
     assert notes_on(rows, uses, 1_200) == [
-        "users.csv has 1 rows for 1,200 sessions, so that some are the same user"
+        "users.csv has 1 row for 1,200 sessions, so that some are the same user"
     ]
     assert notes_on(rows, Uses(), 1) == ["no request takes a value from users.csv"]

@@ -80,7 +80,7 @@ def test_what_cannot_be_read_is_counted_and_nothing_at_all_is_an_error(tmp_path)
     assert len(sessions) == 1
     assert "Dropped: 1 record(s) that hold no HTTP request or response." in result.notes
     assert "Dropped: 1 response(s) without their request." in result.notes
-    with pytest.raises(TraceError, match=r"no requests in 1 records\. Is it a capture of GoReplay\?"):
+    with pytest.raises(TraceError, match=r"no requests in 1 record\. Is it a capture of GoReplay\?"):
         imported(tmp_path, b"noise" + SEPARATOR)
 
 

@@ -280,7 +280,7 @@ def test_where_flows_went_is_told_by_what_can_be_read_as_an_origin(imported, fie
 
 
 def test_a_dump_without_requests_is_refused(imported):
-    with pytest.raises(TraceError, match=r"x\.flow: no HTTP requests in 1 flows\."):
+    with pytest.raises(TraceError, match=r"x\.flow: no HTTP requests in 1 flow\."):
         imported(flow(type="dns"))
 
 

@@ -38,7 +38,7 @@ def test_cells_are_found_by_column_whatever_order_case_and_blanks(csv_of):
         (b"a,b\n", None),
         (b"b\n1\n", 'line 1: has no column "a". The first line names the columns.'),
         (b"a,A\n", 'line 1: names the column "a" twice.'),
-        (b"a,b\n1\n", "line 2: 1 fields, where the header names 2."),
+        (b"a,b\n1\n", "line 2: 1 field, where the header names 2."),
         (b"a,b\n1,\xff\n", "line 2: not valid UTF-8."),
         (b'a\n"1\n', "line 2: unexpected end of data."),
         (b'a\n"1"x\n', "line 2: ',' expected after '\"'."),

@@ -109,7 +109,7 @@ def test_too_few_steps_are_said_to_be_too_few(rng):
     verdict = judge_compare(a, b, "paired")
 
     assert verdict.verdict == "inconclusive"
-    assert verdict.reasons == ["100 steps are too few; a p99 needs 368: replay at 4 times the --scale"]
+    assert verdict.reasons == ["too few steps (100); a p99 needs 368: replay at 4 times the --scale"]
 
 
 def test_a_doubtful_generator_leaves_it_open(rng):

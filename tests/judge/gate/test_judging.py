@@ -45,7 +45,7 @@ def test_200_samples_do_not_tell_a_p99_9(rng):
     assert found.verdict == "inconclusive"
     assert found.n_needed == 3688
     assert found.reason == (
-        "too few samples for a confidence interval; 200 steps, at least 3688 are needed, about 3.07 min of this load "
+        "too few samples for a confidence interval; 200 steps, at least 3,688 are needed, about 3.07 min of this load "
         "(--repeat --duration 185s, or a larger --scale)"
     )
 

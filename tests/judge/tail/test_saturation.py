@@ -86,7 +86,7 @@ def test_a_steady_target_is_called_drifting_no_more_often_than_the_test_allows(r
 def test_a_short_run_cannot_tell():
     drift = saturation(run_of([50.0] * 30)).drift
 
-    assert (drift.trend, drift.why) == ("unknown", "80 steps are needed to tell, and there are 30")
+    assert (drift.trend, drift.why) == ("unknown", "80 steps are needed to tell, and the run has 30")
 
 
 def test_a_run_that_sent_nothing_was_not_full():

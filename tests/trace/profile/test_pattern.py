@@ -145,4 +145,4 @@ def test_a_persons_pauses_make_it_interactive(write_trace):
 
 def test_too_short_a_recording_is_not_classified(write_trace):
     assert trace_of(write_trace, [0, 100]).pattern.name == "not classified"
-    assert classify(3, 0.5, 2.0, 1.0, None).rule == "3 windows of load are too few; it takes 6"
+    assert classify(3, 0.5, 2.0, 1.0, None).rule == "too few windows of load (3); it takes 6"

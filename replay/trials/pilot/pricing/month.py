@@ -22,6 +22,7 @@ from replay.trace.profile.buckets import NAMES, load_buckets
 from replay.trials.pilot.workload.phases import Excerpt
 from replay.trials.pilot.workload.shape import Part, Shape
 from replay.words.numbers import money, number, percent, seconds
+from replay.words.phrases import counted
 
 OWN = "the trace's own hours"
 _HOUR_S, _DAY_S = 3600, 86_400.0
@@ -279,7 +280,7 @@ def month_doubts(month: Month, bills: Sequence[CalendarBill], span_s: float, par
     if part.left_out:
         all_of_it = part.requests + part.left_out
         doubts.append(
-            f"the end of the trace was not replayed: {part.requests:,} of {all_of_it:,} requests were "
+            f"the end of the trace was not replayed: {part.requests:,} of {counted(all_of_it, 'request')} were "
             f"({percent(part.left_out / all_of_it)} left out), so what comes after {seconds(part.length_s)} was "
             f"not seen"
         )
