@@ -26,6 +26,12 @@ _PLAN = ProbePlan()
 
 @click.command(
     cls=Command,
+    parts={
+        "Target": ("run_dir", "target", "path", "method"),
+        "Probing": ("min_idle", "max_idle", "precision", "bursts", "yes"),
+        "Workers": ("workers", "listen", "cluster"),
+        "Output": ("out", "as_json"),
+    },
     examples=(
         "replay coldstart --run runs/today",
         "replay coldstart -t http://127.0.0.1:8080 --max-idle 20s --burst 8",

@@ -107,7 +107,7 @@ def test_the_serverless_plane_of_a_pilot_is_cloud_run_by_its_own_defaults():
     assert serverless["cost.memory_gib"] == ("0.5", "given in [cost]")
     assert vm["plane.concurrency"] == ("80", "profile vm")
     assert vm["cost.machine"][0] == "e2-medium"
-    assert serverless["instances.cpu_by_kind"][0] == "llm 0, tool 0.1, mcp 0.1, http 0.1"
+    assert serverless["instances.cpu_by_kind"][0] == "llm 0, tool 0.1, mcp 0.1, http 0.1, ws 0.1, grpc 0.1"
 
 
 def test_a_quick_pilot_says_that_machines_boot_in_less_time_than_they_do():
