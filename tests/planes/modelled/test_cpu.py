@@ -232,7 +232,7 @@ def test_background_work_is_lost_with_its_instance(write_trace, tmp_path):
     _, notes = ends_ms(trace, tmp_path / "throttled", background=30.0, plane=rules)
     _, none = ends_ms(trace, tmp_path / "full", background=30.0, plane={**rules, "cpu_when_idle": "full"})
 
-    assert "1 requests left background work that was lost with their instance" in notes
+    assert "1 request left background work that was lost with the instance" in notes
     assert not any("background" in note for note in none)
 
 
