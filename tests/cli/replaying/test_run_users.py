@@ -75,4 +75,4 @@ def test_rows_without_references_are_refused(trace, users):
 def test_a_trace_is_told_by_the_references_it_has(trace):
     for command in ("validate", "info"):
         result = CliRunner().invoke(cli, ["trace", command, str(trace)])
-        assert "{{row.user}} in 1 steps" in result.output
+        assert "{{row.user}} in 1 step\n" in result.output
