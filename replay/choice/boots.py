@@ -28,24 +28,26 @@ class Life(NamedTuple):
 def boots_of(lives: Sequence[Life], run: Evidence, *, is_as_recorded: bool) -> Boots | None:
     """None where the plane told of no instances. is_as_recorded: answers take as long as the recording says, so all
     beyond that was waiting; else a step waited for as much as it took longer than the median warm one of its kind and
-    name.
+    name. How long steps waited is told only where it is known of each that did.
     """
     if not lives:
         return None
     # What was asked for before the run, or is always on and ready as it begins, was not woken by it.
     woken = [life for life in lives if life.requested_s >= 0 and life.ready_s != 0]
     took_s = np.sort([life.ready_s - life.requested_s for life in woken if life.ready_s is not None])
-    waits_ms = _waits_ms(run.columns, is_as_recorded=is_as_recorded)
+    waited = _waited(run.columns)
     found = Boots(
         count=len(woken),
         finished=len(took_s),
         woken_by=dict(Counter(_woken_by(life, lives) for life in woken).most_common()),
-        waited=len(waits_ms),
+        waited=int(np.count_nonzero(waited)),
     )
     if len(took_s):
         found.p50_s, found.p95_s = round(quantile(took_s, 0.5), 3), round(quantile(took_s, 0.95), 3)
         found.longest_s = round(float(took_s[-1]), 3)
-    if len(waits_ms):
+    waits_ms = _waits_ms(run.columns, waited, is_as_recorded=is_as_recorded)
+    # Of some of them the median and the longest are not those of all: who is left out may have waited longest.
+    if 0 < len(waits_ms) == found.waited:
         found.wait_p50_ms = round(quantile(waits_ms, 0.5), 3)
         found.wait_longest_ms = round(float(waits_ms[-1]), 3)
     return found
@@ -59,22 +61,31 @@ def _woken_by(life: Life, lives: Sequence[Life]) -> str:
     return "load beside others" if is_beside else "requests to none"
 
 
-def _waits_ms(columns: Columns, *, is_as_recorded: bool) -> Floats:
-    """How long each cold step waited, in order."""
-    answered = (columns.sent_ns != ABSENT_NS) & columns.ok
-    cold = answered & (columns.cold == 1)
+def _waited(columns: Columns) -> Flags:
+    found: Flags = _answered(columns) & (columns.cold == 1)
+    return found
+
+
+def _answered(columns: Columns) -> Flags:
+    found: Flags = (columns.sent_ns != ABSENT_NS) & columns.ok
+    return found
+
+
+def _waits_ms(columns: Columns, waited: Flags, *, is_as_recorded: bool) -> Floats:
+    """How long each of them waited, in order, for as many as it is known of."""
     service_ms = (columns.end_ns - columns.sent_ns) / 1e6
-    recorded_ns = columns.numbers("recorded_ns")
     if is_as_recorded:
-        rows = cold & (recorded_ns != ABSENT_NS)
+        recorded_ns = columns.numbers("recorded_ns")
+        rows = waited & (recorded_ns != ABSENT_NS)
         return np.sort(np.maximum(service_ms[rows] - recorded_ns[rows] / 1e6, 0.0))
-    return np.sort(np.concatenate([np.zeros(0), *_over_the_warm(columns, service_ms, cold, answered & ~cold)]))
+    warm = _answered(columns) & ~waited
+    return np.sort(np.concatenate([np.zeros(0), *_over_the_warm(columns, service_ms, waited, warm)]))
 
 
-def _over_the_warm(columns: Columns, service_ms: Floats, cold: Flags, warm: Flags) -> list[Floats]:
+def _over_the_warm(columns: Columns, service_ms: Floats, waited: Flags, warm: Flags) -> list[Floats]:
     found = []
-    for code in np.unique(columns.series[cold]):
+    for code in np.unique(columns.series[waited]):
         rows = columns.series == code
         if (rows & warm).any():
-            found.append(np.maximum(service_ms[rows & cold] - np.median(service_ms[rows & warm]), 0.0))
+            found.append(np.maximum(service_ms[rows & waited] - np.median(service_ms[rows & warm]), 0.0))
     return found

@@ -190,10 +190,14 @@ class Boots(msgspec.Struct, omit_defaults=True, kw_only=True):
     waited: Annotated[
         int, Meta(description="Steps that waited while an instance booted, whichever served them then.")
     ] = 0
-    wait_p50_ms: Annotated[float | None, Meta(description="The median time that they waited, in ms.")] = None
-    wait_longest_ms: Annotated[float | None, Meta(description="The longest time that one waited, in ms.")] = (
-        None
-    )
+    wait_p50_ms: Annotated[
+        float | None,
+        Meta(description="The median time that they waited, in ms; absent where it is not known of each."),
+    ] = None
+    wait_longest_ms: Annotated[
+        float | None,
+        Meta(description="The longest time that one waited, in ms; absent where it is not known of each."),
+    ] = None
 
 
 class UndecidedSlo(msgspec.Struct, kw_only=True):

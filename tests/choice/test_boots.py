@@ -56,6 +56,16 @@ def test_without_recorded_times_a_wait_is_what_comes_on_top_of_the_median_warm_s
     assert (boots.wait_p50_ms, boots.wait_longest_ms) == (pytest.approx(36.8), pytest.approx(1400.0))
 
 
+@pytest.mark.parametrize("is_as_recorded", [True, False])
+def test_waits_that_are_not_known_of_each_step_that_waited_are_told_of_none(is_as_recorded):
+    # No warm step of its name, and no recorded time: how long it waited is not known, and it may be the longest.
+    unknown = [step("u-0", 9000.0, 3, cold=True, name="other")]
+
+    boots = boots_of(LIVES, run_of(three_cold() + unknown), is_as_recorded=is_as_recorded)
+
+    assert (boots.waited, boots.wait_p50_ms, boots.wait_longest_ms) == (4, None, None)
+
+
 def test_a_plane_that_tells_of_no_instances_has_no_boots():
     assert boots_of([], run_of(three_cold()), is_as_recorded=True) is None
 
