@@ -72,7 +72,7 @@ KNOWS = {
     "recording": {"trace", "relay", "dialects", "websocket", "http", "system"},
     "target": {"trace", "dialects", "keys", "toml"},
     "results": {"system"},
-    "trace": {"websocket", "http", "system", "toml"},
+    "trace": {"dialects", "websocket", "http", "system", "toml"},
     "errors": {"exit_codes"},
     "relay": {"http", "system"},
     "dialects": set(),

@@ -6,36 +6,20 @@ Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 import re
 from collections.abc import Iterable
 from math import ceil
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 from urllib.parse import unquote_to_bytes
+
+from replay.dialects.types import GrpcStatus
 
 CONTENT_TYPE = "application/grpc"
 _CODINGS = ("deflate", "gzip")
 ACCEPTED_CODINGS = ",".join(("identity", *_CODINGS))
 """How messages of an answer may be compressed."""
 
-STATUSES = (
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-)
+STATUSES: tuple[GrpcStatus, ...] = get_args(GrpcStatus)
 """By their codes."""
 
-TRANSIENT = frozenset(
+TRANSIENT: frozenset[GrpcStatus] = frozenset(
     (
         "CANCELLED",
         "UNKNOWN",

@@ -14,6 +14,26 @@ ModelLayout = Literal[
 ]
 Layout = Literal[ModelLayout, "json-rpc"]
 Family = Literal["model", "rpc"]
+GrpcStatus = Literal[
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+]
+"""How a gRPC call ends, by its code: https://github.com/grpc/grpc/blob/master/doc/statuscodes.md"""
 AnswerError = Literal["model_error", "rpc_error", "tool_error", "input_required"]
 # What a document shows: the one string that makes it a token; True where it takes more than one string, or none
 # alone, to say so; "" where it shows nothing.

@@ -7,10 +7,9 @@ import msgspec
 from msgspec import Meta
 
 from replay.dialects.asked import prompting_of
-from replay.dialects.types import ModelLayout
+from replay.dialects.types import GrpcStatus, ModelLayout
 from replay.target.checking import LONGEST_S, check_address, check_header, check_positive
 from replay.target.urls import check_host
-from replay.trace.types import GrpcStatus
 
 
 class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from replay.dialects.types import GrpcStatus
+
 FORMAT = "replay-trace"
 VERSION = 1
 
@@ -24,26 +26,6 @@ WsAction = Literal["message", "open", "ping", "close"]
 Anchor = Literal["end", "first_byte", "start"]
 # Whether a recording or an import keeps what responses held.
 Responses = Literal["keep", "drop"]
-GrpcStatus = Literal[
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-]
-"""How a gRPC call ends, by its code: https://github.com/grpc/grpc/blob/master/doc/statuscodes.md"""
 
 
 class Edge(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
