@@ -11,7 +11,7 @@ from replay.engine.types import Knobs, RunOptions
 from replay.errors import InputError
 from replay.money.calendar import Calendar
 from replay.target.target import Target
-from replay.trials.aborting import dealing_runs, is_dealt
+from replay.trials.aborting import dealing_runs
 from replay.trials.calendars import calendar_from
 from replay.trials.pilot.aims import aims_of
 from replay.trials.pilot.answers import read_answers
@@ -67,7 +67,7 @@ def pilot(
     one_or_more = [targets] if isinstance(targets, Target | str | PathLike) else targets
     named = [target if isinstance(target, Target) else fspath(target) for target in one_or_more]
     dealt = options_of({"workers": workers, "listen": listen, "cluster": cluster}, "replay.pilot")
-    if how == "simulated" and is_dealt(dealt):
+    if how == "simulated" and dealt.is_dealt:
         raise InputError("how='simulated' sends nothing, so there is nothing for workers to share.")
     shape = shape_of(path_of(trace))
     with aims_of(named, shape, plan) as aims, dealing_runs(dealt) as replay:

@@ -122,6 +122,16 @@ class RunOptions(msgspec.Struct, frozen=True):
     listen: str | None = None
     cluster: str | None = None
 
+    @property
+    def is_away(self) -> bool:
+        """Whether its workers may be on other machines."""
+        return self.listen is not None or self.cluster is not None
+
+    @property
+    def is_dealt(self) -> bool:
+        """Whether workers do it, rather than this process alone."""
+        return self.workers > 1 or self.is_away
+
 
 class Progress:
     """What a live view shows of a run; read by whoever wants to, written by the run.

@@ -48,7 +48,7 @@ class Crew:
     @property
     def is_away(self) -> bool:
         """Whether they are on other machines, or may be."""
-        return self._options.listen is not None or self._options.cluster is not None
+        return self._options.is_away
 
     @contextlib.contextmanager
     def at_work(self, presses: Presses) -> Iterator[Conductor]:

@@ -110,21 +110,21 @@ def replay_watched(
     holds; `summary.ended` then says so. crew: workers that are kept for the next run.
     """
     replay: _Replay = replay_together
-    if is_dealt(options):
+    if options.is_dealt:
         # A run of one process has no use for it, and begins sooner without.
         from replay.scale.replaying import replay_dealt
 
         replay = partial(replay_dealt, crew=crew)
     if not aborts:
         return replay(trace, jobs, options, on_progress, stop_when, None)
-    with AbortWatch(aborts, is_far=_is_far(options)) as watch:
+    with AbortWatch(aborts, is_far=options.is_away) as watch:
         return replay(trace, jobs, options, on_progress, stop_when, watch)
 
 
 @contextlib.contextmanager
 def keeping_workers(options: RunOptions) -> "Iterator[Crew | None]":
     """Inside, workers that may do several runs; None where a run is one process, which needs nobody kept."""
-    if not is_dealt(options):
+    if not options.is_dealt:
         yield None
         return
     from replay.scale.crew import Crew
@@ -151,15 +151,6 @@ def dealing_runs(dealt: RunOptions) -> "Iterator[Together]":
             return replay_watched(trace, jobs, options, on_progress, stop_when, (), crew)
 
         yield replay
-
-
-def _is_far(options: RunOptions) -> bool:
-    return options.listen is not None or options.cluster is not None
-
-
-def is_dealt(options: RunOptions) -> bool:
-    """Whether workers do it, rather than this process alone."""
-    return options.workers > 1 or _is_far(options)
 
 
 def replay_one(

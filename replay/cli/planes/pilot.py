@@ -22,7 +22,7 @@ from replay.money.calendar import Calendar
 from replay.report.pilot_files import leave_report
 from replay.report.terminal.pilot import print_pilot, stage_line
 from replay.target.target import Target
-from replay.trials.aborting import dealing_runs, is_dealt
+from replay.trials.aborting import dealing_runs
 from replay.trials.endings import broken_off, concluded
 from replay.trials.pilot.aims import aims_of
 from replay.trials.pilot.answers import read_answers
@@ -139,7 +139,7 @@ def pilot(
     shape = shape_of(trace)
     answers = _answers(answers_file, is_asking=is_asking)
     dealt = dealt_options(workers, listen, cluster)
-    if simulate and is_dealt(dealt):
+    if simulate and dealt.is_dealt:
         raise click.UsageError("--simulate sends nothing, so there is nothing for --workers to share.")
     with (
         aims_of(targets, shape, plan) as aims,

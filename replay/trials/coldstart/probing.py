@@ -13,7 +13,6 @@ from replay.results.types import Manifest, TargetFacts, TraceFacts
 from replay.target.secrets import redacted
 from replay.target.target import Target
 from replay.trace.types import Step
-from replay.trials.aborting import is_dealt
 from replay.trials.coldstart.experiment import Experiment, ProbePlan
 from replay.trials.coldstart.here import ask_here
 from replay.trials.evidence import gone_if_empty, write_verdict
@@ -43,7 +42,7 @@ def probe_coldstart(
     """
     directory = RunDir.create(out, "coldstart", target.name)
     experiment = Experiment(target, plan)
-    if is_dealt(options):
+    if options.is_dealt:
         # One process has no use for it, and begins sooner without.
         from replay.trials.coldstart.dealt import ask_workers
 
