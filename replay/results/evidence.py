@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 
 from replay.results.columns import Columns, Gathering, read_columns
+from replay.results.instants import Instants
 from replay.results.merging.whole import make_whole
-from replay.results.rates import Instants
 from replay.results.record import ReadTally
 from replay.results.rundir import RunDir
 from replay.results.summary import SummaryFold, logged_of
@@ -34,14 +34,14 @@ def read_evidence(run_dir: Path, summary: Summary | None = None) -> Evidence:
     manifest = RunDir(run_dir).read_manifest()
     gathered, tally = Gathering(), ReadTally()
     # The instants of the steps are columns, which are not held twice.
-    fold = SummaryFold(manifest.trace.resolution_ms, keeps_instants=False)
+    fold = SummaryFold(manifest.trace.resolution_ms)
     for table in read_tables(run_dir, tally, keeps=True):
         gathered.add(table)
         fold.add(table)
     columns = gathered.columns(tally.unreadable)
     instants = Instants(columns.intended_ns, columns.sent_ns, columns.end_ns, columns.ok)
     return Evidence(
-        fold.summary(manifest, logged_of(run_dir), tally.unreadable, instants),
+        fold.summary(manifest, logged_of(run_dir), instants, tally.unreadable),
         columns,
         name,
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from replay.results.histogram import Int64s
-from replay.results.rates import Instants
+from replay.results.instants import Instants
 from replay.results.table import ABSENT, Flags, Table, are_transient, as_int64s
 from replay.results.types import Fidelity, TraceFacts
 from replay.words.numbers import percent

@@ -8,11 +8,10 @@ The steady window leaves out the first tenth and the last tenth of the time in w
 the marked warm-up: what remains is free of the ramp of a starting run and of its drain.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from replay.results.histogram import Histogram, Int64s
+from replay.results.instants import Instants
 from replay.results.table import Flags
 from replay.results.types import Rate, Window
 
@@ -21,18 +20,6 @@ _RAMP_RATIO = 0.1
 _LEAST_STEADY_STEPS = 20
 # Of as many steps what is computed on the way takes a few megabytes.
 _BLOCK = 1 << 18
-
-
-class Instants(NamedTuple):
-    """When every step that was tried was intended, sent and ended, and whether it was answered as expected.
-
-    sent_ns: below 0 for steps that could not be sent, whose end is of no account.
-    """
-
-    intended_ns: Int64s
-    sent_ns: Int64s
-    end_ns: Int64s
-    ok: Flags
 
 
 def rates(steps: Instants, inside: Flags | None = None) -> Rate:

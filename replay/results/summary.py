@@ -6,7 +6,6 @@ infinitely slow: nothing that fails is fast. Steps whose response an interrupted
 and have no time.
 """
 
-from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, inf
@@ -19,8 +18,9 @@ from replay.results.fidelity import FidelityFold
 from replay.results.folding import MOST_SERIES, ONLY_LOGGED, OTHER
 from replay.results.histogram import LAG_UNIT_NS, Histogram
 from replay.results.hlog import read_totals
+from replay.results.instants import Instants, KeptInstants
 from replay.results.merging.whole import make_whole
-from replay.results.rates import Instants, rates, steady_window
+from replay.results.rates import rates, steady_window
 from replay.results.record import ReadTally
 from replay.results.rundir import RunDir
 from replay.results.table import ABSENT, Flags, Table, are_transient, first_seen, paired
@@ -61,10 +61,11 @@ def rebuild(run_dir: Path, manifest: Manifest | None = None, *, keeps: bool = Fa
         make_whole(run_dir)
         manifest = RunDir(run_dir).read_manifest()
     tally = ReadTally()
-    fold = SummaryFold(manifest.trace.resolution_ms)
+    kept = KeptInstants()
+    fold = SummaryFold(manifest.trace.resolution_ms, kept)
     for table in read_tables(run_dir, tally, keeps=keeps):
         fold.add(table)
-    return fold.summary(manifest, logged_of(run_dir), tally.unreadable)
+    return fold.summary(manifest, logged_of(run_dir), kept.taken(), tally.unreadable)
 
 
 def logged_of(run_dir: Path) -> Mapping[str, Histogram]:
@@ -76,10 +77,10 @@ def logged_of(run_dir: Path) -> Mapping[str, Histogram]:
 class SummaryFold:
     """Adds up the lines of a run, a block at a time. resolution_ms: of the recording, as in the manifest's trace.
 
-    keeps_instants: False where `summary` is told those of the steps, which takes tens of bytes for each.
+    kept: is told the instants of the steps, unless whoever asks for the summary has them anyway.
     """
 
-    def __init__(self, resolution_ms: float | None, *, keeps_instants: bool = True) -> None:
+    def __init__(self, resolution_ms: float | None, kept: KeptInstants | None = None) -> None:
         self._outcomes: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
@@ -93,10 +94,7 @@ class SummaryFold:
         self._fidelity = FidelityFold(resolution_ms)
         self._series_names: dict[tuple[str, str], int] = {}
         self._series: list[_SeriesFold] = []
-        self._keeps_instants = keeps_instants
-        # Arrays grow where they are: to join parts takes twice the memory.
-        self._intended_ns, self._sent_ns, self._end_ns = array("q"), array("q"), array("q")
-        self._ok = array("b")
+        self._kept = kept
         self._last_ns = 0
 
     def add(self, table: Table) -> None:
@@ -156,11 +154,8 @@ class SummaryFold:
 
     def _add_times(self, table: Table, rows: Flags, sent: Flags, ok: Flags) -> None:
         intended_ns, sent_ns, end_ns = (table.numbers(name) for name in ("intended_ns", "sent_ns", "end_ns"))
-        if self._keeps_instants:
-            self._intended_ns.frombytes(intended_ns[rows].tobytes())
-            self._sent_ns.frombytes(sent_ns[rows].tobytes())
-            self._end_ns.frombytes(end_ns[rows].tobytes())
-            self._ok.frombytes(ok[rows].tobytes())
+        if self._kept is not None:
+            self._kept.add(Instants(intended_ns[rows], sent_ns[rows], end_ns[rows], ok[rows]))
         self._timeless += int(np.count_nonzero(rows & ~ok & ~sent & ~table.flags("censored")))
         self._lag.record_many((sent_ns - intended_ns)[rows & sent & (table.numbers("attempt") == 1)])
 
@@ -229,12 +224,11 @@ class SummaryFold:
         self,
         manifest: Manifest,
         logged: Mapping[str, Histogram],
+        instants: Instants,
         unreadable: int = 0,
-        instants: Instants | None = None,
     ) -> Summary:
-        """The figures. logged: those of ONLY_LOGGED, as they are read back from latency.hlog. unreadable: lines.
-
-        instants: of every step that was tried and waited for, where they were not kept.
+        """The figures. logged: those of ONLY_LOGGED, as they are read back from latency.hlog. instants: of every step
+        that was tried and waited for. unreadable: lines.
         """
         planned = manifest.trace.steps
         ok, failed = self._outcomes["ok"], self._outcomes["failed"]
@@ -280,7 +274,6 @@ class SummaryFold:
             if status == "finished":
                 why = "it has no self-check: it is of probes of a target, not of a replay"
             generator = Generator(verdict="suspect", reasons=[why])
-        instants = self._taken() if instants is None else instants
         times = self._times()
         latency = self._latencies(times, logged)
         connections = manifest.connections
@@ -364,12 +357,6 @@ class SummaryFold:
                 logged.get("makespan", empty), logged.get("makespan_failed", empty).n
             )
         return found
-
-    def _taken(self) -> Instants:
-        intended, sent, end = (
-            np.frombuffer(times, np.int64) for times in (self._intended_ns, self._sent_ns, self._end_ns)
-        )
-        return Instants(intended, sent, end, np.frombuffer(self._ok, np.bool_))
 
 
 def _warmup_ns(manifest: Manifest) -> int:

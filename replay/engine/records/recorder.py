@@ -66,7 +66,7 @@ class Recorder:
         hlog_file = writer.open(directory / HLOG_FILE)
         self._hlog = HlogWriter(lambda data: writer.write(hlog_file, data))
         self._fold = IntervalFold(self._hlog)
-        self._summing = Summing(resolution_ms)
+        self._summing = Summing(resolution_ms, writer.open_unnamed(directory))
         self._records = StepRecords(target, int(warmup_s * _NS))
         self._second_ns = 0
         self._batch: list[Attempt] = []

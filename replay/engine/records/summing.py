@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from replay.results.histogram import Histogram
+from replay.results.instants import Elsewhere, KeptInstants
 from replay.results.plain_lines import lines_in, plain_table
 from replay.results.summary import SummaryFold
 from replay.results.table import Table, table_of
@@ -27,11 +28,12 @@ class Summing:
 
     plain: takes the cells of a plain line (see replay/results/plain_lines.py). unusual: the record of any other.
     series: to be told of each kind and name of steps that are tried, in order of writing. resolution_ms: of the
-    recording.
+    recording. elsewhere: keeps what a long run has too much of for memory.
     """
 
-    def __init__(self, resolution_ms: float | None) -> None:
-        self._fold = SummaryFold(resolution_ms)
+    def __init__(self, resolution_ms: float | None, elsewhere: Elsewhere | None = None) -> None:
+        self._kept = KeptInstants(elsewhere)
+        self._fold = SummaryFold(resolution_ms, self._kept)
         self.series = self._fold.series
         # Bound methods of lists that are emptied in place: the cheapest way to hand something over.
         self._cells: list[Any] = []
@@ -81,4 +83,4 @@ class Summing:
         self._close_blocks()
         while self.work():
             pass
-        return self._fold.summary(manifest, logged)
+        return self._fold.summary(manifest, logged, self._kept.taken())

@@ -2,7 +2,10 @@
 
 import os
 import queue
+import tempfile
 import threading
+import weakref
+from io import BufferedReader
 from pathlib import Path
 
 from replay.system.files import as_private
@@ -29,11 +32,25 @@ class FileWriter:
         self._paths.append(path)
         return len(self._fds) - 1
 
+    def open_unnamed(self, folder: Path) -> "Unnamed":
+        """A file on the disk of this folder, in which it has no name: it is gone when nobody has it any more."""
+        with tempfile.TemporaryFile(dir=folder) as file:
+            unnamed = Unnamed(self, len(self._fds), os.dup(file.fileno()))
+            # The writer's own, to close as it does the others.
+            self._fds.append(os.dup(file.fileno()))
+        self._paths.append(folder)
+        return unnamed
+
     def write(self, file: int, data: bytes) -> None:
         if not self._is_started:
             self._is_started = True
             self._thread.start()
         self._queue.put((file, data))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes more."""
+        return bool(self._fds)
 
     def close(self) -> None:
         """Write what is queued, have it on the disk, and close the files.
@@ -66,3 +83,25 @@ class FileWriter:
                     view = view[os.write(self._fds[file], view) :]
             except OSError as cause:
                 self._note(self._paths[file], cause)
+
+
+class Unnamed:
+    """A file without a name, for what is needed again before the process ends, and that nobody else will read."""
+
+    def __init__(self, writer: FileWriter, number: int, fd: int) -> None:
+        self._writer, self._number, self._fd = writer, number, fd
+        weakref.finalize(self, os.close, fd)
+
+    def __repr__(self) -> str:
+        return f"<Unnamed, of {self._writer}>"
+
+    def append(self, data: bytes) -> bool:
+        """Have these written, after those before; returns whether the writer still takes them."""
+        if self._writer.is_open:
+            self._writer.write(self._number, data)
+        return self._writer.is_open
+
+    def taken(self) -> BufferedReader:
+        """All of it, from its start, once the writer is closed."""
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        return os.fdopen(os.dup(self._fd), "rb")

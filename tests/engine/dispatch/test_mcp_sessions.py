@@ -8,6 +8,7 @@ import pytest
 from replay.engine.requests.render import Renderer
 from replay.engine.retries import Retries
 from replay.results.columns import read_columns
+from replay.results.instants import KeptInstants
 from replay.results.summary import SummaryFold
 from replay.results.table import table_of
 from replay.results.types import Generator, Manifest, TargetFacts, TraceFacts
@@ -326,9 +327,9 @@ def test_handshakes_are_in_no_figure_but_their_own(world, tmp_path):
     columns = read_columns(tmp_path)
     figures = {}
     for name, lines in (("all", records), ("steps", steps)):
-        fold = SummaryFold(None)
+        fold = SummaryFold(None, kept := KeptInstants())
         fold.add(table_of(lines))
-        figures[name] = fold.summary(MANIFEST, {})
+        figures[name] = fold.summary(MANIFEST, {}, kept.taken())
 
     assert list(columns.step) == ["a", "b", "c"]
     assert columns.retried_ns.tolist() == [0, 0, 0]
@@ -342,10 +343,10 @@ def test_handshakes_are_in_no_figure_but_their_own(world, tmp_path):
 def test_handshakes_that_failed_are_said(world, tmp_path):
     target = McpTarget(world, refuses={"initialize": "timeout"})
     records = VirtualRun(world, target, tmp_path, [(0.0, [call("a")])]).run()
-    fold = SummaryFold(None)
+    fold = SummaryFold(None, kept := KeptInstants())
     fold.add(table_of(records))
 
-    assert fold.summary(MANIFEST, {}).notes == [
+    assert fold.summary(MANIFEST, {}, kept.taken()).notes == [
         "1 of 1 request to open or close sessions with MCP servers failed; a step whose session could not be opened "
         "has failed with the same class"
     ]

@@ -111,10 +111,12 @@ def record(recorder, random, walks):
             recorder.work()
 
 
-@pytest.mark.parametrize("block_lines", [1, 4, 1024])
+@pytest.mark.parametrize(("block_lines", "kept_steps"), [(1, 1), (4, 5), (4, 8192), (1024, 8192)])
 @settings(max_examples=12)
 @given(seed=st.integers(0, 1 << 32))
-def test_a_run_added_up_as_it_goes_has_the_summary_that_its_files_give(tmp_path_factory, block_lines, seed):
+def test_a_run_added_up_as_it_goes_has_the_summary_that_its_files_give(
+    tmp_path_factory, block_lines, kept_steps, seed
+):
     directory, random = tmp_path_factory.mktemp("run"), Random(seed)
     walks = [
         Walk(Session(f"s-{n}", 0.0, [Step(id="a", kind="tool", name="u")]), Pace(Knobs()), 0) for n in range(9)
@@ -124,6 +126,7 @@ def test_a_run_added_up_as_it_goes_has_the_summary_that_its_files_give(tmp_path_
             patched.setattr(f"replay.results.{module}.MOST_SERIES", 5)
         patched.setattr("replay.engine.records.summing._BLOCK_LINES", block_lines)
         patched.setattr("replay.engine.records.summing._BLOCK_RECORDS", block_lines)
+        patched.setattr("replay.results.instants._BLOCK_STEPS", kept_steps)
         recorder = Recorder(directory, "target", FileWriter(), 0.02, MANIFEST.trace.resolution_ms)
         recorder.start(ORIGIN_NS)
         for _ in range(HAPPENINGS):
