@@ -1,5 +1,6 @@
-"""The servers that are measured against: nginx, and one that logs when each request arrived."""
+"""The servers that are measured against: nginx, one that logs when each request arrived, and one that takes little."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -9,15 +10,15 @@ import time
 import urllib.error
 import urllib.request
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.machine import SERVER_CORE, on_core
+from benchmarks.machine import CORES, SERVER_CORE, on_core, on_cores
 from benchmarks.work import CHAT, token_stream
 
-PORT, CLEAR_PORT, TLS_PORT = 18_089, 18_090, 18_091
+PORT, CLEAR_PORT, TLS_PORT, LIGHT_PORT = 18_089, 18_090, 18_091, 18_092
 
 CONFIG = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_rlimit_nofile 16384;
@@ -100,23 +101,60 @@ def nginx(*, has_http2: bool = False) -> Iterator[Nginx]:
         server = on_core(SERVER_CORE, command, stderr=subprocess.DEVNULL)
         try:
             found = Nginx(f"http://127.0.0.1:{PORT}")
-            _wait_for(found, server)
+            _wait_for(found.counted, "nginx", PORT, server)
             yield found
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait()
 
 
-def _wait_for(server: Nginx, process: "subprocess.Popen[str]") -> None:
+def _wait_for(ask: Callable[[], object], name: str, port: int, process: "subprocess.Popen[str]") -> None:
     for _ in range(100):
         if process.poll() is not None:
-            sys.exit(f"nginx ended at once; is port {PORT} in use?")
+            sys.exit(f"{name} ended at once; is port {port} in use?")
         try:
-            server.counted()
+            ask()
             return
         except urllib.error.URLError:
             time.sleep(0.05)
-    sys.exit("nginx did not answer within 5 s")
+    sys.exit(f"{name} did not answer within 5 s")
+
+
+class Light(NamedTuple):
+    """The light server. url: without a path."""
+
+    url: str
+    pid: int
+
+    def answered(self) -> int:
+        """How many requests, of which this question is none."""
+        with urllib.request.urlopen(f"{self.url}/status") as answer:
+            return int(answer.read())
+
+    def cpu_s(self) -> float:
+        """What it took of the processor, as Linux counts it."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def light() -> Iterator[Light]:
+    """On any core, as clients are: what is left of the processor is theirs."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        sys.exit("scripts/bench needs a C compiler for the light server: install gcc or clang.")
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "light_server")
+        source = Path(__file__).with_name("light_server.c")
+        subprocess.run([compiler, "-O2", "-o", str(program), str(source)], check=True)
+        server = on_cores(CORES, [str(program), str(LIGHT_PORT)])
+        try:
+            found = Light(f"http://127.0.0.1:{LIGHT_PORT}", server.pid)
+            _wait_for(found.answered, "the light server", LIGHT_PORT, server)
+            yield found
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait()
 
 
 class Arrivals:
