@@ -15,9 +15,11 @@ from collections.abc import Mapping
 
 # Set by the systems that read commands out of a log; Gitea's and Forgejo's Actions set GitHub's.
 _READERS = ("GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
+_COLOUR = r"\x1b\[[0-9;]*m"
+_UNSEEN = rf"(?:{_COLOUR}|[^ -~\r\n])*"
 _COMMAND = re.compile(
-    r"(?:\A|(?<=[\r\n]))(?:\x1b\[[0-9;]*m|[^!-~\r\n])*:[^ -~\r\n]*(?=:)"
-    r"|#[^ -~\r\n]*#[^ -~\r\n]*(?:vso|teamcity)?[^ -~\r\n]*(?=\[)"
+    rf"(?:\A|(?<=[\r\n]))(?:{_COLOUR}|[^!-~\r\n])*:{_UNSEEN}(?=:)"
+    rf"|#{_UNSEEN}#{_UNSEEN}(?:vso|teamcity)?{_UNSEEN}(?=\[)"
 )
 _LINE_ENDS = re.compile(r"[\r\n]")
 _KEPT = 4096

@@ -40,6 +40,9 @@ def is_command(line):
 @given(st.lists(PIECES), st.lists(st.integers(0, 30)))
 @example([":", ":"], [1])
 @example(["#", "#", "["], [1, 2])
+@example([":", "\x1b[1m", ":"], [])
+@example([":", "\x1b[1m", ":"], [1, 3, 5])
+@example(["#", "\x1b[1m", "#", "\x1b[1m", "["], [])
 def test_no_line_is_a_command_however_the_text_is_cut(pieces, cuts):
     text, breaker = "".join(pieces), CommandBreaker()
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
