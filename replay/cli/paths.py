@@ -30,7 +30,7 @@ class OutputFile(NamedPath):
 
     def __init__(self, *, is_precious: bool = False) -> None:
         """is_precious: whoever replaces one that is there is told so."""
-        super().__init__()
+        super().__init__(dir_okay=False)
         self._is_precious = is_precious
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

@@ -13,7 +13,7 @@ import click
 
 from replay.cli.command import Command
 from replay.cli.failures import failure_of
-from replay.cli.paths import NamedPath
+from replay.cli.paths import OUTPUT_FILE
 from replay.report.ci.junit import error_junit
 from replay.report.ci.markdown import error_markdown
 from replay.system.files import write_whole
@@ -35,7 +35,7 @@ def verdict_file_options(command: _Command) -> _Command:
     for option, what in (("markdown", "Markdown"), ("junit", "JUnit XML")):
         command = click.option(
             f"--{option}",
-            type=NamedPath(dir_okay=False),
+            type=OUTPUT_FILE,
             callback=_keep,
             expose_value=False,
             help=f"Write the verdict as {what} to this file.",
@@ -88,7 +88,7 @@ def leave_verdict_files(ctx: click.Context, junit: str, markdown: str, broken_of
     texts = (junit, markdown) if broken_off is None else _error_texts(ctx, broken_off)
     for path, text in zip(verdict_files(ctx), texts, strict=True):
         if path is not None:
-            _write(path, text)
+            write_whole(path, text)
 
 
 def _write_error(ctx: click.Context, why: str, *, is_last_word: bool = True) -> None:
@@ -97,14 +97,9 @@ def _write_error(ctx: click.Context, why: str, *, is_last_word: bool = True) -> 
         # A pipe or a terminal keeps nothing of before, and shows whatever it is sent.
         if path is not None and (is_last_word or path.is_file() or not path.exists()):
             with contextlib.suppress(OSError):
-                _write(path, text)
+                write_whole(path, text)
 
 
 def _error_texts(ctx: click.Context, why: str) -> tuple[str, str]:
     command, why = ctx.command.name or "replay", " ".join(why.split())
     return error_junit(command, why), error_markdown(command, why)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text)

@@ -43,23 +43,40 @@ class Table(rich.table.Table):
         super().add_row(*map(_shown, cells), **kwargs)
 
 
-def fitted(table: Table, console: Console) -> RenderableType:
-    """The table, or, where the console is too narrow for it, each row as a list of its figures: none is cut."""
-    natural = Measurement.get(console, console.options.update(width=_ANY_WIDTH), table).maximum
-    if natural <= console.width:
+def fitted(table: Table, console: Console, *, names: int = 1, folds: bool = False) -> RenderableType:
+    """The table, or, where the console is too narrow for it, each row as a list of its figures: none is cut.
+
+    names: how many of the first columns name a row. folds: whether cells may take several lines before it is a list.
+    """
+    natural = Measurement.get(console, console.options.update(width=_ANY_WIDTH), table)
+    if (_folded_width(table, console) if folds else natural.maximum) <= console.width:
         return table
     heads = [_plain(column.header) for column in table.columns]
     listing = Text()
-    for name, *cells in zip(*(column.cells for column in table.columns), strict=True):
+    title = " ".join(head for head in heads[:names] if head.strip())
+    if title and table.row_count > 1:
+        listing.append(title, style="dim")
+    for row in zip(*(column.cells for column in table.columns), strict=True):
         figures = [
             " ".join(f"{head} {said}".split())
-            for head, cell in zip(heads[1:], cells, strict=True)
+            for head, cell in zip(heads[names:], row[names:], strict=True)
             if (said := _plain(cell)) not in _NOTHING
         ]
-        listing.append("\n" if listing else "").append(_plain(name), style="bold")
+        name = " ".join(said for cell in row[:names] if (said := _plain(cell).strip()))
+        listing.append("\n" if listing else "").append(name, style="bold")
         for line in _packed(figures, console.width - len(_INDENT)):
             listing.append(f"\n{_INDENT}{line}")
     return listing
+
+
+def _folded_width(table: Table, console: Console) -> int:
+    """What the table takes at least: columns that do not wrap are whole, the others no less than a word."""
+    width = 0
+    for column in table.columns:
+        cells = [Measurement.get(console, console.options, cell) for cell in (column.header, *column.cells)]
+        width += max(cell.maximum if column.no_wrap else cell.minimum for cell in cells)
+    _, right, _, left = table.padding
+    return width + (len(table.columns) - 1) * (left + right)
 
 
 def indented(text: str, blanks: int) -> RenderableType:

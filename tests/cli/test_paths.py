@@ -47,6 +47,15 @@ def test_a_folder_that_is_not_there_is_missed_before_anything_is_done(option, tm
     assert f"there is no folder {tmp_path / 'none'}. Make it first." in said
 
 
+@pytest.mark.parametrize(
+    "arguments", [["report", "r", "--html"], ["report", "r", "--csv"], ["trace", "synth", "steady", "-o"]]
+)
+def test_a_folder_in_the_place_of_a_file_is_refused_before_anything_is_done(arguments, tmp_path):
+    code, said = told(*arguments, tmp_path)
+
+    assert (code, "is a directory" in said) == (2, True)
+
+
 def test_a_trace_that_is_replaced_is_said_so(tmp_path):
     out = tmp_path / "made.jsonl"
     arguments = ["trace", "synth", "steady", "--duration", "10s", "-o", out]

@@ -1,7 +1,6 @@
 """The files that `replay gate` and `replay compare` write beside the verdict that they print."""
 
 import json
-import xml.etree.ElementTree as ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -25,20 +24,24 @@ def command(request, run_dir):
     return ["gate", *runs, "--slo", "p50 < 10s"] if request.param == "gate" else ["compare", *runs, *runs]
 
 
-def test_folders_on_the_way_to_a_file_are_made(command, tmp_path):
-    junit, markdown = tmp_path / "reports" / "ci" / "junit.xml", tmp_path / "pages" / "verdict.md"
+@pytest.mark.parametrize("option", ["--junit", "--markdown"])
+def test_a_folder_that_is_not_there_is_missed_before_anything_is_done_and_not_made(option, command, tmp_path):
+    other = tmp_path / "other.xml" if option == "--markdown" else tmp_path / "other.md"
+    beside = ["--junit" if option == "--markdown" else "--markdown", str(other)]
 
-    CliRunner().invoke(cli, [*command, "--junit", str(junit), "--markdown", str(markdown)])
+    result = CliRunner().invoke(cli, [*command, *beside, option, str(tmp_path / "none" / "verdict")])
 
-    assert ElementTree.parse(junit).getroot().tag == "testsuites"
-    assert f"replay {command[0]}" in markdown.read_text()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"there is no folder {tmp_path / 'none'}. Make it first." in result.stderr
+    assert not (tmp_path / "none").exists()
+    assert "there is no folder" in other.read_text()
 
 
 @pytest.mark.parametrize("option", ["--junit", "--markdown"])
 def test_a_file_that_cannot_be_written_does_not_cost_the_verdict(option, command, tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
 
-    result = CliRunner().invoke(cli, [*command, "--json", option, str(tmp_path / "file" / "verdict")])
+    result = CliRunner().invoke(cli, [*command, "--json", option, str(tmp_path / "loop")])
 
     assert isinstance(result.exception, OSError)
     assert json.loads(result.stdout)["command"] == command[0]

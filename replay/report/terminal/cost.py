@@ -7,7 +7,7 @@ from rich.console import Console
 from replay.money.cost import BillLine
 from replay.money.month import LaterMonth, PlaneCost, RunCost
 from replay.money.types import Sensitive
-from replay.report.plain import Table, Text, plain_console
+from replay.report.plain import Table, Text, fitted, plain_console
 from replay.words.names import clean
 from replay.words.numbers import exact, money, number, seconds, signed
 from replay.words.phrases import counted
@@ -40,7 +40,7 @@ def print_cost(cost: RunCost, console: Console | None = None, *, explain: bool =
     if cost.sensitivity:
         console.print()
         console.print(Text("what would make the other plane the cheaper one, nearest first"))
-        console.print(_sensitive(cost.sensitivity[:_SENSITIVE_SHOWN]))
+        console.print(fitted(_sensitive(cost.sensitivity[:_SENSITIVE_SHOWN]), console))
     for note in cost.notes:
         console.print(Text(f"note: {note}", style="dim"))
 
@@ -105,7 +105,7 @@ def _print_lines(lines: list[BillLine], currency: str, console: Console, *, expl
             exact(line.unit_price),
             money(line.amount),
         )
-    console.print(table)
+    console.print(fitted(table, console))
     if explain:
         for line in lines:
             console.print(Text(f"{line.name}: {line.inputs}", style="dim"))

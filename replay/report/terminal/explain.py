@@ -6,7 +6,7 @@ from replay.judge.tail.attribution import Attribution, Cause
 from replay.judge.tail.critical_path import CriticalPaths, PathSeries
 from replay.judge.tail.explain import ExplainVerdict, SessionPath
 from replay.judge.tail.saturation import InFlight, Saturation
-from replay.report.plain import Table, Text, plain_console
+from replay.report.plain import Table, Text, fitted, plain_console
 from replay.report.words.failures import failure_name, print_failures
 from replay.words.names import clean
 from replay.words.numbers import count, exact, milliseconds, number, percent, seconds, signed
@@ -92,7 +92,7 @@ def _print_tail(found: Attribution, console: Console) -> None:
             percent(cause.share),
             percent(cause.share_ms),
         )
-    console.print(table)
+    console.print(fitted(table, console))
     console.print(
         Text("share: of these steps; over normal: of the time they took over their median", style="dim")
     )
@@ -142,7 +142,7 @@ def _print_paths(found: CriticalPaths, console: Console) -> None:
     table.add_row(
         Text("think time", style="dim"), percent(found.gap_share), milliseconds(found.gap_ms), "", "", ""
     )
-    console.print(table)
+    console.print(fitted(table, console))
     console.print(
         Text(
             "faster: how much shorter makespans would be at that speed; the path is inferred from times",
@@ -194,7 +194,7 @@ def _print_session(found: SessionPath, console: Console) -> None:
             Text(milliseconds(step.gap_ms) if step.on_path else "", style=style),
             Text(f"{number(share)}%" if step.on_path else "", style=style),
         )
-    console.print(table)
+    console.print(fitted(table, console, names=2))
     hidden = len(found.steps) - _STEPS_SHOWN
     if hidden > 0:
         console.print(Text(f"and {counted(hidden, 'more step')}; --json has them", style="dim"))
@@ -208,7 +208,7 @@ def _print_saturation(found: Saturation, console: Console) -> None:
     table = _table("in flight", "mean", "peak", " ")
     for line in found.in_flight:
         table.add_row(line.kind, number(line.mean), count(line.peak), Text(_spark(line), style="cyan"))
-    console.print(table)
+    console.print(fitted(table, console))
     backlog = f", {count(found.backlog)} in flight when the last was due" if found.backlog else ""
     console.print(
         Text(f"offered {number(found.offered_rps)}/s, achieved {number(found.achieved_rps)}/s{backlog}")

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from replay.judge.load.ceiling import CeilingVerdict, Level
 from replay.judge.tail.coldstart import ColdVerdict, IdleBucket
-from replay.report.plain import Table, Text, plain_console
+from replay.report.plain import Table, Text, fitted, plain_console
 from replay.report.words.outlines import (
     LEVEL_HEADS,
     ceiling_headline,
@@ -51,7 +51,7 @@ def print_ceiling(
         console.print(Text(f"  {clean(reason, 300)}"))
     if verdict.levels:
         console.print()
-        console.print(_level_table(verdict))
+        console.print(fitted(_level_table(verdict), console))
     if verdict.knee is not None:
         knee = verdict.knee
         console.print(
@@ -112,7 +112,7 @@ def print_coldstart(
             table.add_column(name, justify="left" if name == "service time" else "right")
         for name, q in (("cold", cold.latency_ms), ("warm", cold.warm_ms)):
             table.add_row(name, count(q.n), *(milliseconds(v) for v in (q.min, q.p50, q.p90, q.p99, q.max)))
-        console.print(table)
+        console.print(fitted(table, console))
     if adds := what_cold_adds(cold):
         console.print(Text(adds))
     tail = verdict.tail
@@ -131,7 +131,7 @@ def print_coldstart(
         console.print(Text(said))
     if verdict.idle_curve and cold.count:
         console.print()
-        console.print(_curve(verdict.idle_curve))
+        console.print(fitted(_curve(verdict.idle_curve), console))
     for burst in verdict.bursts:
         woke = "" if burst.instances is None else f", {counted(burst.instances, 'instance')}"
         console.print(

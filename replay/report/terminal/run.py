@@ -228,11 +228,11 @@ def _print_generator(summary: Summary, console: Console) -> None:
         )
     if generator.cpu_percent is not None:
         text.append(f", {number(generator.cpu_percent)}% of a core")
-    console.print(text, soft_wrap=True)
+    console.print(text)
     for reason in generator.reasons:
-        console.print(Text(f"  because {reason}", style=_VERDICT_STYLE[generator.verdict]), soft_wrap=True)
+        console.print(indented(f"because {reason}", 2), style=_VERDICT_STYLE[generator.verdict])
     if generator.verdict != "ok":
-        console.print("  so part of the latency above may be this machine's and not the target's")
+        console.print(indented("so part of the latency above may be this machine's and not the target's", 2))
     span_s = summary.trace.recorded_span_s
     if (
         span_s is not None

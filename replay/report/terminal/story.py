@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from replay.report.plain import Table, Text, plain_console
+from replay.report.plain import Table, Text, fitted, plain_console
 from replay.report.words.failures import failure_name
 from replay.results.types import StepRecord
 from replay.words.names import clean
@@ -52,7 +52,7 @@ def print_story(session: str, records: Sequence[StepRecord], console: Console | 
     for record, (due, late, service, step, outcome, facts) in zip(ordered, rows, strict=True):
         recorded = [milliseconds(record.recorded_ms)] if has_recording else []
         table.add_row(due, late, service, *recorded, step, outcome, *([facts] if has_facts else []))
-    console.print(table)
+    console.print(fitted(table, console, folds=True))
 
 
 def _recorded_makespan_ms(records: Sequence[StepRecord]) -> float | None:

@@ -64,16 +64,29 @@ def _print_checks(checks: Sequence[Check], console: Console) -> None:
     widths = [max(cell_len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
     rest = sum(widths) - widths[1] + _GAP * (len(widths) - 1)
     widths[1] = min(widths[1], max(_LEAST_SLO_WIDTH, console.width - rest))
-    console.print(_row(heads, widths, ["dim"] * len(heads)))
+    is_too_narrow = rest + widths[1] > console.width
+    if not is_too_narrow:
+        console.print(_row(heads, widths, ["dim"] * len(heads)))
     for check, row in zip(checks, rows, strict=True):
         style = _MARKS[check.verdict][1]
-        console.print(_row(row, widths, [f"bold {style}", "bold", style, "", "", ""]))
+        styles = [f"bold {style}", "bold", style, "", "", ""]
+        if is_too_narrow:
+            console.print(fitted(_listed(heads, row), console, names=2), style=style)
+        else:
+            console.print(_row(row, widths, styles))
         if why := words.why(check):
             if check.verdict != "pass":
                 prefix = "inconclusive: " if check.verdict == "inconclusive" else ""
                 console.print(Padding(Text(prefix + why, style=style), (0, 0, 0, widths[0] + _GAP)))
             elif check.decided_early:
                 console.print(Padding(Text(why, style="dim"), (0, 0, 0, widths[0] + _GAP)))
+
+
+def _listed(heads: Sequence[str], cells: Sequence[str]) -> Table:
+    """One check by itself, for a terminal on which the table of all is too wide."""
+    table = Table(*heads, box=None, pad_edge=False)
+    table.add_row(*cells)
+    return table
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], styles: Sequence[str]) -> Table:

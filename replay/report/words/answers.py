@@ -9,7 +9,7 @@ from rich.console import Console
 
 from replay.judge.answers import sentences
 from replay.judge.answers.types import AnswerDifference, AnsweredSide, AnsweredStep, AnswersVerdict
-from replay.report.plain import Table, Text
+from replay.report.plain import Table, Text, fitted
 from replay.words.names import clean
 from replay.words.numbers import count, number
 from replay.words.phrases import counted
@@ -140,7 +140,7 @@ def print_answers(verdict: AnswersVerdict, console: Console) -> None:
             console.print(Text(f"undecided: {line}", style="yellow"))
     if verdict.steps:
         console.print()
-        console.print(_table(*step_table(verdict)))
+        console.print(fitted(_table(*step_table(verdict)), console, folds=True))
     if (noise := noise_line(verdict)) is not None:
         console.print(Text(noise, style="dim"))
     for note in left_out(verdict):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from replay.judge.measures.failures import FailureGroup, Failures
-from replay.report.plain import Table, Text
+from replay.report.plain import Table, Text, fitted
 from replay.words.names import clean
 from replay.words.numbers import count, milliseconds, percent, seconds
 from replay.words.phrases import counted
@@ -74,7 +74,7 @@ def print_failures(found: Failures, console: Console) -> None:
     shown = found.groups[:_GROUPS_SHOWN]
     for group in shown:
         table.add_row(*map(Text, _cells(group)))
-    console.print(table)
+    console.print(fitted(table, console, names=2, folds=True))
     hidden = found.steps - sum(group.steps for group in shown)
     if hidden:
         console.print(Text(f"and {counted(hidden, 'failure')} of other kinds; --json has them", style="dim"))

@@ -148,6 +148,56 @@ def test_a_table_of_figures_is_cut_on_no_terminal(width):
     assert ("p50 236 ms" in said) == (width < 60)
 
 
+def test_a_list_says_what_its_rows_are_and_names_them_by_all_that_names_them():
+    table = Table(box=None)
+    for head in ("", "step", "due", "response"):
+        table.add_column(head, no_wrap=True)
+    table.add_row("●", "plan", "0 ms", "2.95 s")
+    table.add_row(" ", "search", "3.2 s", "–")
+    console = Console(width=20, file=io.StringIO(), force_terminal=False)
+
+    console.print(fitted(table, console, names=2))
+
+    assert [line.rstrip() for line in console.file.getvalue().splitlines()] == [
+        "step",
+        "● plan",
+        "  due 0 ms",
+        "  response 2.95 s",
+        "search",
+        "  due 3.2 s",
+    ]
+
+
+@pytest.mark.parametrize(("width", "is_list"), [(40, False), (13, True)])
+def test_a_table_whose_cells_fold_is_a_list_only_where_its_words_do_not_fit(width, is_list):
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("failed", overflow="fold")
+    table.add_column("steps", no_wrap=True)
+    table.add_row("an answer of which a check was not met", "12,345")
+    table.add_row("a timeout", "1")
+    console = Console(width=width, file=io.StringIO(), force_terminal=False)
+
+    console.print(fitted(table, console, folds=True))
+
+    said = console.file.getvalue()
+    assert ("\n  steps" in said) == is_list
+    assert "12,345" in said
+    assert all(len(line.rstrip()) <= width for line in said.splitlines())
+
+
+@pytest.mark.parametrize("width", [30, 50, 80])
+def test_what_is_said_of_the_generator_breaks_between_words(width):
+    said = a_summary(response=times(1_000, 5.0))
+    said.generator.verdict = "suspect"
+    said.generator.reasons = ["1% of the steps were handed over more than 22.8 ms late, of all that were sent"]
+
+    lines = printed(said, width).splitlines()
+
+    assert max(map(len, lines)) <= width
+    (at,) = [n for n, line in enumerate(lines) if line.startswith("  because")]
+    assert lines[at + 1].startswith("  ")
+
+
 @pytest.mark.parametrize(
     ("rows", "explained"),
     [

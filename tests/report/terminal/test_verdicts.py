@@ -32,6 +32,19 @@ def rows(text):
     return [line.strip() for line in text.splitlines()]
 
 
+@pytest.mark.parametrize("width", [24, 40, 58])
+def test_a_narrow_terminal_gets_each_slo_as_a_list_with_no_figure_cut(width):
+    text = printed(print_gate, gate(passed(), failed(), undecided()), width=width)
+
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in text
+    assert "✓ p99 < 800ms" in lines
+    said = " ".join(text.split())
+    for figure in ("observed 612 ms", "limit 800 ms", "[560 ms, 690 ms]", "12,000 (1,000)", "limit 250 ms"):
+        assert figure in said
+
+
 @pytest.mark.parametrize(
     ("checks", "headline"),
     [
