@@ -4,12 +4,15 @@ import re
 from collections.abc import Callable
 
 from replay.http.multipart import Part, with_contents
-from replay.trace.redaction.names import REDACTED
+from replay.trace.redaction.names import REDACTED, is_count
 from replay.trace.redaction.secrets import holds_secret
 from replay.trace.types import Request
 
 # A member of a JSON object with a text or a number as its value.
 _MEMBER = re.compile(r'("((?:[^"\\]|\\.){1,100}+)"\s*+:\s*+)(?:"(?:[^"\\]|\\.)*+"|(-?\d[\d.eE+-]*+))')
+# A text, which the end of the body may cut, a bracket, a number.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[{}\[\]]|(?<![\w.])-?\d[\d.eE+-]*+', re.DOTALL)
+_IS_NAME = re.compile(r"\s*+:").match
 _OF_THE_BODY = ("content-encoding", "content-md5", "digest", "content-digest")
 # Each level is read once for every one around it.
 _MOST_NESTED = 4
@@ -55,8 +58,36 @@ def redacted_parts(
 
 
 def without_secret_members(text: str) -> str:
-    """JSON, whole or not, with the texts and numbers replaced that stand under a secret's name."""
+    """JSON with the texts and numbers replaced that stand under a secret's name."""
     return _MEMBER.sub(_redacted_member, text)
+
+
+def without_secrets_of_broken_json(text: str) -> str:
+    """JSON that is cut off or damaged, with what stands under a secret's name replaced, at any depth."""
+    pieces: list[str] = []
+    end = depth = 0
+    # The depth of the array or object under a secret's name that is being read.
+    secret_at: int | None = None
+    name, is_secret = "", False
+    for found in _TOKEN.finditer(text):
+        first = found[0][0]
+        if first in "{[":
+            secret_at = depth if is_secret and secret_at is None else secret_at
+            depth += 1
+        elif first in "}]":
+            depth -= 1
+            secret_at = None if secret_at is not None and depth <= secret_at else secret_at
+        elif first == '"' and _IS_NAME(text, found.end()):
+            name = found[0].strip('"')
+            is_secret = holds_secret(name, "", is_secret=False)
+            continue
+        elif is_secret or secret_at is not None:
+            is_text = first == '"'
+            if found[0] != '""' and (is_text or not is_count(name)):
+                pieces += (text[end : found.start()], f'"{REDACTED}"' if is_text else "0")
+                end = found.end()
+        is_secret = False
+    return "".join([*pieces, text[end:]]) if pieces else text
 
 
 def _redacted_member(found: "re.Match[str]") -> str:

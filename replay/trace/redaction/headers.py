@@ -61,9 +61,22 @@ def kept_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> tupl
             and _TOKEN(name)
             and not is_not_for_value(value)
         ):
+            if lower == "sec-websocket-protocol":
+                value = _subprotocols(value)
             first = names.setdefault(lower, name)
             kept[first] = f"{kept[first]}, {value}" if first in kept else value
     return kept, dropped
+
+
+def _subprotocols(value: str) -> str:
+    """Those of a WebSocket, among which browsers send a token: in one named like a secret, or in the one behind it."""
+    found: list[str] = []
+    is_behind = False
+    for protocol in value.split(","):
+        is_named = is_secret_header(protocol.strip())
+        found.append(f" {REDACTED}" if is_named or is_behind else protocol)
+        is_behind = is_named
+    return ",".join(found).strip()
 
 
 def redacted_path(path: str) -> str:

@@ -18,18 +18,21 @@ _MOST_NAMES = 4096
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
 # "author" and "authority" name no secret; "authorization" and "authorisation" do.
 _HOLDS = re.compile(
-    r"auth(?!or(?!i[sz]))|token|secret|password|credential|pass(?:wd|word|phrase|code)|psw|pwd|jwt|bearer|[cx]srf"
+    r"auth(?!or(?!i[sz]))|token|secret|password|credential|pass[-_ ]?(?:wd|word|phrase|code)|psw|pwd|jwt|bearer|[cx]srf"
+    # As people write it in other languages.
+    r"|passwort|kennwort|mot[-_ ]?de[-_ ]?passe|contrase[nñ]a|senha|wachtwoord|пароль|密码|口令|パスワード|비밀번호"
     r"|(?:api|private|access|licen[sc]e|account|subscription|signing|encryption|master|shared)[-_. ]?key"
     r"|shared[-_]?access|origin[-_]?verify|protection[-_]?bypass|saml|relay[-_]?state|assertion"
     r"|(?:^|[^a-z])code[-_]?verifier"
-    r"|(?:device|user|verification|security|one[-_]?time|confirmation|recovery|backup|sms|reset)[-_]?code"
+    r"|(?:device|user|verification|security|one[-_]?time|confirmation|recovery|backup|sms|reset|access|mfa|2fa|pin|login)[-_]?code"
+    r"|security[-_ ]?answer|^(?:set[-_]?)?cookies?2?$"
     # How frameworks call their sessions: PHP, Java, ASP, ColdFusion, Laravel, Rails, Express, Play, Django's is below.
     r"|php[-_]?sess|jsessionid|asp(?:\.net_|_net_)?sessionid|sessid|cf(?:id|token)$|connect\.sid|laravel_session|ci_session"
     r"|rack\.session|play_session|koa[.:]sess|express[.:]sess|(?:^|[^a-z])_session_id$|wordpress_(?:sec|logged)",
     re.IGNORECASE,
 ).search
 _IS_WORD = re.compile(
-    r"(?<![a-z0-9])(?:psk|creds?|sas|t?otp|cvv2?|cvc2?)\d*(?![a-z0-9])|(?:pg|db|sql|user|admin|root|smtp|mail|ftp|ssh)pass$",
+    r"(?<![a-z0-9])(?:psk|creds?|sas|t?otp|cvv2?|cvc2?|hmac|mdp|storepass|keypass)\d*(?![a-z0-9])|(?:pg|db|sql|user|admin|root|smtp|mail|ftp|ssh)pass$",
     re.IGNORECASE,
 ).search
 _IS_PASS = re.compile(
@@ -56,6 +59,8 @@ _HARMLESS_MEMBER = re.compile(
 _IS_COUNT = re.compile(r"tokens$|count|limit|^pass$", re.IGNORECASE).search
 # How URLs carry keys, signatures and sessions besides: Google's key, Azure's sig, X-Goog-Signature, Django's.
 _SECRET_PARAMETER = re.compile(r"(?i:.*signature|sig|key|hmac|(?:.*[-_.])?sid)|sessionid", re.DOTALL).fullmatch
+# Signatures of webhooks are of one body at one time: X-Hub-Signature-256, Stripe-Signature.
+_SECRET_HEADER = re.compile(r"key|(?:x-)?sid|.*-signature(?:-[\w.]+)?", re.IGNORECASE).fullmatch
 _BY_VALUE = frozenset({"code", "state", "ticket"})
 _HARMLESS_VALUE = re.compile(
     r"|[a-z][a-z_]{0,19}|[A-Za-z]{1,3}|[a-z]{2}[-_][A-Za-z]{2}|\d{1,4}|true|false"
@@ -73,7 +78,7 @@ def is_secret_name(name: str) -> bool:
 @remembered(_MOST_NAMES)
 def is_secret_header(name: str) -> bool:
     """Whether a header of this name is taken to hold a secret, so that no trace holds it."""
-    return is_secret_name(name) or name.lower() in ("key", "sid", "x-sid")
+    return is_secret_name(name) or _SECRET_HEADER(name) is not None
 
 
 def is_secret_parameter(name: str, value: str | None = None) -> bool:

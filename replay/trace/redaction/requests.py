@@ -15,11 +15,12 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from replay.http.codings import uncoded
-from replay.trace.redaction.bodies import redacted_parts, without_secret_members
+from replay.trace.redaction.bodies import redacted_parts, without_secret_members, without_secrets_of_broken_json
 from replay.trace.redaction.headers import kept_headers, redacted_path
 from replay.trace.redaction.names import REDACTED, is_secret_header, is_secret_member
 from replay.trace.redaction.personal import PersonalData
 from replay.trace.redaction.secrets import redacted_value, without_secret_pairs, without_secrets
+from replay.trace.redaction.texts import COMPRESSED
 from replay.trace.remembered import remembered
 from replay.trace.types import Request
 from replay.trace.values.patterns import Match, Pattern, PatternProblem, compiled, replaced
@@ -34,7 +35,8 @@ _MOST_PATHS = 1 << 14
 _IS_FORM = re.compile(r"[\w.%+\-\[\]]{1,200}=[^&=\s<>{}\"]*(?:&[\w.%+\-\[\]]{1,200}=[^&=\s<>{}\"]*)*").fullmatch
 _IS_PARTS = re.compile(rb"\s*--[^\r\n]{1,200}\r?\n[Cc]ontent-[A-Za-z\-]+:").match
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_MAGIC = {b"\x1f\x8b": "gzip", b"(\xb5/\xfd": "zstd"}
+# zip (and so documents of office programs), 7z, xz, bzip2: they cannot be looked into.
+_PACKED = (b"PK\x03\x04", b"7z\xbc\xaf\x27\x1c", b"\xfd7zXZ\0", b"BZh")
 _MOST_UNCODED_BYTES = 16 << 20
 _OF_THE_CODING = ("content-encoding", "content-md5", "digest", "content-digest", "repr-digest")
 
@@ -161,7 +163,7 @@ class RequestRedactor:
         A coded body in which there is a secret is decoded; one that cannot be looked into is not kept.
         """
         coding = content_encoding.strip() or next(
-            (coding for magic, coding in _MAGIC.items() if data.startswith(magic)), ""
+            (coding for magic, coding in COMPRESSED.items() if data.startswith(magic)), ""
         )
         plain = uncoded(data, coding, _MOST_UNCODED_BYTES)
         if plain is None:
@@ -174,6 +176,8 @@ class RequestRedactor:
         return Body(made.text, made.json, made.base64, is_uncoded=True)
 
     def _plain(self, data: bytes, content_type: str) -> Body:
+        if data.startswith(_PACKED):
+            return NO_BODY
         kind = content_type.partition(";")[0].strip().lower()
         is_parts = kind.startswith("multipart/") and data.lstrip()[:1] not in (b"{", b"[")
         if is_parts or _IS_PARTS(data):
@@ -206,7 +210,7 @@ class RequestRedactor:
         if kind == _FORM:
             cleaned = self._form(text)
         elif "json" in kind or data.lstrip()[:1] in (b"{", b"["):
-            cleaned = without_secret_members(text)
+            cleaned = without_secrets_of_broken_json(text)
         else:
             return self._whole(data)
         return self._whole(cleaned.encode("latin-1", "replace"))
@@ -226,8 +230,8 @@ class RequestRedactor:
 
     def _part(self, content: str, content_type: str) -> str:
         """What is kept of a part of a form; a character stands for a byte."""
-        kept = self._plain(content.encode("latin-1"), content_type)
-        return REDACTED if kept == NO_BODY else kept.content.decode("latin-1")
+        kept = self.body(content.encode("latin-1"), content_type)
+        return REDACTED if kept == NO_BODY or kept.is_uncoded else kept.content.decode("latin-1")
 
     def _whole(self, data: bytes) -> Body:
         """A body in which only texts are looked for."""
@@ -264,9 +268,10 @@ class RequestRedactor:
         lines = text.split("\n")
         if len(lines) > 1:
             lines = [self._json_line(line) for line in lines]
-        return self.text(without_secret_members("\n".join(lines)))
+        return self.text(without_secrets_of_broken_json("\n".join(lines)))
 
     def _json_line(self, line: str) -> str:
+        """What is left of a line that is no JSON is looked through with all the others."""
         line = without_secret_members(line)
         try:
             value = msgspec.json.decode(line)

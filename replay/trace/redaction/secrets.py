@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 
+from replay.trace.redaction.commands import command_without_secrets
 from replay.trace.redaction.names import REDACTED, is_count, is_secret_header, is_secret_member
+from replay.trace.redaction.references import is_word
 from replay.trace.redaction.texts import without_coded_secrets, without_named_secrets
 from replay.trace.remembered import remembered
 
@@ -51,8 +53,8 @@ _KNOWN_SHAPES = tuple(
             r"\$(?:2[abxy]|[56y]|apr1|argon2\w{1,2})\$[^\s:\"'\\]{16,}",
         ),
         (
-            ("PRIVATE KEY-----",),
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.)*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+            ("PRIVATE KEY",),
+            r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?s:.)*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
         ),
     )
 )
@@ -65,11 +67,17 @@ _JWT = re.compile(
 _JSON_PAIR = re.compile(r'"((?:[^"\\]|\\.){1,100}+)"(\s*+:\s*+)"(?:[^"\\]|\\.)*+"')
 _SCHEMA_WORDS = frozenset({"$ref", "anyOf", "oneOf", "allOf", "properties", "enum"})
 _SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
-# {"name": "Authorization", "value": ...}
-_NAME_KEYS = ("name", "key", "header", "field")
-_VALUE_KEYS = frozenset({"value", "values", "stringValue"})
+# {"name": "Authorization", "value": ...}, {"k": ..., "v": ...}; what is typed: {"selector": "#password", "text": ...}.
+_NAME_KEYS = (
+    "name", "key", "header", "field", "parameter", "param", "variable", "option", "id", "k",
+    "Name", "Key", "selector", "element", "locator",
+)  # fmt: skip
+_VALUE_KEYS = frozenset({"value", "values", "stringValue", "Value", "val", "v"})
+_TYPED_INTO = ("selector", "element", "locator")
 _OAUTH_KEYS = frozenset({"grant_type", "redirect_uri", "code_verifier"})
 _OF_OAUTH = {"code": "auth_code", "state": "auth_state"}
+_OF_KUBERNETES = {"data": "secret", "stringData": "secret"}
+_MOST_WORDS = 100
 _USER_OPTIONS = ("-u", "-U", "--user", "--proxy-user")
 _MOST_DEPTH = 200
 # The same few names come again with every request.
@@ -135,8 +143,10 @@ def redacted_value(value: Any, clean: Callable[[str], str], is_secret: bool = Fa
             for key, inner in value.items()
         }
     if isinstance(value, list):
+        value = _command(value)
+        is_pair = len(value) == 2
         return [
-            redacted_value(inner, clean, is_secret or _is_of_option(before, inner), depth + 1)
+            redacted_value(inner, clean, is_secret or _is_named_by(before, inner, is_pair), depth + 1)
             for before, inner in zip((None, *value), value, strict=False)
         ]
     if isinstance(value, str):
@@ -156,18 +166,35 @@ def holds_secret(key: str, inner: Any, is_secret: bool) -> bool:
 def _called(value: dict[str, Any]) -> dict[str, str]:
     """The members of an object that are known by another name: the value of a parameter, the code of an OAuth grant."""
     if not _VALUE_KEYS.isdisjoint(value):
-        name = next((name for key in _NAME_KEYS if isinstance(name := value.get(key), str)), "")
-        return dict.fromkeys(_VALUE_KEYS, name)
+        names = (name for key in _NAME_KEYS if isinstance(name := value.get(key), str))
+        return dict.fromkeys(_VALUE_KEYS, next(filter(is_secret_member, names), ""))
+    if "text" in value:
+        names = (name for key in _TYPED_INTO if isinstance(name := value.get(key), str))
+        return {"text": next(filter(is_secret_member, names), "")}
+    if value.get("kind") == "Secret":
+        return _OF_KUBERNETES
     return _OF_OAUTH if not _OAUTH_KEYS.isdisjoint(value) else {}
 
 
-def _is_of_option(before: Any, text: Any) -> bool:
-    """Whether a word of a command is what the option before it takes, and a secret."""
-    if not (isinstance(before, str) and isinstance(text, str) and before.startswith("-") and "=" not in before):
+def _is_named_by(before: Any, text: Any, is_pair: bool) -> bool:
+    """Whether a text is a secret by the one before it: what an option takes, or one of two, the other its name."""
+    if not (isinstance(before, str) and isinstance(text, str)):
+        return False
+    if is_pair and is_secret_member(before) and not is_word(text):
+        return True
+    if not before.startswith("-") or "=" in before:
         return False
     return is_secret_member(before.lstrip("-")) or (
         before in _USER_OPTIONS and ":" in text and "://" not in text
     )
+
+
+def _command(value: list[Any]) -> list[Any]:
+    """The words of a command without what its program takes for a secret; another list as it is."""
+    if not 1 < len(value) <= _MOST_WORDS or not all(isinstance(word, str) for word in value):
+        return value
+    has_options = any(word.startswith("-") for word in value[1:])
+    return command_without_secrets(value) if has_options else value
 
 
 def _within(text: str, clean: Callable[[str], str], depth: int) -> str:

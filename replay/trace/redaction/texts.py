@@ -1,8 +1,9 @@
 """Secrets in texts that people and agents write: shell commands, settings, source, headers and URLs. Pure.
 
-A secret shows by the name that it is given (`export API_KEY=...`, `password: ...`, `--token ...`, `?sig=...`), or by
-what a program takes it for (`curl -u ada:...`). What refers to one (`$TOKEN`, `os.environ[...]`) is none. Each search
-begins at the start of a word and is bounded, so that it takes time with the length of the text.
+A secret shows by the name that it is given (`export API_KEY=...`, `password: ...`, `--token ...`, `?sig=...`), by what
+a program takes it for (commands.py), or by the layout of the text (layouts.py). What refers to one (`$TOKEN`,
+`os.environ[...]`) is none. Each search begins at the start of a word and is bounded, so that it takes time with the
+length of the text.
 """
 
 import base64
@@ -11,6 +12,9 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote_plus
 
+from replay.http.codings import uncoded_so_far
+from replay.trace.redaction.commands import without_given_secrets
+from replay.trace.redaction.layouts import without_laid_out_secrets
 from replay.trace.redaction.names import (
     REDACTED,
     is_count,
@@ -18,12 +22,15 @@ from replay.trace.redaction.names import (
     is_secret_member,
     is_secret_parameter,
 )
+from replay.trace.redaction.references import is_reference, is_word
 
 # None of the searches below finds anything in a text without one of these.
 _HINTS = (
     "pass", "pwd", "pw", "secret", "token", "key", "auth", "cred", "jwt", "bearer", "srf", "sess", "saml", "cookie",
     "assertion", "relaystate", "psk", "otp", "cvv", "cvc", "code", "state=", "ticket=", "sig", "hmac", "sid", "cfid",
-    "sudo", "--stdin", "identified by", " -u", "--user", " -p", " -a ", "sas", "wordpress",
+    "sudo", "stdin", "assword", "securestring", "identified by", "response=", " -u", "--user", " -p", " -a ", " -w",
+    " -k ", " -t ", " -b", " -c ", "sas", "login", "net use", "sqlplus", "impdp", "expdp", "config:set", "wordpress",
+    "de passe", "mdp", "senha", "contrase", "kennwort", "密码", "口令", "パスワード", "비밀번호", "парол", "wachtwoord",
 )  # fmt: skip
 _NAME = r"[A-Za-z_%][\w.%\-]{0,100}+(?:\[[\w\-]{0,40}\])?+"
 _QUOTED = r'\\?"(?P<double>(?:[^"\\\n]|\\(?!").)*+)\\?"' + r"|'(?P<single>(?:[^'\\\n]|\\.)*+)'"
@@ -31,56 +38,63 @@ _IN_BARE = r"[^\s\"'`&;|<>(){}\[\],\\]"
 # As much of it as is looked at; what is taken out goes on to its end.
 _BARE = _IN_BARE + "{1,4000}+"
 # name=value, name = "value", name: "value", "name": "value", ['name'] = 'value'.
-_NAMED = re.compile(rf"(?<![\w.%\-])-{{0,2}}(?P<name>{_NAME})(?P<sep>\\?[\"']?\]?[ \t]*+(?:=>|:=|=|:)[ \t]*+)")
-_GIVEN = re.compile(rf"{_QUOTED}|(?P<bare>{_BARE})(?P<next>[^\n]?)").match
+_NAMED = re.compile(
+    rf"(?<![\w.%\-])-{{0,2}}(?P<name>{_NAME})(?P<sep>\\?[\"']?\]?[ \t]*+(?:=>|:=|[=!]={{1,2}}|\?\?=?|=|:)[ \t]*+)"
+)
+_QUOTED_HERE = rf"[rbfuRBFU]{{0,2}}(?:{_QUOTED})"
+_GIVEN = re.compile(
+    r"(?P<prefix>(?:[rbfuRBFU]{1,2}(?=[\"']))?+)(?:"
+    r'"{3}(?P<long>(?:[^"]|"(?!""))++)"{3}' + r"|'{3}(?P<lengthy>(?:[^']|'(?!''))++)'{3}"
+    rf"|{_QUOTED}|`(?P<tick>[^`\n]*+)`|(?P<bare>{_BARE})(?P<next>[^\n]?))"
+).match
+# apiKey: string = "...", PASSWORD: Final = '...'
+_TYPED = re.compile(rf"[A-Za-z_&*][\w.\[\]&<>|,? :]{{0,60}}?=[ \t]*+{_QUOTED_HERE}").match
+# String::from("..."), SecretStr("...")
+_WRAPPED = re.compile(rf"\(\s*+{_QUOTED_HERE}\s*+\)").match
+_WRAPS = re.compile(
+    r"(?:.*[.:])?(?!Get|Load|Read|Find|Lookup|Ask|Prompt|Env)(?:[A-Z]\w*|from|new|of|bytes|b64decode|encode)"
+).fullmatch
+# process.env.TOKEN || "...", os.environ.get("TOKEN") or '...'
+_FALLBACK = re.compile(rf"[^\n]{{0,200}}?(?:\|\||\?\?|\bor\b)[ \t]*+{_QUOTED_HERE}").match
+# A block of YAML (8.1): its lines stand deeper.
+_BLOCK = re.compile(
+    r"[|>][+\-\d]{0,2}[ \t]*+\n(?P<indent>[ \t]++)(?P<block>[^\n]++(?:\n(?P=indent)[^\n]*+|\n[ \t]*+(?=\n))*+)"
+).match
+# setenv("API_KEY", "..."), define('DB_PASSWORD', '...'), setattr(settings, "TOKEN", "...")
+_CALL = re.compile(
+    rf"(?<=\w)\(\s*+(?:[\w.]{{1,100}}+\s*+,\s*+)?\\?[\"'](?P<name>{_NAME})\\?[\"']\s*+,\s*+{_QUOTED_HERE}"
+)
+_RESPONSE = re.compile(r"(?P<head>\bresponse=\\?\")(?P<value>[^\"\\\n]{1,1000}+)")
 _REST_OF_BARE = re.compile(f"{_IN_BARE}*+").match
 _REST_OF_LINE = re.compile(r"[^\r\n\"'`\\]{1,8000}+").match
-_ENDS_LINE = re.compile(r"[ \t]*\r?(?:\n|\Z|[\"'])").match
+_ENDS_LINE = re.compile(r"[ \t]*\r?(?:\n|\Z)|[\"']").match
 _SCHEME = re.compile(r"(?:Bearer|Basic|Token|Digest|ApiKey|Negotiate|AWS4[\w\-]*)\s+", re.IGNORECASE).match
 _WHOLE_LINE = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 _OPTION = re.compile(
     rf"(?<!\S)(?P<name>--?[A-Za-z][\w\-]{{1,60}}+)(?P<sep>[ \t]++)(?:{_QUOTED}|(?P<bare>(?!-){_BARE}))"
 )
-# -u ada:secret of curl and its like, and the options that programs read a password from.
-_USER = re.compile(
-    r"(?<!\S)(?P<head>(?:-u|-U|--user|--proxy-user)[ =]?[\"']?[^\s:\"'/]{1,200}+:)(?P<value>[^\s\"'@]{1,1000}+)"
-)
-_PROGRAM = re.compile(
-    r"\b(?P<head>(?:sshpass|mysql\w*|mariadb\w*|mongo\w*|redis-cli|docker\s+login|podman\s+login|az\s+login|unzip|7z|ldap\w+|zip)"
-    r"\b[^\n|;&]{0,300}?\s-(?:p|a|w|P)[ =]?[\"']?)(?P<value>(?!-)[^\s\"']{1,1000}+)"
-)
-_PIPED = re.compile(
-    r"\b(?P<head>(?:echo|printf)\s+(?:-n\s+)?[\"']?)(?P<value>[^\s\"'$|]{1,1000}+)(?=[\"']?\s*\|[^|\n]{0,200}?"
-    r"(?:--password-stdin|--with-token|sudo\s+-S|passwd|chpasswd|--stdin))"
-)
-_OPENSSL = re.compile(r"(?<![\w.])(?P<head>pass:)(?P<value>[^\s\"']{1,1000}+)")
-_NETRC = re.compile(r"(?<!\S)(?P<head>login\s+\S{1,200}+\s+password\s+)(?P<value>\S{1,1000}+)")
-_SQL = re.compile(r"(?P<head>\b(?:identified\s+by|password)\s+')(?P<value>[^'\n]{1,1000}+)", re.IGNORECASE)
 _PGPASS = re.compile(
     r"^(?P<head>[\w.\-*]{1,200}+:(?:\d{2,5}|\*):[^:\s]{1,100}+:[^:\s]{1,100}+:)(?P<value>[^:\s]{1,1000}+)$",
     re.MULTILINE,
 )
-_VALUES = (_USER, _PROGRAM, _PIPED, _OPENSSL, _NETRC, _SQL)
 _PGPASS_COLONS = 4
-_ELEMENT = re.compile(
-    r"<(?P<name>[A-Za-z_][\w.\-:]{0,100}+)(?P<rest>[^<>]{0,1000}+)>(?P<value>[^<>]{1,8000}+)(?=</)"
-)
-_PAIR = re.compile(
-    r"(?P<head>\b(?:key|name)=[\"'](?P<name>[\w.\-:]{1,100}+)[\"']\s+value=[\"'])(?P<value>[^\"'\n]{1,8000}+)",
-    re.IGNORECASE,
-)
-_REFERENCE = re.compile(
-    r"\$.*|%[\w(].*|\{\{.*|<.*|\*+|\.{3}|redacted|none|null|nil|true|false|undefined|string|str|int"
-    r"|(?:self|os|process|config|settings|args|opts|options|request|req|env|ENV|this|import\.meta|secrets|vars)[.\[].*",
-    re.IGNORECASE | re.DOTALL,
-).fullmatch
-_CODED = re.compile(r"(?<![\w+/=\-])[A-Za-z0-9+/_\-]{20,}+={0,2}(?![\w+/])")
+_CODED = re.compile(r"(?<![\w+/\-])[A-Za-z0-9+/_\-]{20,}+={0,2}(?![\w+/])")
 _RUN = re.compile(r"[^\s\"'<>&;?]++")
 _IS_ESCAPED = re.compile(r"%(?:3[ADad]|22|7[Bb])").search
 _BEFORE_PARAMETER = ("?", "&", ";", "#")
 _ANY = "0" * 40  # no word, no short number
+_SHORTEST_COMPARED = 8
 _DEEPEST = 4
 _LARGEST_CODED = 1 << 20
+_MOST_UNFOLDED = 32
+COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"(\xb5/\xfd": "zstd",
+    b"x\x01": "deflate",
+    b"x\x9c": "deflate",
+    b"x\xda": "deflate",
+}
+"""The codings that tell themselves, by the bytes that they begin with; zlib's is that of `deflate`."""
 
 
 def without_named_secrets(text: str) -> str:
@@ -90,15 +104,15 @@ def without_named_secrets(text: str) -> str:
     lower = text.lower()
     if not any(hint in lower for hint in _HINTS):
         return text
-    if ":" in text or "=" in text:
+    if ":" in text or "=" in text or "??" in text:
         text = _without_assigned(text)
     if "-" in text:
         text = _OPTION.sub(_option, text)
-    for pattern in _VALUES:
-        text = pattern.sub(_value, text)
-    if "</" in text:
-        text = _ELEMENT.sub(_element, text)
-    return _PAIR.sub(_pair, text) if "value=" in lower else text
+    if "(" in text and "," in text:
+        text = _CALL.sub(_call, text)
+    if "response=" in text and "igest" in text:
+        text = _RESPONSE.sub(_value, text)
+    return without_laid_out_secrets(without_given_secrets(text))
 
 
 def without_coded_secrets(text: str, clean: Callable[[str, int], str], depth: int) -> str:
@@ -122,14 +136,19 @@ def without_coded_secrets(text: str, clean: Callable[[str, int], str], depth: in
 
 
 def _from_base64(text: str) -> str | None:
-    """What base64, of either alphabet, holds where that is a text."""
+    """What base64, of either alphabet, holds where that is a text, compressed or not."""
     if len(text) > _LARGEST_CODED or len(text.rstrip("=")) % 4 == 1:
         return None
     plain = text.rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        if not base64.b64decode(plain[:16]).isascii() and len(plain) > 64:
+        begin = base64.b64decode(plain[:16])
+        coding = next((coding for magic, coding in COMPRESSED.items() if begin.startswith(magic)), None)
+        if coding is None and not begin.isascii() and len(plain) > 64:
             return None
-        found = base64.b64decode(plain + "=" * (-len(plain) % 4)).decode()
+        held = base64.b64decode(plain + "=" * (-len(plain) % 4))
+        if coding is not None:
+            held = uncoded_so_far(held, coding, _MOST_UNFOLDED * len(held)) or b""
+        found = held.decode()
     except (binascii.Error, ValueError):
         return None
     return found if found.isprintable() or "\n" in found or "\t" in found else None
@@ -156,23 +175,65 @@ def _secret_value(found: "re.Match[str]") -> tuple[int, int] | None:
     is_parameter = sep == "=" and text[found.start() - 1 : found.start()] in _BEFORE_PARAMETER
     if not is_secret_member(name) and not (is_parameter and is_secret_parameter(unquote_plus(name), _ANY)):
         return None
-    given = _GIVEN(text, found.end())
-    if given is None:
+    span = _given_value(text, found.end(), name, found["sep"], sep)
+    if span is None:
         return None
-    group = given.lastgroup if given["bare"] is None else "bare"
-    value = given[group or 0]
-    if not value or _REFERENCE(value):
-        return None
+    value = text[slice(*span)]
     if not is_secret_member(name) and not is_secret_parameter(unquote_plus(name), unquote_plus(value)):
         return None
-    if given["bare"] is not None:
-        # Without quotes, a value stands right behind a =, or ends its line; what is called or indexed is source.
-        is_source = given["next"] != "" and given["next"] in "([{"
-        is_count_of = is_count(name) and value.isdigit()
-        if is_source or is_count_of or (found["sep"] != "=" and not _ENDS_LINE(text, given.end("bare"))):
+    return span
+
+
+def _given_value(text: str, at: int, name: str, written: str, sep: str) -> tuple[int, int] | None:
+    """Where the text is that stands behind a name and its separator, unless it refers to another.
+
+    sep: the separator without what it is written with.
+    """
+    if sep == ":" and (block := _BLOCK(text, at)) is not None:
+        return block.span("block")
+    given = _GIVEN(text, at)
+    if given is None:
+        return None
+    if given["bare"] is None:
+        span = given.span(given.lastgroup or 0)
+        value = text[slice(*span)]
+        if not value or is_reference(value) or _is_put_together(given, value):
             return None
-        return given.start("bare"), _end_of(text, given.end("bare"))
-    return given.span(group or 0)
+        # What is compared is mostly a word for a kind.
+        is_compared = sep not in ("=", ":", ":=", "=>") and not _is_likely(value)
+        return None if is_compared or text.startswith(".", given.end()) else span
+    if sep[:1] in ("=", "!") and sep[1:2] == "=":
+        return None
+    value = given["bare"]
+    # Without quotes, a value stands right behind a =, or ends its line; what is called or indexed is source.
+    is_source = given["next"] != "" and given["next"] in "([{"
+    if is_source or is_reference(value) or (written != "=" and not _ENDS_LINE(text, given.end("bare"))):
+        return _value_in_source(text, at, given, sep)
+    if is_count(name) and value.isdigit():
+        return None
+    return given.start("bare"), _end_of(text, given.end("bare"))
+
+
+def _is_put_together(given: "re.Match[str]", value: str) -> bool:
+    """Whether values of names are filled into a text, as `${name}` and Python's `f"{name}"` do."""
+    return (given["tick"] is not None and "${" in value) or ("{" in value and "f" in given["prefix"].lower())
+
+
+def _is_likely(value: str) -> bool:
+    return len(value) >= _SHORTEST_COMPARED and any(map(str.isdigit, value))
+
+
+def _value_in_source(text: str, at: int, given: "re.Match[str]", sep: str) -> tuple[int, int] | None:
+    """Where a text is that source gives in another way: behind a type, in a call around it, if all else fails."""
+    found = _TYPED(text, at) if sep == ":" else None
+    if found is None and given["next"] == "(" and _WRAPS(given["bare"]):
+        found = _WRAPPED(text, given.end("bare"))
+    found = found or _FALLBACK(text, at)
+    if found is None:
+        return None
+    span = found.span("double" if found["single"] is None else "single")
+    value = text[slice(*span)]
+    return None if not value or is_word(value) or is_reference(value) else span
 
 
 def _end_of(text: str, at: int) -> int:
@@ -191,26 +252,26 @@ def _secret_of_header(found: "re.Match[str]") -> tuple[int, int] | None:
     scheme = _SCHEME(rest[0])
     begin = rest.start() + (scheme.end() if scheme is not None else 0)
     value = found.string[begin : rest.end()].strip()
-    return None if not value or _REFERENCE(value) else (begin, rest.end())
+    return None if not value or is_reference(value) else (begin, rest.end())
 
 
 def _option(found: "re.Match[str]") -> str:
     value = found["bare"] or found["double"] or found["single"]
-    if not value or not is_secret_member(found["name"].lstrip("-")) or _REFERENCE(value):
+    if not value or not is_secret_member(found["name"].lstrip("-")) or is_reference(value):
         return found[0]
     return f"{found['name']}{found['sep']}{REDACTED}"
 
 
 def _value(found: "re.Match[str]") -> str:
-    return found[0] if _REFERENCE(found["value"]) else f"{found['head']}{REDACTED}"
+    return found[0] if is_reference(found["value"]) else f"{found['head']}{REDACTED}"
 
 
-def _element(found: "re.Match[str]") -> str:
-    name = found["name"].rpartition(":")[2]
-    if not is_secret_member(name) or not found["value"].strip():
+def _call(found: "re.Match[str]") -> str:
+    """What a call takes behind a name, but for words, which are names themselves."""
+    group = "double" if found["single"] is None else "single"
+    value = found[group]
+    is_secret = is_secret_member(found["name"]) or ("-" in found["name"] and is_secret_header(found["name"]))
+    if not value or not is_secret or is_word(value) or is_reference(value):
         return found[0]
-    return f"<{found['name']}{found['rest']}>{REDACTED}"
-
-
-def _pair(found: "re.Match[str]") -> str:
-    return f"{found['head']}{REDACTED}" if is_secret_header(found["name"]) else found[0]
+    begin, end = (at - found.start() for at in found.span(group))
+    return found[0][:begin] + REDACTED + found[0][end:]

@@ -31,6 +31,9 @@ from replay.trace.redaction.names import is_secret_name
         "X-Origin-Verify",
         "x-vercel-protection-bypass",
         "x-shared-access",
+        "Cookie2",
+        "X-Hub-Signature-256",
+        "Stripe-Signature",
     ],
 )
 def test_headers_named_like_secrets_are_dropped_and_counted(name):
@@ -72,3 +75,11 @@ def test_query_values_named_like_secrets_are_replaced_and_nothing_else_changes()
 @given(st.text())
 def test_redacting_twice_changes_nothing_more(path):
     assert redacted_path(redacted_path(path)) == redacted_path(path)
+
+
+def test_tokens_among_the_subprotocols_of_a_websocket_are_replaced():
+    kept, _ = kept_headers(
+        [("Sec-WebSocket-Protocol", "chat, bearer, hush7, base64url.bearer.authorization.k8s.io.aHVzaA")]
+    )
+
+    assert kept == {"Sec-WebSocket-Protocol": "chat, redacted, redacted, redacted"}

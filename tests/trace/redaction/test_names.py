@@ -49,6 +49,17 @@ SECRET = [
     "id_token",
     "x-amz-credential",
     "cvv",
+    "pass_phrase",
+    "pinCode",
+    "mfa_code",
+    "x-access-code",
+    "security_answer",
+    "hmac",
+    "cookies",
+    "Passwort",
+    "mot de passe",
+    "contraseña",
+    "密码",
 ]
 HARMLESS = [
     "author",
@@ -74,6 +85,9 @@ HARMLESS = [
     "mcp-session-id",
     "status_code",
     "keys",
+    "cookieConsent",
+    "language_code",
+    "signatures",
 ]
 
 

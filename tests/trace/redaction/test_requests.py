@@ -1,13 +1,15 @@
 """Secrets are taken out of requests before anything is written."""
 
 import base64
+import io
 import json
+import zipfile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.trace.redaction.requests import PatternError, Redactor
+from replay.trace.redaction.requests import NO_BODY, PatternError, Redactor
 
 BEARER = "Bearer abcdefghijklmnopqrstuvwxyz"
 
@@ -300,3 +302,16 @@ def test_no_part_under_a_secrets_name_survives_wherever_it_stands(name, noise, o
     found = redactor().body(data + b"--B--" + end, FORM)
 
     assert b"hush-hush" not in base64.b64decode(found.base64 or "") + (found.text or "").encode()
+
+
+def test_what_cannot_be_unpacked_is_not_kept():
+    """A document of an office program is an archive, too."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as inside:
+        inside.writestr("settings.env", "API_KEY=hush7canary")
+
+    assert redactor().body(packed.getvalue(), "application/octet-stream") == NO_BODY
+    part = b'--b\r\nContent-Disposition: form-data; name="f"\r\n\r\n' + packed.getvalue() + b"\r\n--b--\r\n"
+    kept = redactor().body(part, "multipart/form-data; boundary=b")
+    assert kept.text is not None
+    assert "\r\n\r\nredacted\r\n--b--" in kept.text

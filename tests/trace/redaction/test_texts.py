@@ -1,10 +1,13 @@
 """Secrets in commands, settings, source and URLs go; what only refers to one, or is named alike, stays."""
 
 import base64
+import gzip
 import time
+import zlib
 from urllib.parse import quote
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +59,49 @@ IN_TEXTS = [
     "Server=db;User Id=ada;Password={};",
     "DefaultEndpointsProtocol=https;AccountName=x;AccountKey={};",
     "set-cookie: sid={}; Path=/",
+    "gh auth login --with-token <<< {}",
+    "aws configure set aws_secret_access_key {}",
+    "npm config set //registry.npmjs.org/:_authToken {}",
+    "setx API_TOKEN {}",
+    "set -gx API_TOKEN {}",
+    "vault login {}",
+    "openssl enc -k {} -in x",
+    "htpasswd -b users ada {}",
+    "ldapsearch -x -w {} -b dc=x",
+    "sqlcmd -S h -U sa -P {}",
+    "sqlplus ada/{}@db",
+    "smbclient //h/s -U 'ada%{}'",
+    "net use z: //h/s {} /user:ada",
+    "http -a ada:{} h/x",
+    "ab -A ada:{} http://h/",
+    "fly secrets set NAME={}",
+    "gh secret set NAME --body {}",
+    "keytool -storepass {} -list",
+    '$p = ConvertTo-SecureString "{}" -AsPlainText',
+    "expect assword: ; send {}\\r",
+    'password = """{}"""',
+    'token = b"{}"',
+    "const token = `{}`;",
+    "const apiKey: string = '{}';",
+    'PASSWORD: Final[str] = "{}"',
+    'let token = String::from("{}");',
+    'password = SecretStr("{}")',
+    "const token = process.env.TOKEN || '{}'",
+    'api_key = os.environ.get("API_KEY") or "{}"',
+    'os.getenv("API_KEY", "{}")',
+    "define('DB_PASSWORD', '{}');",
+    'monkeypatch.setenv("API_TOKEN", "{}")',
+    'req.Header.Set("X-Api-Key", "{}")',
+    'monkeypatch.setattr(settings, "API_KEY", "{}")',
+    "if (password === '{}1') open()",
+    "a:\n  api_key: >-\n    {}\n  b: 1\n",
+    "- name: DB_PASSWORD\n  value: {}\n",
+    "kind: Secret\nstringData:\n  x: {}\n",
+    "<p:password><![CDATA[{}]]></p:password>",
+    "INSERT INTO users (name, password) VALUES ('ada', '{}')",
+    "user,password,age\nada,{},36\n",
+    "a -----BEGIN PGP PRIVATE KEY BLOCK-----\n{}\n-----END PGP PRIVATE KEY BLOCK-----",
+    'Digest username="ada", response="{}"',
     "X-Auth: a {} b",
 ]
 HARMLESS = [
@@ -76,6 +122,17 @@ HARMLESS = [
     "cache-key: abc",
     "password = None",
     "monkey: banana",
+    "if token.type == 'string': pass",
+    'if token == "(" or key != "x": pass',
+    "token = self.name.split('-')[-1]",
+    'auth = f"Bearer {token}"',
+    "user,age\nada,36\n",
+    "INSERT INTO users (name) VALUES ('ada')",
+    'getattr(self, "password", "none")',
+    "set password to the new one",
+    "kind: ConfigMap\ndata:\n  x: y\n",
+    "docker run -p 8080:80 -t image",
+    "tar -C /tmp -b 20",
 ]
 
 
@@ -109,6 +166,15 @@ def test_a_secret_is_found_in_base64_and_in_percent_encoding(text):
     assert coded not in redacted_value({"content": coded}, without_secrets)["content"]
 
 
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress, zstandard.compress])
+def test_a_secret_is_found_in_base64_of_what_is_compressed(compress):
+    coded = base64.b64encode(compress(f'{{"password":"{CANARY}"}}'.encode())).decode()
+
+    assert without_secrets(f"x={coded}") == "x=redacted"
+    # What was cut off is looked into as far as it goes.
+    assert CANARY not in without_secrets(f"data {coded[:-8]} end")
+
+
 @pytest.mark.parametrize("text", ["/cb?access_token={}", '{{"password":"{}"}}', "a=1&token={}"])
 def test_a_url_in_a_url_is_looked_into(text):
     path = Redactor().of_request(()).path(f"/login?next={quote(text.format(CANARY), safe='')}&x=1")
@@ -139,7 +205,29 @@ UNITS = [
 
 
 @pytest.mark.parametrize(
-    "unit", [*UNITS, "mysql -", "--key ", "token='", "A" * 40 + " ", "://a:", "key=\\", "abc."]
+    "unit",
+    [
+        *UNITS,
+        "mysql -",
+        "--key ",
+        "token='",
+        "set a_key ",
+        'f("key", ',
+        "key: |\n a\n",
+        "kind: Secret\ndata:\n a: b\n",
+        "insert into a (key) values (",
+        "a,key\n",
+        "key: a = ",
+        "key = a(",
+        "http -a ",
+        "<key><![CDATA[",
+        "name: key\nvalue: ",
+        "key || ",
+        "A" * 40 + " ",
+        "://a:",
+        "key=\\",
+        "abc.",
+    ],
 )
 def test_a_search_takes_time_with_the_length_of_the_text(unit):
     def cpu_s(length):
@@ -162,6 +250,15 @@ def test_a_search_takes_time_with_the_length_of_the_text(unit):
         ({"grant_type": "authorization_code", "code": CANARY}, {"grant_type": "authorization_code", "code": "redacted"}),
         ({"code": "print(1)", "state": "open"}, {"code": "print(1)", "state": "open"}),
         ({"key": "colour", "sort_key": "a", "issueKey": "A-1"}, {"key": "colour", "sort_key": "a", "issueKey": "A-1"}),
+        (["x-api-key", CANARY], ["x-api-key", "redacted"]),
+        ({"required": ["password", "email"]}, {"required": ["password", "email"]}),
+        ([{"k": "password", "v": CANARY}, {"k": "q", "v": "x"}], [{"k": "password", "v": "redacted"}, {"k": "q", "v": "x"}]),
+        ({"selector": "#password", "text": CANARY}, {"selector": "#password", "text": "redacted"}),
+        ({"element": "Search", "text": "x"}, {"element": "Search", "text": "x"}),
+        ({"kind": "Secret", "data": {"a": CANARY}}, {"kind": "Secret", "data": {"a": "redacted"}}),
+        ({"command": ["mysql", f"-p{CANARY}", "db"]}, {"command": ["mysql", "-predacted", "db"]}),
+        ({"cookies": {"a": CANARY}}, {"cookies": {"a": "redacted"}}),
+        ({"cookies": True}, {"cookies": True}),
         ({"pass": 12, "passed": True}, {"pass": 12, "passed": True}),
     ],
 )  # fmt: skip
