@@ -84,6 +84,20 @@ def planned_counts(
     return Planned(sessions, steps)
 
 
+def planned_end_s(found: TraceScan, options: RunOptions) -> float | None:
+    """When the run would be over if everything took as long as it was recorded, in s from its start.
+
+    None where a limit takes a number of the sessions: how long those last is not known before they are read.
+    """
+    if options.sessions is not None:
+        return None
+    pace, limit_ns = Pace(options.knobs), _limit_ns(options)
+    last_ns = bent(pace.start_ns(found.last_start_ms), options.phases)
+    if limit_ns is not None:
+        last_ns = limit_ns if options.repeat else min(last_ns, limit_ns)
+    return (last_ns + pace.recorded_ns(found.span_ms - found.last_start_ms)) / _NS
+
+
 def planned_sessions(
     trace: Path, found: TraceScan, options: RunOptions, pace: Pace, arm: Arm = ALL, share: Share = WHOLE
 ) -> Iterator[Scheduled]:

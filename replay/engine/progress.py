@@ -18,10 +18,11 @@ OnProgress = Callable[[Snapshot], None]
 
 
 class Watched(NamedTuple):
-    """A run under way, as far as a view is concerned."""
+    """A run under way, as far as a view is concerned. ends_s: when it would be over by the recorded times."""
 
     target: str
     planned: Planned
+    ends_s: float | None
     loop: RunLoop
     recorder: Recorder
 
@@ -32,6 +33,7 @@ async def report_progress(trace: str, runs: Sequence[Watched], on_progress: OnPr
     before_ns = time.monotonic_ns()
     target = ", ".join(run.target for run in runs)
     steps = sum(run.planned.steps for run in runs)
+    ends_s = max((run.ends_s for run in runs if run.ends_s is not None), default=None)
     while True:
         await asyncio.sleep(_EVERY_S)
         progress = [run.loop.progress for run in runs]
@@ -61,7 +63,7 @@ async def report_progress(trace: str, runs: Sequence[Watched], on_progress: OnPr
                 p50_ms=latency.p50,
                 p99_ms=latency.p99,
                 lag_p99_us=None if lag.p99 is None else lag.p99 * 1000,
-                left_s=_time_left_s(elapsed_s, done + unsent, steps),
+                left_s=time_left_s(elapsed_s, done + unsent, steps, ends_s),
                 state="stopping" if any(run.loop.is_stopping for run in runs) else "running",
             )
         )
@@ -76,8 +78,13 @@ def _together(histograms: Sequence[Histogram], whole: Histogram) -> Histogram:
     return whole
 
 
-def _time_left_s(elapsed_s: float, settled: int, steps: int) -> float | None:
-    """By the share of steps that are settled; None while that says too little."""
+def time_left_s(elapsed_s: float, settled: int, steps: int, ends_s: float | None) -> float | None:
+    """By the recorded times; past their end, by the share of steps that are settled. None while that says too little.
+
+    Shares alone mislead where load is uneven: of 65 s of a trace that begins slowly 111 s seemed to be left.
+    """
+    if ends_s is not None and elapsed_s < ends_s:
+        return ends_s - elapsed_s
     if settled < 10 or elapsed_s < 2:
         return None
     return elapsed_s * (steps - settled) / settled

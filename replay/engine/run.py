@@ -21,7 +21,7 @@ from replay.engine.hosting.event_loop import Host, alone, run_to_end
 from replay.engine.loop import RunLoop, run_together
 from replay.engine.manifest import complete, ended_by, manifest_of, unwritten
 from replay.engine.outcome import Outcomes
-from replay.engine.plan import Planned, planned_counts, planned_sessions, read_trace
+from replay.engine.plan import Planned, planned_counts, planned_end_s, planned_sessions, read_trace
 from replay.engine.progress import OnProgress, Watched, report_progress
 from replay.engine.records.recorder import Recorder
 from replay.engine.records.writer import FileWriter
@@ -180,6 +180,7 @@ class _Run:
         if purse is not None and options.budget is not None:
             self._till = Till(job.target, options.budget, purse)
         self.planned: Planned = planned_counts(trace, found, options, job.arm, share)
+        self.ends_s = planned_end_s(found, options)
         self._trace, self._found, self._job, self._options = trace, found, job, options
         self._share = share
         self._rows = rows
@@ -342,7 +343,10 @@ async def _replay(
         with host.interrupts.stopping(loops, options.grace_s):
             async with anyio.create_task_group() as tasks:
                 if on_progress is not None:
-                    watched = [Watched(run.target.name, run.planned, run.loop, run.recorder) for run in runs]
+                    watched = [
+                        Watched(run.target.name, run.planned, run.ends_s, run.loop, run.recorder)
+                        for run in runs
+                    ]
                     tasks.start_soon(report_progress, runs[0].trace_name, watched, on_progress)
                 for run in runs:
                     if run.observer is not None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from replay.engine.plan import bent, planned_counts, planned_sessions, read_trace, scheduled
+from replay.engine.plan import bent, planned_counts, planned_end_s, planned_sessions, read_trace, scheduled
+from replay.engine.progress import time_left_s
 from replay.engine.types import Knobs, Phase, RunOptions
 from replay.engine.walker import Pace
 from replay.trace.copies import jitter_ratio
@@ -121,6 +122,37 @@ def test_a_trace_is_read_once_to_plan_a_run_with_limits_and_to_replay_it(write_t
 
     assert counts.sessions == len(planned) == 3
     assert opened == {trace.name: 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "ends_s"),
+    [
+        ({}, 12.0),
+        ({"knobs": Knobs(speed=4.0)}, 3.0),
+        ({"knobs": Knobs(arrivals=2.0)}, 7.0),
+        ({"duration_s": 4.0}, 6.0),
+        ({"duration_s": 40.0}, 12.0),
+        ({"duration_s": 40.0, "repeat": True}, 42.0),
+        ({"phases": (Phase(2.0, 3.0), Phase(1.0, 1.0))}, 8.0),
+        ({"sessions": 1}, None),
+    ],
+)
+def test_a_run_ends_as_long_after_its_last_start_as_the_recording_did(write_trace, options, ends_s):
+    last = {**write_trace.get("a"), "took_ms": 2_000.0}
+    trace = write_trace((0.0, [write_trace.get("a")]), (10_000.0, [last]))
+
+    assert planned_end_s(scan(trace), RunOptions(**options)) == ends_s
+
+
+@given(st.floats(0, 1e4), st.integers(0, 500), st.floats(0.1, 1e4) | st.none())
+def test_time_left_is_that_of_the_recording_while_it_lasts_and_never_below_zero(elapsed_s, settled, ends_s):
+    left_s = time_left_s(elapsed_s, settled, 500, ends_s)
+
+    if ends_s is not None and elapsed_s < ends_s:
+        assert left_s == ends_s - elapsed_s
+    else:
+        assert (left_s is None) == (settled < 10 or elapsed_s < 2)
+    assert left_s is None or left_s >= 0
 
 
 def test_phases_hurry_and_slow_arrivals():
