@@ -15,11 +15,14 @@ class TomlError(ValueError):
 def read_toml(content: bytes) -> dict[str, Any]:
     """The tables of a file. Raises TomlError."""
     try:
-        written = tomllib.loads(content.decode())
+        # Editors on Windows put a byte order mark before it.
+        written = tomllib.loads(content.decode("utf-8-sig"))
         place = _too_large(written)
     except RecursionError as cause:
         raise TomlError("is nested too deeply") from cause
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
+    except UnicodeDecodeError as cause:
+        raise TomlError("is not TOML: it is not UTF-8 text") from cause
+    except tomllib.TOMLDecodeError as cause:
         raise TomlError(f"is not TOML: {cause}") from cause
     except ValueError as cause:
         # Python reads no number of more than some thousand digits.

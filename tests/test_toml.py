@@ -10,6 +10,7 @@ from replay.money.calendar_file import parse_calendar
 from replay.money.price_table import PriceTableError, parse_price_table
 from replay.target.errors import TargetError
 from replay.target.file import load_target
+from replay.toml import TomlError, read_toml
 from replay.trace.synthesis.recipe import RecipeError, parse_recipe
 
 BAD = {
@@ -40,6 +41,16 @@ def target(content, where, tmp_path):
 def test_toml_that_is_none_is_refused(read, error, said, tmp_path):
     with pytest.raises(error, match=re.escape(f"x.toml: {said}.") + "$"):
         read(BAD[said].encode(), "x.toml", tmp_path)
+
+
+def test_a_byte_order_mark_before_it_is_no_part_of_it():
+    assert read_toml("\ufeffname = 'é'\r\n".encode()) == {"name": "é"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_text_in_another_encoding_is_told_as_that(encoding):
+    with pytest.raises(TomlError, match=r"^is not TOML: it is not UTF-8 text$"):
+        read_toml("name = 'é'".encode(encoding))
 
 
 @pytest.mark.parametrize("written", ["9" * 18, "-" + "9" * 18, "1e300", "nan"])

@@ -36,13 +36,15 @@ def slo_options(command: _Command) -> _Command:
 def read_slos(texts: tuple[str, ...], files: tuple[Path, ...], of_target: tuple[str, ...]) -> list[Slo]:
     """The SLOs of the command line and of files; those of the target file where neither is given."""
     found: list[Slo] = []
+    option = "--slo"
     try:
         for text in texts or (() if files else of_target):
             found.append(parse_slo(text))
+        option = "--slo-file"
         for file in files:
             found += parse_slo_file(_text(file), str(file))
     except SloError as error:
-        raise click.BadParameter(str(error), param_hint="'--slo'") from error
+        raise click.BadParameter(str(error), param_hint=f"'{option}'") from error
     if not found:
         raise click.UsageError("there is no SLO to judge by. Write one, for example --slo 'p99 < 800ms'.")
     return list(dict.fromkeys(found))

@@ -86,7 +86,9 @@ class RunDir:
             if any(path.iterdir()):
                 raise RunDirError(f"{path}: is not empty. Choose another --out.")
         except (FileExistsError, NotADirectoryError) as cause:
-            raise RunDirError(f"{path}: is a file, not a directory. Choose another --out.") from cause
+            # mkdir tells of the whole path where it is a folder on the way there that is none.
+            file = next((part for part in (path, *path.parents) if part.exists() and not part.is_dir()), path)
+            raise RunDirError(f"{file}: is a file, not a directory. Choose another --out.") from cause
         except OSError as cause:
             raise RunDirError(f"{path}: cannot be made ({cause.strerror}). Choose another --out.") from cause
         return cls(path)
@@ -104,9 +106,12 @@ class RunDir:
         try:
             return decoded(path.read_bytes(), Manifest, str(path), "is not a run's manifest")
         except (FileNotFoundError, NotADirectoryError) as cause:
-            raise RunDirError(
-                f"{self.path}: no run is recorded here ({MANIFEST_FILE} is missing). {_advice(self.path)}"
-            ) from cause
+            why = f"no run is recorded here ({MANIFEST_FILE} is missing)"
+            if not self.path.exists():
+                why = "there is no such folder"
+            elif not self.path.is_dir():
+                why = "is a file, not a directory"
+            raise RunDirError(f"{self.path}: {why}. {_advice(self.path)}") from cause
         except OSError as cause:
             raise RunDirError(f"{path}: cannot be read ({cause.strerror}).") from cause
 

@@ -13,6 +13,7 @@ from replay.target.urls import ASGI_PREFIX
 from replay.toml import TomlError, read_toml
 from replay.trace.redaction.shown_urls import problem_of, shown_url
 
+_NAME_ONE = "Name a file, or a URL that begins with http:// or https://."
 _NO_URL = 'the key "url" is missing.'
 
 
@@ -27,15 +28,18 @@ def load_target(target: str) -> Target:
         return _named(_converted({"url": target}, shown_url(target)), "")
     path = Path(target)
     try:
-        written = read_toml(path.read_bytes())
+        content = path.read_bytes()
+        written = read_toml(content)
     except FileNotFoundError as cause:
-        raise TargetError(
-            f"{target}: no such target file. Name a file, or a URL that begins with http:// or https://."
-        ) from cause
+        raise TargetError(f"{target}: no such target file. {_NAME_ONE}") from cause
+    except IsADirectoryError as cause:
+        raise TargetError(f"{target}: is a folder, not a target file. {_NAME_ONE}") from cause
     except OSError as cause:
         raise TargetError(f"{target}: the target file cannot be read ({cause.strerror}).") from cause
     except TomlError as cause:
-        raise TargetError(f"{target}: {cause}.") from cause
+        # No table, key or comment begins so, but every trace and every run's manifest does.
+        hint = " It looks like JSON: is it a trace, in the target's place?" if content.startswith(b"{") else ""
+        raise TargetError(f"{target}: {cause}.{hint}") from cause
     return _named(_converted(written, target), path.stem)
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from replay.target.target import Target
-from replay.wire.errors import TargetUnreachable
+from replay.wire.errors import TargetFileMissing, TargetUnreachable
 from replay.wire.racing import interleaved
 from replay.wire.tls_words import tls_file_problem
 
@@ -168,11 +168,11 @@ class AddressBook:
 
 @contextlib.contextmanager
 def _used(which: str, path: str) -> Iterator[None]:
-    """Raises TargetUnreachable, which names the file, where it cannot be used."""
+    """Raises TargetFileMissing, which names the file, where it cannot be used."""
     try:
         yield
     except OSError as cause:
-        raise TargetUnreachable(tls_file_problem(which, path, cause)) from cause
+        raise TargetFileMissing(tls_file_problem(which, path, cause)) from cause
 
 
 def _is_literal(host: str) -> bool:

@@ -1,6 +1,9 @@
 """What can go wrong with a target before any step is sent. What goes wrong later is data, not an exception."""
 
+from typing import ClassVar
+
 from replay.errors import ReplayError
+from replay.exit_codes import EXIT_BAD_INPUT
 
 
 class WireError(ReplayError):
@@ -9,3 +12,9 @@ class WireError(ReplayError):
 
 class TargetUnreachable(WireError):
     """The target did not answer when the run was about to start."""
+
+
+class TargetFileMissing(TargetUnreachable):
+    """Nor can it, since a file that is named for it cannot be used: what is at fault is what the user wrote."""
+
+    exit_code: ClassVar[int] = EXIT_BAD_INPUT

@@ -88,15 +88,27 @@ def test_json_is_the_summary_and_nothing_else(truth, write_trace, tmp_path):
         (["run", "TRACE", "-t", "http://127.0.0.1:1", "--idle-cap", "30x"], 2, "--idle-cap"),
         (["run", "EMPTY", "-t", "http://127.0.0.1:1"], 2, "has no sessions, so there is nothing to replay."),
         (["run", "BAD", "-t", "http://127.0.0.1:1"], 2, 'bad.jsonl, line 2: step "a" of session "s-0" waits for step "zz"'),
-        (["report", "nowhere"], 2, "replay: nowhere: no run is recorded here"),
+        (["run", "TRACE", "-t", "."], 2, "replay: .: is a folder, not a target file. Name a file, or a URL that begins"),
+        (["run", "TRACE", "-t", "TRACE"], 2, "It looks like JSON: is it a trace, in the target's place?"),
+        (["run", "TRACE", "-t", "TLS"], 2, "replay: ca_file nope.pem under [tls] cannot be read: No such file or directory."),
+        (["run", "TRACE", "-t", "TRUTH", "--out", "TLS"], 2, "/tls.toml: is a file, not a directory."),
+        (["run", "TRACE", "-t", "TRUTH", "--out", "UNDER"], 2, "/tls.toml: is a file, not a directory."),
+        (["gate", "TRACE", "-t", "http://127.0.0.1:1", "--slo-file", "TLS"], 2, "Invalid value for '--slo-file': "),
+        (["gate", "TRACE", "-t", "http://127.0.0.1:1", "--slo", "x"], 2, "Invalid value for '--slo': "),
+        (["report", "nowhere"], 2, "replay: nowhere: there is no such folder. Name a run directory."),
+        (["report", "TRACE"], 2, "trace.jsonl: is a file, not a directory. Name a run directory."),
     ],
 )  # fmt: skip
-def test_mistakes_end_in_a_sentence_and_the_right_code(write_trace, tmp_path, arguments, code, message):
+def test_mistakes_end_in_a_sentence_and_the_right_code(write_trace, truth, tmp_path, arguments, code, message):
     files = {
         "TRACE": write_trace((0.0, [write_trace.get("a", "/")])),
         "EMPTY": write_trace(file="empty.jsonl"),
         "BAD": write_trace((0.0, [write_trace.get("a", "/", ["zz"])]), file="bad.jsonl"),
+        "TRUTH": truth.url,
+        "TLS": tmp_path / "tls.toml",
+        "UNDER": tmp_path / "tls.toml" / "a" / "b",
     }
+    files["TLS"].write_text('url = "https://127.0.0.1:1"\ntls = {ca_file = "nope.pem"}\n')
 
     got, out, err = replay(*(files.get(word, word) for word in arguments), cwd=tmp_path)
 
