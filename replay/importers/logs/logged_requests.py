@@ -45,6 +45,10 @@ _Found = TypeVar("_Found")
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z][!#$%&'*+\-.^_`|~0-9A-Za-z]{0,19}").fullmatch
 # What session_by may name that tells who sent a request: such sessions end by silence.
 _CLIENTS = ("client", "user")
+# So many clients a session, on average, are rather all those behind one address than the devices of one person.
+_CROWD = 3
+# So many requests of one session show too much of it to be the whole of what there is.
+_MANY_REQUESTS = 100
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -216,7 +220,7 @@ class RequestLog:
             for group in groups:
                 yield _session(group, first_us, resolution_us)
 
-        notes = (*self._notes(span_us, resolution_ms, len(groups), counts), *explained)
+        notes = (*self._notes(span_us, resolution_ms, groups, counts), *explained)
         return ImportResult(header, sessions, notes)
 
     def _groups(self) -> "list[_Group]":
@@ -277,9 +281,13 @@ class RequestLog:
             attributes={"import": inferred},
         )
 
-    def _notes(self, span_us: int, resolution_ms: float, sessions: int, counts: EdgeCounts) -> Iterator[str]:
+    def _notes(
+        self, span_us: int, resolution_ms: float, groups: "Sequence[_Group]", counts: EdgeCounts
+    ) -> Iterator[str]:
         options, n = self._options, len(self._requests)
-        yield f"{n} request(s) of {self._clients} client(s) over {seconds(span_us / 1e6)}: {sessions} session(s)."
+        yield f"{n} request(s) of {self._clients} client(s) over {seconds(span_us / 1e6)}: {len(groups)} session(s)."
+        if self._session_is is None:
+            yield from _crowding(groups, self._requests, options.session_by)
         if self._session_is is not None:
             yield self._session_is
         elif options.session_by is None:
@@ -307,6 +315,25 @@ class RequestLog:
             yield f"{self.stamps.without_duration} request(s) have no recorded duration."
         yield from self.damage.notes()
         yield from self.departures.notes()
+
+
+def _crowding(
+    groups: "Sequence[_Group]", requests: Sequence[LoggedRequest], session_by: str | None
+) -> Iterator[str]:
+    """A warning where sessions are rather many agents taken for one: what is judged of them then has no evidence."""
+    crowds = [len({request.client for request in group.requests}) for group in groups]
+    if session_by is not None and sum(crowds) >= _CROWD * len(groups):
+        shared = "one session has" if len(groups) == 1 else "a session has"
+        yield (
+            f"Warning: {shared} requests of {max(crowds)} client(s), so what ran side by side may follow one another "
+            f"here. Do they share an address, as behind a load balancer? Then leave --session-by {shown(session_by)} "
+            "out, or name what tells agents apart."
+        )
+    elif len(groups) == 1 and len(requests) >= _MANY_REQUESTS:
+        yield (
+            f"Warning: all {len(requests)} request(s) are one session, of which little can be judged. If they "
+            "are of several agents, name what tells these apart with --session-by, where the log has it."
+        )
 
 
 class _Group(msgspec.Struct):

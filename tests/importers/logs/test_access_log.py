@@ -204,6 +204,41 @@ def test_whom_a_request_was_forwarded_for_is_the_client(imported):
     assert [len(each.steps) for each in sessions] == [2, 1]
 
 
+def of_client(at_ms, agent, address="192.0.2.7"):
+    return line(at_ms).replace("192.0.2.7", address).replace("curl/8", agent)
+
+
+@pytest.mark.parametrize("addresses", [1, 2])
+def test_clients_behind_one_address_taken_for_one_session_are_warned_of(imported, addresses):
+    """Behind a load balancer that is every log of production: 7 agents were one session, and a gate had no evidence."""
+    lines = [of_client(100 * n, f"agent-{n % 7}", f"192.0.2.{n % addresses}") for n in range(42)]
+
+    sessions, result = imported(*lines, session_by="client")
+    (warning,) = (note for note in result.notes if note.startswith("Warning: "))
+
+    assert len(sessions) == addresses
+    assert "requests of 7 client(s)" in warning
+    assert warning.endswith('Then leave --session-by "client" out, or name what tells agents apart.')
+    assert not [note for note in imported(*lines)[1].notes if note.startswith("Warning: ")]
+
+
+def test_the_devices_of_one_person_are_no_crowd(imported):
+    lines = [of_client(100 * n, f"device-{n % 2}", f"192.0.2.{n % 5}") for n in range(40)]
+
+    _, result = imported(*lines, session_by="client")
+
+    assert not [note for note in result.notes if note.startswith("Warning: ")]
+
+
+@pytest.mark.parametrize(("requests", "warns"), [(99, False), (100, True)])
+def test_one_session_of_many_requests_is_warned_of(imported, requests, warns):
+    _, result = imported(*(line(n) for n in range(requests)))
+
+    warnings = [note for note in result.notes if note.startswith("Warning: ")]
+    assert bool(warnings) == warns
+    assert not warnings or "--session-by" in warnings[0]
+
+
 @pytest.mark.parametrize(
     ("session_by", "ids"),
     [
