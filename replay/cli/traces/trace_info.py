@@ -9,7 +9,7 @@ import click
 from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.drawing import DRAWN, draw
-from replay.cli.paths import PATH
+from replay.cli.paths import OUTPUT_FILE, PATH
 from replay.live.working import working
 from replay.report.page.charts import Chart
 from replay.report.page.trace_chart import trace_load
@@ -21,6 +21,8 @@ from replay.words.numbers import count, milliseconds, number, percent
 from replay.words.phrases import counted
 
 _MOST_ERRORS = 20
+# A trace may be without idle time, or be at its peak for most of it: as what it is like by itself, levels are heights.
+_LEVELS = {"idle": "low", "normal": "middle", "peak": "high"}
 _MOST_REFERENCES = 20
 
 
@@ -38,7 +40,7 @@ _MOST_REFERENCES = 20
 )
 @click.option(
     "--plot",
-    type=PATH,
+    type=OUTPUT_FILE,
     help="Draw the load over time into this file: .svg, .png or .html (needs the extra report).",
 )
 def info(path: Path, as_json: bool, top: int, plot: Path | None) -> None:
@@ -105,7 +107,7 @@ def _described(found: TraceProfile, top: int) -> list[str]:
         rows.append(("references", _references(found.references)))
     lines = [f"{name:<15}{value}" for name, value in rows]
     lines += _load_lines(found)
-    lines += ["", f"{'':<24}{'n':>10}{'min':>10}{'p50':>10}{'p90':>10}{'p99':>10}{'max':>10}"]
+    lines += ["", f"{'':<24}{'n':>9}{'min':>9}{'p50':>9}{'p90':>9}{'p99':>9}{'max':>9}"]
     for name, spread, show in (
         ("steps per session", found.steps_per_session, _whole),
         ("depth of session", found.depth, _whole),
@@ -167,13 +169,13 @@ def _load_lines(found: TraceProfile) -> list[str]:
             f"{percent(bucket.time_ratio)} of the time, {percent(bucket.events_ratio)} of the steps, "
             f"{number(rate)} steps/s"
         )
-        lines.append(f"{bucket.name:<15}{shown}")
+        lines.append(f"{f'{_LEVELS[bucket.name]} load':<15}{shown}")
     return lines
 
 
 def _spread(spread: Quantiles, show: Callable[[float], str]) -> str:
     values = (spread.min, spread.p50, spread.p90, spread.p99, spread.max)
-    return f"{spread.n:>10,}" + "".join(f"{'-' if value is None else show(value):>10}" for value in values)
+    return f"{spread.n:>9,}" + "".join(f"{'–' if value is None else show(value):>9}" for value in values)
 
 
 def _whole(value: float) -> str:
@@ -182,7 +184,7 @@ def _whole(value: float) -> str:
 
 def _load_chart(found: TraceProfile) -> Chart | None:
     load = found.load
-    levels = [(bucket.name, bucket.mean_per_slot / load.window_s) for bucket in load.buckets]
+    levels = [(_LEVELS[bucket.name], bucket.mean_per_slot / load.window_s) for bucket in load.buckets]
     return trace_load(
         clean(found.header.name), found.span_ms / 1000, load.steps_by_window, load.under_way_by_window, levels
     )

@@ -6,7 +6,7 @@ from typing import Any
 from replay.report.page.charts import Chart, spec_of
 from replay.words.numbers import number, seconds
 
-_LEVEL_COLOURS = {"domain": ["idle", "normal", "peak"], "range": ["#93c5fd", "#3b82f6", "#1e40af"]}
+_LEVEL_COLOURS = {"domain": ["low", "middle", "high"], "range": ["#93c5fd", "#3b82f6", "#1e40af"]}
 
 
 def trace_load(
@@ -71,4 +71,4 @@ def trace_load(
 
 def _level(rate: float, levels: Sequence[tuple[str, float]]) -> str:
     """The level whose rate is nearest."""
-    return min(levels, key=lambda level: abs(level[1] - rate))[0] if levels else "normal"
+    return min(levels, key=lambda level: abs(level[1] - rate))[0] if levels else "middle"

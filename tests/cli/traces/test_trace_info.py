@@ -1,9 +1,13 @@
 """`replay trace info`: figures in the units in which every report has them."""
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from replay.cli.main import cli
+
+TRACE = Path(__file__).parents[3] / "traces" / "support-agent.jsonl"
 
 
 @pytest.fixture
@@ -32,3 +36,23 @@ def test_a_duration_is_shown_with_three_digits_and_never_with_an_exponent(row, w
 
 def test_a_number_is_whole(row, write_trace):
     assert row("steps per session", write_trace.get("a", "/")) == ["1"] * 6
+
+
+def test_what_is_told_of_a_trace_fits_eighty_columns_and_its_levels_are_heights():
+    """A trace without an empty second was said to be "idle" for 17% of its time, and at its "peak" for 67% of it."""
+    ran = CliRunner().invoke(cli, ["trace", "info", str(TRACE)])
+
+    lines = ran.output.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[:2] for line in lines if " of the time, " in line] == [
+        ["low", "load"],
+        ["middle", "load"],
+        ["high", "load"],
+    ]
+
+
+def test_a_folder_that_is_not_there_is_missed_before_a_picture_is_drawn(tmp_path):
+    ran = CliRunner().invoke(cli, ["trace", "info", str(TRACE), "--plot", str(tmp_path / "none" / "a.svg")])
+
+    assert ran.exit_code == 2
+    assert f"there is no folder {tmp_path / 'none'}. Make it first." in ran.stderr
