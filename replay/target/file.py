@@ -13,7 +13,6 @@ from replay.target.urls import ASGI_PREFIX
 from replay.toml import TomlError, read_toml
 from replay.trace.redaction.shown_urls import problem_of, shown_url
 
-_NAME_ONE = "Name a file, or a URL that begins with http:// or https://."
 _NO_URL = 'the key "url" is missing.'
 
 
@@ -31,9 +30,11 @@ def load_target(target: str) -> Target:
         content = path.read_bytes()
         written = read_toml(content)
     except FileNotFoundError as cause:
-        raise TargetError(f"{target}: no such target file. {_NAME_ONE}") from cause
+        raise TargetError(
+            f"{target}: no such target file. Name a file, or a URL that begins with http:// or https://."
+        ) from cause
     except IsADirectoryError as cause:
-        raise TargetError(f"{target}: is a folder, not a target file. {_NAME_ONE}") from cause
+        raise TargetError(f"{target}: is a folder, not a target file. Name a file, or a URL.") from cause
     except OSError as cause:
         raise TargetError(f"{target}: the target file cannot be read ({cause.strerror}).") from cause
     except TomlError as cause:

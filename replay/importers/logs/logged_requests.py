@@ -323,10 +323,10 @@ def _crowding(
     """A warning where sessions are rather many agents taken for one: what is judged of them then has no evidence."""
     crowds = [len({request.client for request in group.requests}) for group in groups]
     if session_by is not None and sum(crowds) >= _CROWD * len(groups):
-        shared = "one session has" if len(groups) == 1 else "a session has"
+        where = "one session" if len(groups) == 1 else "a session"
         yield (
-            f"Warning: {shared} requests of {max(crowds)} client(s), so what ran side by side may follow one another "
-            f"here. Do they share an address, as behind a load balancer? Then leave --session-by {shown(session_by)} "
+            f"Warning: requests of {max(crowds)} client(s) are in {where}, so what ran side by side may follow one "
+            f"another. Do they share an address, as behind a load balancer? Then leave --session-by {shown(session_by)} "
             "out, or name what tells agents apart."
         )
     elif len(groups) == 1 and len(requests) >= _MANY_REQUESTS:

@@ -88,7 +88,7 @@ def test_json_is_the_summary_and_nothing_else(truth, write_trace, tmp_path):
         (["run", "TRACE", "-t", "http://127.0.0.1:1", "--idle-cap", "30x"], 2, "--idle-cap"),
         (["run", "EMPTY", "-t", "http://127.0.0.1:1"], 2, "has no sessions, so there is nothing to replay."),
         (["run", "BAD", "-t", "http://127.0.0.1:1"], 2, 'bad.jsonl, line 2: step "a" of session "s-0" waits for step "zz"'),
-        (["run", "TRACE", "-t", "."], 2, "replay: .: is a folder, not a target file. Name a file, or a URL that begins"),
+        (["run", "TRACE", "-t", "."], 2, "replay: .: is a folder, not a target file. Name a file, or a URL."),
         (["run", "TRACE", "-t", "TRACE"], 2, "It looks like JSON: is it a trace, in the target's place?"),
         (["run", "TRACE", "-t", "TLS"], 2, "replay: ca_file nope.pem under [tls] cannot be read: No such file or directory."),
         (["run", "TRACE", "-t", "TRUTH", "--out", "TLS"], 2, "/tls.toml: is a file, not a directory."),
