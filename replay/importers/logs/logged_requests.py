@@ -326,7 +326,7 @@ def _crowding(
         where = "one session" if len(groups) == 1 else "a session"
         yield (
             f"Warning: requests of {max(crowds)} client(s) are in {where}, so what ran side by side may follow one "
-            f"another. Do they share an address, as behind a load balancer? Then leave --session-by {shown(session_by)} "
+            f"another. Do they share an address, as behind a balancer? Then leave --session-by {shown(session_by)} "
             "out, or name what tells agents apart."
         )
     elif len(groups) == 1 and len(requests) >= _MANY_REQUESTS:
