@@ -206,3 +206,27 @@ def test_the_expectations_that_a_target_file_has_as_a_comment_can_be_used(tmp_pa
     target.write_text('url = "http://127.0.0.1:1"\n' + re.sub(r"^# ", "", block, flags=re.MULTILINE))
 
     assert load_target(str(target)).expect[0].json == {"/items": JsonCheck(type="array")}
+
+
+def test_the_login_that_a_target_file_has_as_a_comment_can_be_used(tmp_path):
+    written = (ROOT / "targets" / "staging.toml").read_text()
+    (block,) = re.findall(r"^# (\[login\]\n(?:# .+\n)+)\n", written, re.MULTILINE)
+    target = tmp_path / "target.toml"
+    target.write_text('url = "http://127.0.0.1:1"\n' + re.sub(r"^# ", "", block, flags=re.MULTILINE))
+
+    login = load_target(str(target)).login
+    assert (login.carrier, login.columns, login.variables) == ("x-session", ("user",), ("STAGING_PASSWORD",))
+
+
+def test_the_login_that_is_shown_can_be_used(tmp_path):
+    page = (ROOT / "docs" / "safety.md").read_text()
+    (block,) = re.findall(r"^```toml\n(\[login\]\n.*?)^```", page, re.MULTILINE | re.DOTALL)
+    target = tmp_path / "target.toml"
+    target.write_text('url = "http://127.0.0.1:1"\n' + block)
+
+    login = load_target(str(target)).login
+    assert (login.carrier, login.before_token, login.variables) == (
+        "authorization",
+        "Bearer ",
+        ("SHOP_PASSWORD",),
+    )

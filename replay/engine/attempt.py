@@ -4,6 +4,7 @@ from collections.abc import Hashable, Sequence
 from typing import Protocol, runtime_checkable
 
 from replay.dialects.types import BodyFacts
+from replay.engine.requests.login import LoginAt
 from replay.engine.requests.render import Rendered
 from replay.engine.walker import Walk
 from replay.target.mcp import Mcp
@@ -34,7 +35,7 @@ class Attempt(Exchange, eq=False, gc=False):
     the step was first due. started_ns: when its turn came, before it was rendered and handed to the wire. number: 2 for
     the first retry. expected: None where a status below 400 is all that is asked. check: the name of the expectation
     that was not met. facts: what the answer's body says of itself. handshake_ns: how long it waited for its session
-    with an MCP server to be opened. hops: how many redirects led to it.
+    to log in, or for the one with an MCP server to be opened. hops: how many redirects led to it.
     grpc_status: how a gRPC call ended, where its answer says so.
     """
 
@@ -146,6 +147,10 @@ class Sender(Protocol):
 
     def refused(self, place: int, sent_ns: int) -> None:
         """A request that was sent to this place then was answered with 401."""
+
+    @property
+    def logins(self) -> Sequence[LoginAt | None]:
+        """For each place that steps go to, how sessions log in there; none where nothing is really sent."""
 
     @property
     def gathering(self) -> Sequence[Gathers]:

@@ -99,16 +99,24 @@ def planned_end_s(found: TraceScan, options: RunOptions) -> float | None:
 
 
 def planned_sessions(
-    trace: Path, found: TraceScan, options: RunOptions, pace: Pace, arm: Arm = ALL, share: Share = WHOLE
+    trace: Path,
+    found: TraceScan,
+    options: RunOptions,
+    pace: Pace,
+    arm: Arm = ALL,
+    share: Share = WHOLE,
+    *,
+    names_users: bool = False,
 ) -> Iterator[Scheduled]:
     """The sessions that this run replays, read as a stream: (start in ns from the run's start, session).
 
-    found: from a scan of this file, which has checked it.
+    found: from a scan of this file, which has checked it. names_users: each is a user of its own, though nothing in the
+    trace asks which.
     """
     read = partial(read_sessions, trace, checked=False, text=found.text)
     sessions = _laps(read, found, options.knobs.scale) if options.repeat else read()
     planned = scheduled(sessions, options, pace, found.mean_gap_ms or 1000.0, found.marks.copy)
-    if found.has_references:
+    if found.has_references or names_users:
         # Counted before arms and shares part, so that a session is the same user in all of them.
         planned = ((start_ns, placed(session, place)) for place, (start_ns, session) in enumerate(planned))
     return armed(planned, arm, share)

@@ -25,6 +25,7 @@ from replay.engine.plan import Planned, planned_counts, planned_end_s, planned_s
 from replay.engine.progress import OnProgress, Watched, report_progress
 from replay.engine.records.recorder import Recorder
 from replay.engine.records.writer import FileWriter
+from replay.engine.requests.login import columns_asked
 from replay.engine.requests.own_origin import refuse_own_origin
 from replay.engine.requests.sender import TargetSender
 from replay.engine.retries import Retries
@@ -135,7 +136,7 @@ def replay_together(
     refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
     for job in jobs:
         _refuse_sockets(trace, found, job.target)
-    rows = rows_for(trace, found.uses, options)
+    rows = rows_for(trace, found.uses, options, columns_asked([job.target for job in jobs]))
     purse = None if options.budget is None else Purse(options.budget)
     share = WHOLE if part is None else part.share
     runs = [_Run(trace, found, job, options, rows, purse, share) for job in jobs]
@@ -208,7 +209,8 @@ class _Run:
         self.manifest.notes = list(self._found.doubts)
         if self._share == WHOLE:
             # Of a share they would be of too few sessions.
-            self.manifest.notes += notes_on(self._rows, self._found.uses, self.planned.sessions)
+            logins = columns_asked([self.target])
+            self.manifest.notes += notes_on(self._rows, self._found.uses, self.planned.sessions, logins)
         if self._rows is not None:
             self.manifest.data = self._rows.facts
         self.directory.write_manifest(self.manifest)
@@ -223,7 +225,10 @@ class _Run:
         if keeps_answers:
             is_asked = options.answers == "values"
             self.recorder.keep_answers((self._job.digests or Digests()) if is_asked else None)
-        sessions = planned_sessions(self._trace, self._found, options, self._pace, arm, self._share)
+        names_users = any(at is not None and at.login.differs for at in self.sender.logins)
+        sessions = planned_sessions(
+            self._trace, self._found, options, self._pace, arm, self._share, names_users=names_users
+        )
         policy = self.target.retry
         retries = Retries(policy, options.knobs.seed) if policy.attempts > 1 else None
         outcomes = Outcomes(self.target, keeps_bodies=keeps_answers)

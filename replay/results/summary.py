@@ -87,7 +87,8 @@ class SummaryFold:
         self._unsent: Counter[str] = Counter()
         self._waits = self._withheld = self._sent = self._retries = 0
         self._opened = self._reused = self._shared = self._stale = 0
-        self._handshakes = self._failed_handshakes = self._followed = 0
+        self._followed = 0
+        self._handshakes = _Handshakes()
         self._ttfb, self._ttft, self._lag = Histogram(), Histogram(), Histogram(LAG_UNIT_NS)
         self._timeless = self._unlike = self._redirected = 0
         self._unknown_streams = self._dense_streams = 0
@@ -109,8 +110,7 @@ class SummaryFold:
         own = table.flags("handshake")
         ended = table.has("end_ns") & ~own
         self._last_ns = max(self._last_ns, int(table.numbers("end_ns")[ended].max(initial=0)))
-        self._handshakes += int(np.count_nonzero(own))
-        self._failed_handshakes += int(np.count_nonzero(own & ~ok))
+        self._handshakes.add(table, own, ok)
         self._retries += int(np.count_nonzero(~final & ~own & ~ok))
         self._followed += int(np.count_nonzero(~final & ~own & ok))
         self._stale += int(np.count_nonzero(~final & table.equals("error", "stale")))
@@ -252,7 +252,7 @@ class SummaryFold:
             notes.append(_read_only_note(self._withheld, kept_back))
         if self._redirected:
             notes.append(redirect_note(self._redirected))
-        notes += _handshake_notes(self._failed_handshakes, self._handshakes)
+        notes += self._handshakes.notes()
         cut = self._fidelity.cut_sessions()
         if cut:
             notes.append(
@@ -299,7 +299,7 @@ class SummaryFold:
                 redirected=self._redirected,
                 withheld=self._withheld,
                 followed=self._followed,
-                handshakes=self._handshakes,
+                handshakes=self._handshakes.count,
                 connections_opened=connections.get("opened"),
                 connections_new=self._opened,
                 connections_reused=self._reused,
@@ -378,11 +378,38 @@ def redirect_note(redirected: int) -> str:
     )
 
 
-def _handshake_notes(failed: int, handshakes: int) -> list[str]:
-    if not failed:
-        return []
-    said = f"{failed:,} of {counted(handshakes, 'request')} to open or close sessions with MCP servers failed"
-    return [f"{said}; a step whose session could not be opened has failed with the same class"]
+class _Handshakes:
+    """Adds up what is no step's: logins of sessions, and what opens or closes those with MCP servers."""
+
+    def __init__(self) -> None:
+        self._logins = self._failed_logins = self._openings = self._failed_openings = 0
+
+    @property
+    def count(self) -> int:
+        return self._logins + self._openings
+
+    def add(self, table: Table, own: Flags, ok: Flags) -> None:
+        """own: which lines are of such; ok: which went well."""
+        if not own.any():
+            return
+        is_mcp = table.equals("kind", "mcp")
+        self._logins += int(np.count_nonzero(own & ~is_mcp))
+        self._failed_logins += int(np.count_nonzero(own & ~is_mcp & ~ok))
+        self._openings += int(np.count_nonzero(own & is_mcp))
+        self._failed_openings += int(np.count_nonzero(own & is_mcp & ~ok))
+
+    def notes(self) -> Iterator[str]:
+        if self._failed_logins:
+            said = f"{self._failed_logins:,} of {counted(self._logins, 'login')} failed"
+            yield f"{said}; a step whose session could not log in has failed with the same class"
+        if self._failed_openings:
+            said = (
+                f"{self._failed_openings:,} of {counted(self._openings, 'request')} to open or close sessions"
+            )
+            yield (
+                f"{said} with MCP servers failed; a step whose session could not be opened has failed with the same "
+                "class"
+            )
 
 
 def _stream_notes(unknown: int, dense: int) -> Iterator[str]:

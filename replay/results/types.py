@@ -143,8 +143,8 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
         bool,
         Meta(
             description=(
-                "Whether it opened or closed a session with an MCP server, or cancelled a call there: a request of the "
-                "run's own, no step's."
+                "Whether it logged a session in, opened or closed one with an MCP server, or cancelled a call there: a "
+                "request of the run's own, no step's."
             )
         ),
     ] = False
@@ -376,7 +376,10 @@ class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
     handshakes: Annotated[
         int,
         Meta(
-            description="Requests of the run's own that opened or closed sessions with MCP servers; no steps."
+            description=(
+                "Requests of the run's own that logged sessions in, or opened or closed them with MCP servers; no "
+                "steps."
+            )
         ),
     ] = 0
     connections_opened: Annotated[int | None, Meta(description="Connections that were opened.")] = None

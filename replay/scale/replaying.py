@@ -14,6 +14,7 @@ from replay.engine.hosting.threads import breaker_here, call_in_thread
 from replay.engine.manifest import manifest_of, unwritten
 from replay.engine.plan import Planned, planned_counts, read_trace
 from replay.engine.progress import OnProgress
+from replay.engine.requests.login import columns_asked
 from replay.engine.requests.own_origin import refuse_own_origin
 from replay.engine.run import Job, Outcome, StopWhen
 from replay.engine.shares import Share
@@ -99,7 +100,8 @@ def _conducted(
         # While this process reads the trace, the others come to life.
         found = read_trace(trace, options)
         refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
-        rows = rows_for(trace, found.uses, options)
+        logins = columns_asked([job.target for job in jobs])
+        rows = rows_for(trace, found.uses, options, logins)
         if not crew.is_away:
             _check_room(found, jobs, options)
         planned = [planned_counts(trace, found, options, job.arm) for job in jobs]
@@ -111,7 +113,7 @@ def _conducted(
                 job.target,
                 counts,
                 run_id,
-                notes_on_rows(rows, found.uses, counts.sessions),
+                notes_on_rows(rows, found.uses, counts.sessions, columns_asked([job.target])),
             )
             for job, counts, run_id in zip(jobs, planned, run_ids, strict=True)
         ]

@@ -18,6 +18,7 @@ class SimulatedSender:
     keeps_by_session = False
     gathering: Sequence[Gathers] = ()
     mcp = None
+    logins = ()
     websockets = ()
     conversation = None
     redirects = None

@@ -170,6 +170,12 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
         named = [f"header_env {name}" for name in self.header_env if name.lower() == "authorization"]
         return [name for name, value in given.items() if value is not None] + named
 
+    def gives(self, header: str) -> bool:
+        """Whether requests have this header, in small letters, from here."""
+        if header == "authorization" and self._ways():
+            return True
+        return self.is_given and header in (name.lower() for name in self.header_names)
+
     @property
     def is_given(self) -> bool:
         """Whether anything here goes with requests."""

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from replay.target.auth import Auth
+from replay.target.login import Login
 from replay.target.sending import Shape
 from replay.target.urls import check_url
 from replay.trace.types import Expect
@@ -16,7 +17,7 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """Steps that go elsewhere, or are waited for instead.
 
     Another origin gets nothing that authorises requests to the target's own URL: no [auth], no header that may hold a
-    secret, no client certificate, no cookies; `auth` says otherwise."""
+    secret, no client certificate, no token of [login], no cookies; `auth` says otherwise."""
 
     kind: Annotated[
         str | None, Meta(description="The kind of steps that it is for, * for anything; absent: all.")
@@ -44,13 +45,23 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         ),
     ] = None
 
+    login: Annotated[
+        Login | None,
+        Meta(
+            description=(
+                "How sessions log in there; absent: as [login] of the target says, where its credentials go and the "
+                "route has none of its own."
+            )
+        ),
+    ] = None
+
     def __post_init__(self) -> None:
         if self.wait == (self.send_to is not None):
             raise ValueError("a route needs one of send_to and wait")
         if self.send_to is not None:
             check_url(self.send_to)
             return
-        for name in ("auth", "shape", "http2"):
+        for name in ("auth", "login", "shape", "http2"):
             if getattr(self, name) is not None:
                 raise ValueError(f"{name} of a route goes with send_to: nothing is sent for a wait")
 

@@ -26,7 +26,8 @@ def lacks(places: Iterable[Target]) -> list[str]:
     """What these need of this machine and do not find: secrets in the environment, and files; each once, in words."""
     missing: dict[str, None] = {}
     for place in places:
-        for variable in place.auth.variables:
+        logins = () if place.login is None else place.login.variables
+        for variable in (*place.auth.variables, *logins):
             try:
                 secret_from_env(variable)
             except TargetError as error:
@@ -52,6 +53,11 @@ def redacted(target: Target) -> dict[str, Any]:
                     keeper["command"] = REDACTED
             if "oauth" in auth:
                 auth["oauth"]["token_url"] = shown_url(auth["oauth"]["token_url"])
+    if target.login is not None:
+        shown["login"] = target.login.redacted()
+    for route, part in zip(target.routes, shown.get("routes", ()), strict=True):
+        if route.login is not None:
+            part["login"] = route.login.redacted()
     for name in ("proxy", "observe"):
         if name in shown:
             shown[name] = shown_url(shown[name])

@@ -12,10 +12,12 @@ from replay.target.auth import Auth
 from replay.target.checking import check_header
 from replay.target.cost import Cost
 from replay.target.grpc import Grpc
+from replay.target.login import Login
 from replay.target.mcp import Mcp
 from replay.target.routes import ExpectRule, Route
 from replay.target.sending import Connections, Follow, Retry, SessionRules, Shape, Timeouts, Tls, WebSocket
 from replay.target.urls import ASGI_PREFIX, check_other_url, check_url
+from replay.trace.origins import origin_of
 
 Plane = Literal["serverless", "vm", "hybrid"]
 
@@ -64,6 +66,9 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         dict[str, str], Meta(description="Headers that every request has. No secrets: those come from [auth].")
     ] = {}
     auth: Annotated[Auth, Meta(description="How requests are authorised.")] = Auth()
+    login: Annotated[
+        Login | None, Meta(description="How each session logs in before its first step; absent: it does not.")
+    ] = None
     tls: Annotated[Tls, Meta(description="How connections are secured.")] = Tls()
     connections: Annotated[Connections, Meta(description="How connections are kept and shared.")] = (
         Connections()
@@ -168,6 +173,36 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             for needs, what in ((self.proxy, "proxy"), (is_asgi, "an asgi: url")):
                 if needs:
                     raise ValueError(f'{what} needs transport = "httpx"')
+
+        self._check_logins()
+
+    def _check_logins(self) -> None:
+        """Raises ValueError, with a reason, where a login gives nothing, or the header that something else gives."""
+        own = {name.lower() for name in self.headers}
+        self._check_login("[login]", self.login, [self.auth], own)
+        for route in self.routes:
+            url = route.send_to or ""
+            is_ours = route.auth == "target" or origin_of(url) == origin_of(self.url)
+            auths = [route.auth] if isinstance(route.auth, Auth) else [self.auth] if is_ours else []
+            self._check_login("login of a route", route.login, auths, own)
+
+    def _check_login(self, where: str, login: Login | None, auths: list[Auth], own: set[str]) -> None:
+        if login is None:
+            return
+        carrier = login.carrier
+        if carrier is None:
+            if not self.session.cookies:
+                raise ValueError(
+                    f"{where} does not say where the token is: name token, token_header or token_cookie, or let "
+                    "sessions keep cookies with [session] cookies = true"
+                )
+            return
+        if carrier == "cookie" and self.session.cookies:
+            raise ValueError(f"[session] cookies = true keeps all cookies of {where}; leave token_cookie out")
+        if carrier in own:
+            raise ValueError(f"[headers] and {where} would both give the {carrier} header; choose one of them")
+        if any(auth.gives(carrier) for auth in auths):
+            raise ValueError(f"[auth] and {where} would both give the {carrier} header; choose one of them")
 
     @property
     def is_asgi(self) -> bool:

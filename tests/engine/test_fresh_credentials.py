@@ -41,6 +41,7 @@ class World:
     keeps_by_session = False
     gathering = ()
     mcp = None
+    logins = ()
     websockets = ()
     conversation = None
     redirects = None

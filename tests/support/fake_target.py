@@ -50,6 +50,7 @@ class FakeTarget:
     keeps_by_session = False
     gathering = ()
     mcp = None
+    logins = ()
     websockets = ()
     conversation = None
     redirects = None

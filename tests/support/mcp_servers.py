@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Iterator
 
-import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
+
+from tests.support.asgi_servers import served
 
 
 class Ways:
@@ -56,21 +56,5 @@ def mcp_server(*, stateless: bool = False, json: bool = False) -> Iterator[tuple
     """Its URL, and what it was asked. stateless: it gives no session ids. json: it answers without event streams."""
     ways = Ways()
     app = _server(ways).streamable_http_app(stateless_http=stateless, json_response=json)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical")
-    server = uvicorn.Server(config)
-    started = threading.Event()
-    startup = server.startup
-
-    async def starts(*given: object, **named: object) -> None:
-        await startup(*given, **named)  # type: ignore[arg-type]
-        started.set()
-
-    server.startup = starts  # type: ignore[method-assign]
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    assert started.wait(30)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", ways
-    finally:
-        server.should_exit = server.force_exit = True
-        thread.join(10)
+    with served(app) as url:
+        yield url, ways

@@ -14,6 +14,8 @@ from replay.judge.tail.coldstart import ColdVerdict
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.scale.conductor import NotStarted
+from replay.target.errors import TargetError
+from replay.target.login import Login
 from replay.target.target import Target
 from replay.trace.types import Request, Step
 from replay.trials.coldstart.experiment import Answer, Experiment, ProbeFailed, ProbePlan
@@ -170,4 +172,17 @@ def test_a_target_that_does_not_answer_two_workers_leaves_nothing(tmp_path):
     with pytest.raises(NotStarted, match=r"could not begin: .*http://127\.0\.0\.1:9"):
         probe_coldstart(target, STEP, out=tmp_path / "out", options=RunOptions(workers=2))
 
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_target_that_sessions_log_in_to_is_not_probed(tmp_path):
+    target = Target(url="http://127.0.0.1:9", name="shop", login=Login(path="/login", token="/token"))
+
+    with pytest.raises(TargetError) as refused:
+        probe_coldstart(target, STEP, out=tmp_path / "out")
+
+    assert str(refused.value) == (
+        "shop: sessions log in there, and a probe has no session: its login would boot the instance whose start is "
+        "looked for. Give [auth] a token instead of [login], or take the cold starts of a run."
+    )
     assert not (tmp_path / "out").exists()

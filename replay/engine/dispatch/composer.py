@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from replay.engine.attempt import Attempt, Expectation, Renders, Sender
 from replay.engine.grpc.descriptors import Unfit
 from replay.engine.outcome import Outcomes, plain_body
+from replay.engine.requests.login import STEP_ID, LoginAt
 from replay.engine.requests.render import Rendered
 from replay.engine.requests.router import WAIT
 from replay.engine.users.casting import Casting
@@ -198,31 +199,30 @@ class Composer:
         rendered = walk.values.rendered(failed.step, walk.id, renderer, origin, None, jar, number)
         return rendered.head, rendered.body
 
+    def login(self, walk: Walk, at: LoginAt, now: int, done: OnAttempt) -> Attempt:
+        """The attempt to log a session in, all of whose answer is kept."""
+        values, where = walk.values, at.place
+        step = at.step_for(None if values is None else values.own(STEP_ID))
+        rendered = at.renderer.render(step, walk.id)
+        if values is not None:
+            rendered = values.with_cookies(rendered, self._origins[where], self._jars[where])
+        return _own(rendered, walk, step, where, now, done)
+
+    def with_cookies(self, attempt: Attempt) -> None:
+        """Give an attempt that waited for a login the cookies that its session has by now."""
+        values, where = attempt.walk.values, attempt.place
+        if values is not None:
+            attempt.head = values.with_newer_cookies(attempt.head, self._origins[where], self._jars[where])
+
     def own(self, walk: Walk, step: Step, where: int, now: int, done: OnAttempt) -> Attempt:
-        """An attempt that is the run's own, at this place, all of whose answer is kept."""
+        """An attempt of a message of the run's own to an MCP server at this place, all of whose answer is kept."""
         renderer = self._renderers[where]
         if walk.values is None:
             rendered = renderer.render(step, walk.id)
         else:
             origin, jar = self._origins[where], self._jars[where]
             rendered = walk.values.rendered(step, walk.id, renderer, origin, None, jar)
-        return Attempt(
-            rendered.head,
-            rendered.body,
-            rendered.method,
-            done,
-            step,
-            walk,
-            0,
-            where,
-            now,
-            now,
-            session_key=walk,
-            idempotent=rendered.is_idempotent,
-            family="rpc",
-            keeps_body=ALWAYS,
-            captured_headers=[],
-        )
+        return _own(rendered, walk, step, where, now, done, family="rpc")
 
     def unmade(
         self, walk: Walk, index: int, step: Step, due_ns: int, now: int, why: str | None = None
@@ -270,6 +270,35 @@ class Composer:
         attempt.captured_headers = None
         if not self._keeps_bodies:
             attempt.captured = None
+
+
+def _own(
+    rendered: Rendered,
+    walk: Walk,
+    step: Step,
+    where: int,
+    now: int,
+    done: OnAttempt,
+    family: str | None = None,
+) -> Attempt:
+    """An attempt that is no step's, but the run's own."""
+    return Attempt(
+        rendered.head,
+        rendered.body,
+        rendered.method,
+        done,
+        step,
+        walk,
+        0,
+        where,
+        now,
+        now,
+        session_key=walk,
+        idempotent=rendered.is_idempotent,
+        family=family,
+        keeps_body=ALWAYS,
+        captured_headers=[],
+    )
 
 
 def _expect(attempt: Attempt, expected: Expectation) -> None:

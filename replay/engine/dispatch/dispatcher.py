@@ -9,13 +9,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from replay.engine.attempt import Attempt, Sender, Sends
+from replay.engine.attempt import Attempt, Sender
 from replay.engine.budget import Till
 from replay.engine.dispatch.composer import Composer
 from replay.engine.dispatch.late import Late
 from replay.engine.dispatch.leading import LedOn
-from replay.engine.dispatch.mcp_sessions import McpSessions
-from replay.engine.dispatch.websockets import WebSockets
+from replay.engine.dispatch.ways import Ways
 from replay.engine.grpc.descriptors import Unfit
 from replay.engine.outcome import Outcomes
 from replay.engine.pacing.pacer import Pacer
@@ -73,7 +72,7 @@ class Dispatcher:
         stop: Callable[[], None],
         check_over: Callable[[], None],
     ) -> None:
-        self._sender, self._decide, self._wires = sender, sender.decide, sender.wires
+        self._sender, self._decide = sender, sender.decide
         self._recorder, self._recorded = recorder, recorder.ended
         self._pace, self._pacer, self._now = pace, pacer, now
         self._retries, self._till, self._witness = retries, till, witness
@@ -87,17 +86,14 @@ class Dispatcher:
             keeps_headers=witness is not None,
             keeps_bodies=recorder.answers is not None,
         )
+        self._ways = Ways(sender, self._composer, recorder, pacer, now, done=self._done, check_over=check_over)
+        self._wires, self._logins = self._ways.by_request, self._ways.logins
         self.progress = Progress()
-        follows = sender.redirects
         self._redirects = None
-        if follows is not None:
+        if (follows := sender.redirects) is not None:
             self._redirects = LedOn(
                 follows, self._wires, self._composer, recorder, till, self.progress, now, stop
             )
-        self._mcp = McpSessions(
-            sender, self._composer, recorder, pacer, now, done=self._done, check_over=check_over
-        )
-        self._websockets = WebSockets(sender)
         # Bound once: made for each step, a method costs 0.5 % of all that a step costs.
         self._on_due = self._send
         self._kept_back = KeptBack() if options.read_only else None
@@ -106,8 +102,7 @@ class Dispatcher:
         self._max_in_flight = options.max_in_flight or _NO_LIMIT
         self._held: deque[tuple[Walk, int, int]] = deque()
         self.late = Late(sender.gathering, now)
-        self.end_ns = _NO_LIMIT
-        self.is_stopping = False
+        self.end_ns, self.is_stopping = _NO_LIMIT, False
         self.sessions = self.held_steps = 0
 
     def __repr__(self) -> str:
@@ -118,7 +113,7 @@ class Dispatcher:
         """Whether no session that was read is left, and nothing is in flight."""
         if self.sessions > 0 or self.progress.in_flight:
             return False
-        return self.is_stopping or not self._mcp.closing
+        return self.is_stopping or not self._ways.is_taking_leave
 
     def admit(self, walk: Walk) -> None:
         """Take a session that was read: it begins when its start is due."""
@@ -192,21 +187,13 @@ class Dispatcher:
             walk.steps[index] = None
             due = _NONE
         progress.sent += 1
-        wire = self._wires[where] if step.request is not None else self._wire_of(step, where)
+        wire = self._wires[where] if step.request is not None else self._ways.of(step, where)
         if now - due_ns > _LATE_NS and not due:
             self.late.put((wire, attempt))
             return
         wire.send(attempt)
         if due:
             self._release(walk, due)
-
-    def _wire_of(self, step: Step, where: int) -> Sends:
-        """What sends this step to this place."""
-        if step.mcp is not None:
-            return self._mcp.wires[where]
-        if step.grpc is not None:
-            return self._wires[where]
-        return (self._websockets.calls if step.ws is None else self._websockets.wires)[where]
 
     def _wait(self, walk: Walk, index: int, step: Step, due_ns: int) -> None:
         """A step without a request begins."""
@@ -255,6 +242,8 @@ class Dispatcher:
             return
         if self._redirects is not None and self._redirects.leads_on(attempt):
             return
+        if self._logins.is_needed and self._logins.asks_again(attempt):
+            return
         if attempt.captured_headers is not None:
             # Before a step that waits for no more than this byte is sent.
             self._composer.keep_cookies(attempt)
@@ -281,6 +270,8 @@ class Dispatcher:
         is_failed = attempt.error is not None
         if attempt.status == 401 or (is_failed and attempt.grpc_status == "UNAUTHENTICATED"):
             self._sender.refused(attempt.place, attempt.sent_ns)
+        if self._logins.is_needed and self._is_sent_anew(attempt):
+            return
         if is_failed and self._retries is not None and self._is_retried(attempt, self._retries):
             return
         self._recorded(attempt)
@@ -324,12 +315,22 @@ class Dispatcher:
         self._send_held()
         return True
 
+    def _is_sent_anew(self, attempt: Attempt) -> bool:
+        """Whether an attempt is repeated at once, since its session is logged in no more; it is then recorded."""
+        if not self._logins.is_refused(attempt) or self.is_stopping:
+            return False
+        self.progress.retried += 1
+        self._recorder.retried(attempt)
+        attempt.captured = None
+        self._send_again(attempt, 0, attempt.end_ns)
+        return True
+
     def _send_again(self, failed: Attempt, _: int, due_ns: int) -> None:
         if self._till is not None and not self._till.pays(failed.step, failed.body):
             self._stop()
             return
         self.progress.sent += 1
-        self._wire_of(failed.step, failed.place).send(self._composer.again(failed, self._now()))
+        self._ways.of(failed.step, failed.place).send(self._composer.again(failed, self._now()))
 
     def _send_held(self) -> None:
         progress = self.progress
@@ -343,8 +344,6 @@ class Dispatcher:
         if self._kept_back is not None:
             self._kept_back.forget(walk)
         self._recorder.session_over(walk, end_ns)
-        self._websockets.end(walk)
-        if not self._mcp.end(walk) and self._sender.keeps_by_session:
-            self._sender.end_session(walk)
+        self._ways.end(walk)
         if not self.sessions:
             self._check_over()

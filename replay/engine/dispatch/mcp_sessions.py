@@ -64,10 +64,11 @@ class _Opened:
 
 
 class McpSessions:
-    """One run's. done: what ends a step's attempt. check_over: told when nothing may be left to do.
+    """One run's. done: what ends a step's attempt; ended: is told of those that are no step's. check_over: told when
+    nothing may be left to do.
 
-    wires: for each place that steps go to, what sends messages to servers there. closing: how many are being
-    closed, or told something, that the run waits for.
+    by: for each place that steps go to, what sends requests there; wires: what sends messages to servers there.
+    closing: how many are being closed, or told something, that the run waits for.
     """
 
     def __init__(
@@ -78,7 +79,9 @@ class McpSessions:
         pacer: Pacer,
         now: Callable[[], int],
         *,
+        by: Sequence[Sends],
         done: OnAttempt,
+        ended: Callable[[Attempt], object],
         check_over: Callable[[], None],
     ) -> None:
         self._mcp, self._sender, self._composer, self._recorder = sender.mcp, sender, composer, recorder
@@ -86,9 +89,10 @@ class McpSessions:
         self._of: dict[Walk, dict[int, _Opened]] = {}
         self.closing = 0
         # Where nothing is really sent, nothing is opened either.
-        self.wires: Sequence[Sends] = sender.wires
+        self._by, self._own_ended = by, ended
+        self.wires = by
         if sender.mcp is not None:
-            self.wires = [_Place(self, where) for where in range(len(sender.wires))]
+            self.wires = [_Place(self, where) for where in range(len(by))]
 
     def __repr__(self) -> str:
         return f"<McpSessions of {len(self._of)} sessions>"
@@ -100,7 +104,7 @@ class McpSessions:
         assert self._mcp is not None
         version = version_spoken(self._mcp.version, call.version)
         if version == STATELESS:
-            self._sender.wires[where].send(attempt)
+            self._by[where].send(attempt)
             return
         opened = self._of.setdefault(attempt.walk, {})
         session = opened.get(where)
@@ -128,7 +132,7 @@ class McpSessions:
     def _send_within(self, session: _Opened, attempt: Attempt, where: int) -> None:
         attempt.head = _with(attempt.head, session.headers)
         attempt.on_done = partial(self._ended, session, where)
-        self._sender.wires[where].send(attempt)
+        self._by[where].send(attempt)
 
     def _ended(self, session: _Opened, where: int, attempt: Attempt) -> None:
         """A step's attempt has ended within a session."""
@@ -151,7 +155,7 @@ class McpSessions:
         step = Step(f"mcp:{call.method}", "mcp", call.method, mcp=call)
         attempt = self._composer.own(walk, step, where, self._now(), done)
         attempt.head = _with(attempt.head, session.headers)
-        self._sender.wires[where].send(attempt)
+        self._by[where].send(attempt)
 
     def _initialized(self, session: _Opened, where: int, attempt: Attempt) -> None:
         """The server has answered to `initialize`, or will not."""
@@ -197,6 +201,7 @@ class McpSessions:
             expected.settle(attempt)
         if attempt.status == 401 and session.waiting:
             self._sender.refused(attempt.place, attempt.sent_ns)
+        self._own_ended(attempt)
         return attempt.error is None
 
     def _fail(self, session: _Opened, failed: Attempt, where: int) -> None:
@@ -229,7 +234,7 @@ class McpSessions:
         attempt = self._composer.own(walk, step, where, now, leave.done)
         attempt.head = _with(attempt.head, session.headers)
         self._pacer.add(now + _LEAVE_NS, leave.expire, None, 0)
-        self._sender.wires[where].send(attempt)
+        self._by[where].send(attempt)
 
     def left(self, walk: Walk | None) -> None:
         """A server has taken what was said last, or takes too long to say so. walk: the session that ends with it."""

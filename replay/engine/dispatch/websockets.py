@@ -15,17 +15,18 @@ from replay.wire.types import OnSocket
 
 
 class WebSockets:
-    """One run's. wires: for each place that steps go to, what sends what they do on WebSockets there; calls: what sends
-    model calls, on WebSockets or by requests.
+    """One run's. held, by_request: for each place that steps go to, what holds its WebSockets, and what sends requests.
+
+    wires: what sends what they do on WebSockets there; calls: what sends model calls, on WebSockets or by requests.
     """
 
     __slots__ = ("_conversing", "_held", "calls", "wires")
 
-    def __init__(self, sender: Sender) -> None:
-        self._held: Sequence[Holds] = sender.websockets
+    def __init__(self, sender: Sender, held: Sequence[Holds], by_request: Sequence[Sends]) -> None:
+        self._held = held
         # Where nothing is really sent, steps are looked at as any other.
-        self.wires: Sequence[Sends] = [_Place(held) for held in self._held] or sender.wires
-        self.calls: Sequence[Sends] = sender.wires
+        self.wires: Sequence[Sends] = [_Place(one) for one in held] or by_request
+        self.calls = by_request
         self._conversing: Conversing | None = None
         if sender.conversation is not None and self._held:
             self._conversing = Conversing(sender.conversation, self._held)

@@ -7,7 +7,7 @@ differ from session to session: a value from a response, and the cookies of a se
 
 import contextlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -22,10 +22,14 @@ from replay.trace.values.sockets import as_request
 
 
 class Alike:
-    """Told of each request of each session; `count` says how many are like one before."""
+    """Told of each request of each session; `count` says how many are like one before.
 
-    def __init__(self, target: Target, casting: Casting) -> None:
+    logs_in: for each place that requests go to, whether sessions log in there, and so have tokens of their own.
+    """
+
+    def __init__(self, target: Target, casting: Casting, logs_in: Sequence[bool] = ()) -> None:
         self._casting = casting
+        self._logs_in = logs_in
         self._has_cookies = target.session.cookies
         self._sends_recorded = target.send_recorded_ms
         self._left_out = NOT_OF_A_TRACE | {name.lower() for name in target.headers}
@@ -57,12 +61,14 @@ class Alike:
         digest = blake2b(digest_size=8)
         asked = ready.request if ready.ws is None else as_request(ready.ws)
         parts = _call_parts(ready, session.id) if asked is None else self._parts(asked)
-        for part in (str(where).encode(), *parts, *self._told(session, step)):
+        for part in (str(where).encode(), *parts, *self._told(where, session, step)):
             digest.update(b"%d:" % len(part))
             digest.update(part)
         self._seen.append(int.from_bytes(digest.digest()))
 
-    def _told(self, session: Session, step: Step) -> Iterator[bytes]:
+    def _told(self, where: int, session: Session, step: Step) -> Iterator[bytes]:
+        if self._logs_in and self._logs_in[where]:
+            yield _bytes(f"token {session.id}")
         if self._sends_recorded:
             yield f"recorded {step.took_ms} {step.recorded and step.recorded.ttft_ms}".encode()
         if self._has_cookies and step.after:

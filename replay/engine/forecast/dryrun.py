@@ -17,6 +17,7 @@ from replay.engine.forecast.alike import Alike
 from replay.engine.forecast.weighing import Weighing
 from replay.engine.plan import planned_sessions, read_trace
 from replay.engine.requests.call_places import refuse_unspoken
+from replay.engine.requests.login import columns_asked
 from replay.engine.requests.own_origin import recorded_at
 from replay.engine.requests.router import WAIT, Router
 from replay.engine.types import RunOptions
@@ -44,7 +45,8 @@ def foresee(
     wall_ns: the time, in ns since 1970, at which the run would start; {{now}} counts on from there.
     """
     found = read_trace(trace, options)
-    rows = rows_for(trace, found.uses, options)
+    logins = columns_asked([target])
+    rows = rows_for(trace, found.uses, options, logins)
     sent_at_ns = began_ns = wall_ns()
     router = Router(target, read_only=options.read_only)
     refuse_unspoken(target, router, found.calls)
@@ -56,7 +58,7 @@ def foresee(
         rows=rows,
         wall_ns=lambda: sent_at_ns,
     )
-    alike = Alike(target, casting)
+    alike = Alike(target, casting, [place.login is not None for place in router.places])
     pace = Pace(options.knobs)
     weighing = Weighing(target, router.places)
     sent_ns, end_ns = array("q"), array("q")
@@ -66,7 +68,8 @@ def foresee(
     unknown = 0
     recorded_ms = 0.0
     limit_ns = None if options.duration_s is None else int(options.duration_s * _NS)
-    for start_ns, session in planned_sessions(trace, found, options, pace):
+    names_users = any(place.login is not None and place.login.differs for place in router.places)
+    for start_ns, session in planned_sessions(trace, found, options, pace, names_users=names_users):
         sessions += 1
         steps += len(session.steps)
         recorded_ms = max(recorded_ms, session.start_ms + recorded_span_ms(session))
@@ -104,8 +107,9 @@ def foresee(
             "copies that send the same bytes are one user to the target, and a cache may answer them; {{copy}} or "
             "{{uuid}} in a request tells them apart, and {{row.NAME}} with --data makes each another user"
         )
+    notes += weighing.notes
     notes += [f"a run ends before its first request: {why}" for why in lacks(router.places)]
-    notes += notes_on(rows, found.uses, sessions)
+    notes += notes_on(rows, found.uses, sessions, logins)
     return Forecast(
         schema="replay.forecast/1",
         trace=found.header.name,

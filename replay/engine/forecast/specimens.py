@@ -59,6 +59,9 @@ def _headers(lines: list[str], place: Target) -> Iterator[tuple[str, str]]:
         name, _, value = line.partition(": ")
         if name and name.lower() not in _LEFT_OUT:
             yield name, REDACTED if may_be_secret(name.lower(), value) else value
+    login = place.login
+    if login is not None and login.carrier is not None:
+        yield login.carrier, f"{login.before_token}(from the answer to {login.shown})"
     auth = place.auth
     if auth.bearer_env is not None:
         yield "authorization", f"Bearer (from {auth.bearer_env})"

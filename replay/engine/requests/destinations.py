@@ -34,12 +34,15 @@ def destination(target: Target, route: Route) -> Target:
         http2=target.http2 if route.http2 is None else route.http2,
     )
     if route.auth == "target" or is_same_origin(route.send_to, target.url):
-        return msgspec.structs.replace(target, url=route.send_to, auth=target.auth if own is None else own)
+        if own is None:
+            return msgspec.structs.replace(target, url=route.send_to, login=route.login or target.login)
+        return msgspec.structs.replace(target, url=route.send_to, auth=own, login=route.login)
     tls = target.tls
     return msgspec.structs.replace(
         target,
         url=route.send_to,
         auth=own or Auth(),
+        login=route.login,
         headers={
             name: value
             for name, value in target.headers.items()
@@ -78,6 +81,7 @@ def has_secrets(target: Target) -> bool:
     """Whether requests to the target's own URL carry credentials, or TLS does."""
     return (
         target.auth.is_given
+        or target.login is not None
         or target.tls.client_cert is not None
         or any(may_be_secret(name, value) for name, value in target.headers.items())
     )

@@ -106,7 +106,8 @@ class Redirects:
         request = attempt.step.request
         own = {"content-type", *(name.lower() for name in (request.headers if request is not None else ()))}
         there = self._places[where]
-        ours = {name.lower() for name in (*there.auth.header_names, *there.headers)}
+        carrier = () if there.login is None else (there.login.carrier or "",)
+        ours = {name.lower() for name in (*there.auth.header_names, *there.headers, *carrier)}
         kept = {}
         for name, value in lines:
             key = name.lower()

@@ -72,6 +72,7 @@ class Renderer:
         self._is_on_sockets = target.shape.websocket
         self._messages = McpMessages(target.mcp)
         self._calls = GrpcCalls(target.grpc)
+        self._carrier = None if target.login is None else target.login.carrier
         self._known_credentials: list[tuple[bytes, bytes]] | None = None
         self._common = self._agent = ""
         self._replaced: frozenset[str] = frozenset()
@@ -178,6 +179,9 @@ class Renderer:
             lines.append(("connection", "close"))
         if self._has_traceparent:
             names |= {"traceparent", "tracestate"}
+        if self._carrier is not None:
+            # Of the session's own login, and put in once that is over.
+            names.add(self._carrier)
         if self._signer is not None:
             names |= SIGNED_ANEW
         self._replaced = frozenset(names)

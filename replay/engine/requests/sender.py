@@ -10,9 +10,11 @@ from replay.engine.attempt import Gathers
 from replay.engine.requests.call_places import refuse_unspoken
 from replay.engine.requests.conversations import Conversations
 from replay.engine.requests.destinations import bare_urls
+from replay.engine.requests.login import logins_of
 from replay.engine.requests.redirects import Redirects
 from replay.engine.requests.render import Renderer
 from replay.engine.requests.router import Router
+from replay.target.secrets import secret_from_env
 from replay.target.target import Target
 from replay.target.urls import ASGI_PREFIX
 from replay.trace.origins import origin_of
@@ -47,6 +49,7 @@ class TargetSender:
             self._credentials.append(Credentials(place.auth) if alike is None else self._credentials[alike])
             self.wires.append(_wire(place, place.url))
             self.renderers.append(Renderer(place, place.url, self._credentials[n], run_id))
+        self.logins = logins_of(target, self.places, self._credentials, run_id, secret_from_env)
         # Opened as steps need them.
         self.websockets = [WebSocketWire(place, place.url) for place in self.places]
         self.conversation: Conversations | None = None

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Casting:
     """origins: scheme and host of each place that steps go to, as cookies see them; jars: the name of each one's jar.
 
-    fills: whether the trace has reserved references. seed: of UUIDs. wall_ns: the time, in ns since 1970.
+    fills: whether the trace has reserved references. names_users: whether a login of the target asks who a session is.
+    seed: of UUIDs. wall_ns: the time, in ns since 1970.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Casting:
         origins: Sequence[str] = (),
         *,
         fills: bool = False,
+        names_users: bool = False,
         rows: Rows | None = None,
         seed: int = 1,
         cookies: bool = False,
@@ -45,7 +47,8 @@ class Casting:
         self._seed = seed
         self._new_cookies = _maker_of_cookies() if cookies else None
         self._wall_ns = wall_ns
-        self._is_idle = not (fills or cookies)
+        self._names_users = names_users
+        self._is_idle = not (fills or cookies or names_users)
 
     def __repr__(self) -> str:
         return f"<Casting with {self._rows}{', cookies' if self._new_cookies else ''}>"
@@ -60,11 +63,13 @@ class Casting:
             if self._is_idle:
                 return None
             names = frozenset()
-        user = self._user(session) if self._fills and _asks(session) else None
+        is_asked = self._fills and _asks(session)
+        who = self._user(session) if is_asked or self._names_users else None
         new_cookies = self._new_cookies
-        if user is None and not names and new_cookies is None:
+        if who is None and not names and new_cookies is None:
             return None
-        return SessionValues(names, user, None if new_cookies is None else new_cookies())
+        cookies = None if new_cookies is None else new_cookies()
+        return SessionValues(names, who if is_asked else None, cookies, who)
 
     def _user(self, session: Session) -> User:
         copy, place = (session.copy, session.place) if isinstance(session, Copy) else (0, 0)
@@ -92,6 +97,7 @@ def casting_for(
     return Casting(
         [_as_cookies_see(place) for place in places],
         fills=fills,
+        names_users=any(place.login is not None and place.login.differs for place in places),
         rows=rows,
         seed=seed,
         cookies=target.session.cookies,

@@ -26,6 +26,7 @@ LONGEST_VALUE = 16 * 1024
 _BOM = b"\xef\xbb\xbf"
 # What the generator takes for a seed is not negative.
 _MASK = (1 << 64) - 1
+_NO_LOGINS: Mapping[str, str] = {}
 
 
 class _Column:
@@ -66,25 +67,35 @@ class Rows:
         return kept[n if self._order is None else int(self._order[n])]
 
 
-def rows_for(trace: Path, uses: Uses | None, options: RunOptions) -> Rows | None:
-    """The rows of a run, where it has any.
+def rows_for(
+    trace: Path, uses: Uses | None, options: RunOptions, logins: Mapping[str, str] = _NO_LOGINS
+) -> Rows | None:
+    """The rows of a run, where it has any. logins: the columns that logins ask for, each with what asks, in words.
 
-    Raises TraceError: the file cannot be read, or what the trace asks for is not in it.
+    Raises TraceError: the file cannot be read, or what is asked for is not in it.
     """
     columns = {} if uses is None else uses.columns
     if options.data is not None:
-        return read_rows(Path(options.data), columns, trace, options.data_order, options.knobs.seed)
+        order, seed = options.data_order, options.knobs.seed
+        return read_rows(Path(options.data), columns, trace, order, seed, logins)
     for name, place in columns.items():
         raise no_rows(trace, name, place)
+    for name, asker in logins.items():
+        raise TraceError(
+            f"{asker} asks for {{{{row.{name}}}}}, and there are no rows. Name a CSV file that has this column with "
+            "--data."
+        )
     return None
 
 
-def notes_on(rows: Rows | None, uses: Uses | None, sessions: int) -> list[str]:
+def notes_on(
+    rows: Rows | None, uses: Uses | None, sessions: int, logins: Mapping[str, str] = _NO_LOGINS
+) -> list[str]:
     """What a reader of a run's figures should know of its rows."""
     if rows is None:
         return []
     facts = rows.facts
-    if uses is None or not uses.columns:
+    if not logins and (uses is None or not uses.columns):
         return [f"no request takes a value from {facts.file}"]
     if facts.rows < sessions:
         return [
@@ -100,8 +111,11 @@ def read_rows(
     trace: Path,
     order: RowOrder = "sequential",
     seed: int = 1,
+    logins: Mapping[str, str] = _NO_LOGINS,
 ) -> Rows:
     """Read a file of users. wanted: the columns that a trace names, with the line, step and session that does.
+
+    logins: those that logins name, each with what does, in words.
 
     Raises TraceError: the file cannot be read, or lacks a column.
     """
@@ -119,10 +133,11 @@ def read_rows(
     if names is None:
         raise TraceError(f"{shown_path(path)}: is empty. Its first line names the columns.")
     _check_names(path, names[1])
-    for name, place in wanted.items():
+    askers = {name: _asker(trace, place) for name, place in wanted.items()}
+    for name, asker in {**logins, **askers}.items():
         if name not in names[1]:
-            raise TraceError(_lacks(path, name, names[1], trace, place))
-    columns = {name: _Column() for name in names[1] if name in wanted}
+            raise TraceError(_lacks(path, name, names[1], asker))
+    columns = {name: _Column() for name in names[1] if name in wanted or name in logins}
     count = _read(path, rows, names[1], columns)
     if not count:
         raise TraceError(f"{shown_path(path)}: has no rows below its header.")
@@ -189,12 +204,10 @@ def _read(
     return count
 
 
-def _lacks(path: Path, name: str, names: Sequence[str], trace: Path, place: tuple[int, str, str]) -> str:
+def _lacks(path: Path, name: str, names: Sequence[str], asker: str) -> str:
     near = get_close_matches(name, names, n=1)
     hint = f" Did you mean {shown(near[0])}?" if near else ""
-    return (
-        f"{_asker(trace, place)} asks for {{{{row.{name}}}}}, and {shown_path(path)} has no such column.{hint}"
-    )
+    return f"{asker} asks for {{{{row.{name}}}}}, and {shown_path(path)} has no such column.{hint}"
 
 
 def no_rows(trace: Path, name: str, place: tuple[int, str, str]) -> TraceError:

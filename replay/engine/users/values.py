@@ -39,15 +39,21 @@ class User(msgspec.Struct, frozen=True, gc=False):
 class SessionValues:
     """taken: values from responses so far, by name. user: None where only such values are filled in.
 
-    names: of all values that the session's steps take; these are never reserved. cookies: None: as recorded.
+    names: of all values that the session's steps take; these are never reserved. cookies: None: as recorded. who: who
+    the session is to the run's own requests, whatever its steps ask; None where they do not ask either.
     """
 
-    __slots__ = ("_names", "_sent_at_ns", "cookies", "taken", "user")
+    __slots__ = ("_names", "_sent_at_ns", "_who", "cookies", "taken", "user")
 
     def __init__(
-        self, names: frozenset[str], user: User | None = None, cookies: "Cookies | None" = None
+        self,
+        names: frozenset[str],
+        user: User | None = None,
+        cookies: "Cookies | None" = None,
+        who: User | None = None,
     ) -> None:
         self._names = names
+        self._who = who
         # By step: an attempt that is made again tells the time of the first, so that it is the same request.
         self._sent_at_ns: dict[str, int] = {}
         self.taken: dict[str, str] = {}
@@ -68,6 +74,12 @@ class SessionValues:
         if self.user is not None:
             own = _Own(self.user, step.id, self._names, self._sent_at_ns).value_of
         return filled_step(step, self.taken, own)
+
+    def own(self, step_id: str) -> Callable[[str], str | None] | None:
+        """What gives the values that a request of the run's own asks for; None where it can ask for none."""
+        if self._who is None:
+            return None
+        return _Own(self._who, step_id, frozenset(), {}).value_of
 
     def rendered(
         self,
@@ -102,6 +114,17 @@ class SessionValues:
             return rendered
         # The head ends with the empty line; before it there is room for one more header.
         return rendered._replace(head=b"%scookie: %s\r\n\r\n" % (rendered.head[:-2], as_sent(cookie)))
+
+    def with_newer_cookies(self, head: bytes, origin: str, jar: str = "") -> bytes:
+        """The head of a request that waited, with the cookies that the session has meanwhile."""
+        if self.cookies is None:
+            return head
+        before, mark, rest = head.partition(b"\r\ncookie: ")
+        line, _, after = rest.partition(b"\r\n")
+        bare = b"%s\r\n%s" % (before, after) if mark else head
+        url = origin + _target_of(head)
+        cookie = self.cookies.header_for(url, line.decode("latin-1"), jar)
+        return b"%scookie: %s\r\n\r\n" % (bare[:-2], as_sent(cookie)) if cookie else bare
 
     def keep_cookies(self, origin: str, head: bytes, headers: _Headers, jar: str = "") -> None:
         """Put the cookies of an answer into this jar. head: of the request."""

@@ -22,7 +22,7 @@ from replay.trace.values.sockets import as_request, with_request
 MOST_BODY_BYTES = 1 << 20
 _MOST_SEARCHED_BYTES = 16 * 1024
 _MOST_VALUES = 100
-_LONGEST_VALUE = 16 * 1024
+LONGEST_VALUE = 16 * 1024
 REFERENCE = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_-]{0,99})\}\}")
 _ANY = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_-]{0,99}|" + RESERVED + r")\}\}")
 is_name = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}").fullmatch
@@ -87,7 +87,7 @@ def taken(step: Step, headers: Headers, body: bytes, into: dict[str, str]) -> st
                 value = _pointed(document, extract.json or "")
             except RecursionError:
                 return name
-        if value is None or len(value) > _LONGEST_VALUE:
+        if value is None or len(value) > LONGEST_VALUE:
             return name
         into[name] = value
     return None

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 from replay.engine.requests.destinations import bare_urls, has_secrets
+from replay.engine.requests.login import NOT_LOGGED_IN
 from replay.engine.requests.own_origin import origins_of
 from replay.engine.requests.read_only import may_change_something
 from replay.engine.requests.redirects import LEADS_AWAY
@@ -66,7 +67,8 @@ class Changes(NamedTuple):
 class Seen(NamedTuple):
     """All that a check has to go by. records: the last attempt of every step that was tried. summary: None where
     nothing was sent, since the target could not be reached. refusal: why no run could begin, though it could be.
-    handshakes: those with MCP servers that failed; a step that waited for one has its error, and no answer.
+    handshakes: logins, and those with MCP servers, that failed; a step that waited for one has its error, and no
+    answer.
     """
 
     target: Target
@@ -301,6 +303,8 @@ def _is_told_under_redirects(seen: Seen, record: StepRecord) -> bool:
 
 def _about_failures(seen: Seen, error: str, failed: Sequence[StepRecord]) -> str:
     """What to do about failures of one class."""
+    if any((record.why or "").startswith(NOT_LOGGED_IN) for record in failed):
+        return "Check [login] in the target file: its path, what it sends, and where the answer has the token."
     steps = [step for record in failed if (step := seen.step_of(record)) is not None]
     if steps and all(step.mcp is not None for step in steps):
         statuses = {record.status for record in seen.handshakes}

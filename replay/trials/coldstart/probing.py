@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from replay import __version__
 from replay.engine.manifest import ended_by, host_facts, now_utc
+from replay.engine.requests.destinations import destinations
 from replay.engine.types import RunOptions
 from replay.judge.tail.coldstart import ColdVerdict
 from replay.results.rundir import RunDir
 from replay.results.types import Manifest, TargetFacts, TraceFacts
+from replay.target.errors import TargetError
 from replay.target.secrets import redacted
 from replay.target.target import Target
 from replay.trace.types import Step
@@ -40,6 +42,7 @@ def probe_coldstart(
     they are; the rest of them does not matter. Raises TargetError, RunDirError, TargetUnreachable and ProbeFailed, and
     NotStarted where a worker could not begin.
     """
+    _refuse_logins(target)
     directory = RunDir.create(out, "coldstart", target.name)
     experiment = Experiment(target, plan)
     if options.is_dealt:
@@ -55,6 +58,15 @@ def probe_coldstart(
     verdict = experiment.verdict(directory.path.name)
     write_verdict(directory.path, verdict)
     return ProbeOutcome(verdict, directory.path)
+
+
+def _refuse_logins(target: Target) -> None:
+    """Raises TargetError where sessions log in before they send anything."""
+    if any(place.login is not None for place in destinations(target)):
+        raise TargetError(
+            f"{target.name}: sessions log in there, and a probe has no session: its login would boot the instance "
+            "whose start is looked for. Give [auth] a token instead of [login], or take the cold starts of a run."
+        )
 
 
 def _ask_here(

@@ -11,7 +11,6 @@ from replay.results.columns import read_columns
 from replay.results.instants import KeptInstants
 from replay.results.summary import SummaryFold
 from replay.results.table import table_of
-from replay.results.types import Generator, Manifest, TargetFacts, TraceFacts
 from replay.target.auth import Auth
 from replay.target.mcp import Mcp
 from replay.target.sending import Retry
@@ -19,23 +18,10 @@ from replay.target.target import Target
 from replay.trace.types import Edge, McpCall, Step
 from replay.wire.signin.credentials import Credentials
 from tests.support.fake_target import FakeTarget, VirtualRun
+from tests.support.manifests import MANIFEST
 from tests.support.world import MS, World
 
 OPENED = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
-MANIFEST = Manifest(
-    schema="replay.run/1",
-    status="finished",
-    version="0",
-    started_at="2026-01-01T00:00:00Z",
-    trace=TraceFacts(name="t", sha256="0", sessions=1, steps=3),
-    target={},
-    target_facts=TargetFacts(name="x", url="http://x"),
-    options={},
-    seed=1,
-    host={},
-    clock={},
-    generator=Generator(verdict="ok", reasons=[]),
-)
 
 
 class McpTarget(FakeTarget):

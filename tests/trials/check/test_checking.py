@@ -10,6 +10,7 @@ from replay.engine.requests.own_origin import OriginRefused
 from replay.engine.types import RunOptions
 from replay.report.terminal.check import print_check
 from replay.target.auth import Auth, OAuth
+from replay.target.login import Login
 from replay.target.target import Target
 from replay.trace.errors import TraceError
 from replay.trials.check.checking import check_target
@@ -127,3 +128,18 @@ def test_what_keeps_a_run_from_beginning_is_told_as_what_it_is(trace, truth, mon
     assert signs_in.to_do[0] == "Get the target file's [auth] a token; until then no run begins."
     assert "does not speak HTTP/2" in str(speaks.findings)
     assert not any("Start the target" in line for line in [*signs_in.to_do, *speaks.to_do])
+
+
+def test_a_login_without_its_token_is_told_as_the_login_it_is(write_trace, truth):
+    trace = write_trace((0.0, [write_trace.get("a", "/a")]))
+    target = Target(url=truth.url, login=Login(path="/login", token="/token"))
+
+    report = check_target(trace, target, OPTIONS).report
+
+    (told,) = [finding for finding in report.findings if finding.topic == "answers"]
+    assert told.what == (
+        "1 failed with extract, the session could not log in: the answer to POST /login has no token at /token: tool:a"
+    )
+    assert told.to_do == (
+        "Check [login] in the target file: its path, what it sends, and where the answer has the token."
+    )
