@@ -24,7 +24,7 @@ from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.rundir import RunDir, name_in_path
 from replay.results.types import Ended, RunStatus
 from replay.target.target import Target
-from replay.trials.aborting import replay_one, replay_watched
+from replay.trials.aborting import keeping_workers, replay_one, replay_watched
 from replay.trials.answers import AnswersQuestion, Asking, judge_live, judge_recorded
 from replay.trials.endings import worst
 from replay.trials.evidence import gone_if_empty, write_verdict
@@ -219,16 +219,17 @@ def _one_after_the_other(
     """
     made: list[list[Outcome]] = [[] for _ in jobs]
     order = [*range(len(jobs)), *reversed(range(len(jobs)))]
-    for n in order:
-        job = jobs[n]
-        out = job.out
-        if made[n] and out is not None:
-            out = out.with_name(f"{out.name}-round-2")
-        one = Job(job.target, out, digests=job.digests)
-        made[n] += replay_watched(trace, [one], options, on_progress, None, aborts)
-        options = with_less(options, made[n][-1].summary)
-        if made[n][-1].summary.status != "finished":
-            break
+    with keeping_workers(options) as crew:
+        for n in order:
+            job = jobs[n]
+            out = job.out
+            if made[n] and out is not None:
+                out = out.with_name(f"{out.name}-round-2")
+            one = Job(job.target, out, digests=job.digests)
+            made[n] += replay_watched(trace, [one], options, on_progress, None, aborts, crew)
+            options = with_less(options, made[n][-1].summary)
+            if made[n][-1].summary.status != "finished":
+                break
     return made
 
 

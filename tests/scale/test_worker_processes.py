@@ -22,6 +22,7 @@ from replay.scale.launching import LocalWorker
 from replay.scale.replaying import replay_dealt
 from replay.target.target import Target
 from replay.trials.aborting import dealing_runs
+from replay.trials.compare import compare_targets
 from tests.support.waiting import is_alive, until
 
 TWO = RunOptions(workers=2)
@@ -226,6 +227,17 @@ def test_the_levels_of_a_ceiling_are_done_by_the_same_workers(truth, write_trace
     levels = [path for path in outcome.directory.iterdir() if path.is_dir()]
     assert len(levels) > 1
     assert {len(rebuild(path).workers) for path in levels} == {2}
+    assert len(started) == 2
+    assert not any(map(is_alive, started))
+
+
+def test_the_rounds_of_a_comparison_are_done_by_the_same_workers(truth, write_trace, tmp_path, started):
+    trace, target = spread(write_trace, 10, 5.0), Target(url=truth.url)
+
+    outcome = compare_targets(trace, [target, target], TWO, "sequential", out=tmp_path / "compare")
+
+    rounds = [path for path in outcome.directory.iterdir() if path.is_dir()]
+    assert [len(rebuild(path).workers) for path in rounds] == [2] * 4
     assert len(started) == 2
     assert not any(map(is_alive, started))
 
