@@ -17,7 +17,7 @@ from replay.results.column_file import ColumnFile, ColumnWriter, column_error, h
 from replay.results.rundir import RunDirError
 from replay.results.table import Made, Table
 from replay.results.types import STEPS_FILE
-from replay.system.files import part_of
+from replay.system.files import part_of, settle
 from replay.words.numbers import size
 
 CACHE_FILE = "steps.parquet"
@@ -134,7 +134,7 @@ class Caching:
         with self._or_none():
             self._writer.close({_FACTS: msgspec.json.encode(facts)})
             if is_as_it_was:
-                self._part.replace(self._path)
+                settle(self._part, self._path)
 
     def close(self) -> None:
         """Leaves nothing half-written behind."""

@@ -17,7 +17,7 @@ from replay.results.column_file import ColumnWriter, column_error, has_parquet
 from replay.results.table import ABSENT, COLD, FLAGS, MILLISECONDS, TEXTS, Table
 from replay.results.tables import read_tables
 from replay.results.types import StepRecord
-from replay.system.files import as_private, end_of_links, is_written_through, part_of
+from replay.system.files import as_private, end_of_links, is_written_through, part_of, settle
 
 _ANSWERS = {True: "true", False: "false", -1: ""}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -79,7 +79,7 @@ def _whole(path: Path) -> Iterator[Path]:
         part = part_of(path)
         try:
             yield part
-            part.replace(path)
+            settle(part, path)
         finally:
             part.unlink(missing_ok=True)
     except OSError as cause:

@@ -28,6 +28,19 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.name[:_LONGEST_HINT]}.{secrets.token_hex(4)}.part")
 
 
+def settle(part: Path, path: Path) -> None:
+    """Give what was written beside a file, and closed, its name.
+
+    It is on the disk by then: or a power cut may keep the new name and lose what it was given for. Raises OSError.
+    """
+    file = os.open(part, os.O_RDWR)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+    part.replace(path)
+
+
 def end_of_links(path: Path) -> Path:
     """The path that a link leads to, whether something is there or not. Raises OSError for links in a circle."""
     if not path.is_symlink():

@@ -7,16 +7,17 @@ import sys
 from pathlib import Path
 
 ROOT = str(Path(__file__).parent.parent.parent)
+OF_CHILDREN = str(Path(__file__).parent / "of_children")
 
 
 def main() -> None:
     sys.path.insert(0, ROOT)
-    told = json.loads(os.environ.pop("REPLAY_FAULTS", "{}"))
+    told = json.loads(os.environ.get("REPLAY_FAULTS", "{}"))
     if "folder" in told:
-        from tests.faults.disk import Disk, Full
+        from tests.faults.disk import install_told
 
-        log = Path(told["log"]) if told.get("log") else None
-        Disk(Path(told["folder"]), log, Full(*told["full"]) if told.get("full") else None).install()
+        install_told(told)
+        os.environ["PYTHONPATH"] = OF_CHILDREN
     for name, limit in told.get("limits", {}).items():
         # The hard limit too: a run raises the soft one of descriptors as far as it may.
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit))

@@ -35,6 +35,11 @@ COMMANDS = {
     for command in (
         Command("run", lambda url: ("run", "trace.jsonl", "-t", url, "--abort", "errors > 99% over 30s", "--grace", "1s", "--out", "out/run"), _RUN_FILES),
         Command(
+            "workers",
+            lambda url: ("run", "trace.jsonl", "-t", url, "--workers", "2", "--abort", "errors > 99% over 30s", "--grace", "1s", "--out", "out/run"),
+            (*_RUN_FILES, "*workers*"),
+        ),
+        Command(
             "gate",
             lambda url: ("gate", "trace.jsonl", "-t", url, *_SLOS, "--grace", "1s", "--out", "out/run", *_FILES),
             (*_RUN_FILES, "*verdict.json*", "*junit.xml*", "*verdict.md*"),

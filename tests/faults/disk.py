@@ -1,7 +1,7 @@
 """The disk as a process under test sees it: every change to files below a folder is noted, or fails from some write on.
 
-Stands before the functions through which Python programs change files, in this process only; nothing is mounted, and no
-real disk fills. Notes name files by a number of their own, since a file may be renamed while it is written.
+Stands before the functions through which Python programs change files, in the processes under test only; nothing is
+mounted, and no real disk fills. Notes name files by their inodes, since a file may be renamed while it is written.
 """
 
 import builtins
@@ -44,9 +44,8 @@ class Disk:
         self._full = full
         self._matched = 0
         self._is_full = False
-        self._files: dict[tuple[int, int], int] = {}
+        # By inode, which all processes have in common.
         self._names: dict[int, str] = {}
-        self._next = 1
         self._lock = threading.RLock()
         self._write, self._fstat = os.write, os.fstat
 
@@ -90,12 +89,7 @@ class Disk:
 
     def opened(self, fd: int, path: Any, *, is_new: bool, is_cut: bool) -> None:
         """A file was opened to be written."""
-        found = self._fstat(fd)
-        key = (found.st_dev, found.st_ino)
-        if is_new or key not in self._files:
-            self._files[key] = self._next
-            self._next += 1
-        number = self._files[key]
+        number = self._fstat(fd).st_ino
         self._names[number] = os.path.basename(os.fspath(path))
         if is_new:
             self._note(Change("create", number, self._below(path)))
@@ -130,7 +124,7 @@ class Disk:
             found = self._fstat(fd)
         except OSError:
             return None
-        return self._files.get((found.st_dev, found.st_ino))
+        return found.st_ino if found.st_ino in self._names else None
 
     def is_watched(self, path: Any) -> bool:
         return os.path.realpath(os.fsdecode(path)).startswith(self._folder)
@@ -207,13 +201,26 @@ def _appends(fd: int) -> bool:
     return bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND)
 
 
+def install_told(told: dict[str, Any]) -> None:
+    """What a process is told of its disk: its folder, where to note changes, and what is full; nothing of none."""
+    if "folder" in told:
+        log = Path(told["log"]) if told.get("log") else None
+        Disk(Path(told["folder"]), log, Full(*told["full"]) if told.get("full") else None).install()
+
+
 def changes_in(log: Path) -> list[Change]:
-    """What was noted, in order; a note that was cut off by a kill is left out."""
+    """What was noted, in order; a note that was cut off by a kill is left out. Files get numbers of their own, for an
+    inode is given to another file once it is free.
+    """
     data, at, found = log.read_bytes(), 0, []
+    numbers: dict[int, int] = {}
     while at + 4 <= len(data):
         size = int.from_bytes(data[at : at + 4], "big")
         if at + 4 + size > len(data):
             break
-        found.append(Change(*msgspec.msgpack.decode(data[at + 4 : at + 4 + size])))
+        change = Change(*msgspec.msgpack.decode(data[at + 4 : at + 4 + size]))
+        if change.file and (change.what == "create" or change.file not in numbers):
+            numbers[change.file] = len(found) + 1
+        found.append(change._replace(file=numbers.get(change.file, 0)))
         at += 4 + size
     return found

@@ -3,11 +3,12 @@
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.faults.checks import gate_problems, problems_of
 from tests.faults.commands import COMMANDS
-from tests.faults.disk import Change
+from tests.faults.disk import Change, changes_in
 from tests.faults.powercut import state_after
 from tests.faults.trials import Target, power_cuts, trial
 
@@ -28,6 +29,8 @@ def target():
         ("run", "kill"),
         ("run", "term"),
         ("run", "full-disk"),
+        ("workers", "kill"),
+        ("workers", "full-disk"),
         ("gate", "kill"),
         ("gate", "file-size"),
         ("gate", "target"),
@@ -41,7 +44,7 @@ def test_what_a_fault_leaves_is_whole(name, fault, tmp_path, target):
     assert outcome.problems == [], outcome.words
 
 
-@pytest.mark.parametrize("name", ["gate", "record", "import"])
+@pytest.mark.parametrize("name", ["gate", "workers", "record", "import"])
 def test_what_a_power_cut_leaves_is_whole(name, tmp_path, target):
     outcomes = list(power_cuts(COMMANDS[name], 25, SEED, tmp_path / "trial", target))
 
@@ -74,6 +77,22 @@ def test_what_was_synced_before_it_was_renamed_is_whole_or_not_there():
     ]
     assert {state.get("x", b"whole") for state in states(changes)} == {b"whole"}
     assert all(state for state in states(changes))
+
+
+def test_a_file_in_the_place_of_one_that_is_gone_is_another(tmp_path):
+    log = tmp_path / "log"
+    noted = [
+        Change("create", 7, "old"),
+        Change("write", 7, data=b"old"),
+        Change("unlink", path="old"),
+        Change("create", 7, "new"),
+    ]
+    notes = [msgspec.msgpack.encode(tuple(change)) for change in noted]
+    log.write_bytes(b"".join(len(note).to_bytes(4, "big") + note for note in notes))
+
+    created, written, _, anew = changes_in(log)
+
+    assert created.file == written.file != anew.file
 
 
 def test_half_a_file_and_a_gate_that_passes_without_a_verdict_are_seen(tmp_path):

@@ -381,7 +381,8 @@ def _ending_problems(command: Command, plan: Plan, ended: _Ended) -> Iterator[st
         yield f"does not end within {MOST_S:g} s: {last}"
     elif ended.code not in _DOCUMENTED and ended.code not in plan.ends_by:
         yield f"ends with {ended.code}: {last}"
-    if "Traceback" in ended.said:
+    # A signal may come before Python has read a line of ours.
+    if "Traceback" in ended.said and "Fatal Python error: init" not in ended.said:
         yield f"a traceback: {last}"
     if "fault of the program" in ended.said:
         yield f"calls itself at fault: {last}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.system.files import as_private, write_whole
+from replay.system.files import as_private, settle, write_whole
 from replay.trace.errors import TraceError
 from replay.trace.file.stored import WholeFile
 
@@ -23,6 +23,17 @@ def full_disk(monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("replay.system.files.os.fsync", full)
+
+
+def test_what_does_not_reach_the_disk_takes_no_name_of_another(full_disk, tmp_path):
+    path, part = tmp_path / "steps.csv", tmp_path / "part"
+    path.write_text("old")
+    part.write_text("new")
+
+    with pytest.raises(OSError, match="No space"):
+        settle(part, path)
+
+    assert path.read_text() == "old"
 
 
 @pytest.mark.parametrize("before", [None, "old"])

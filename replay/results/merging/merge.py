@@ -24,7 +24,7 @@ from replay.results.types import (
     STEPS_FILE,
     Manifest,
 )
-from replay.system.files import as_private, part_of
+from replay.system.files import as_private, part_of, settle
 
 # What only one worker writes, for all.
 _OF_ONE = (INSTANCES_FILE, EVENTS_FILE, PLANE_FILE)
@@ -53,7 +53,8 @@ def merge(run_dir: Path, top: Manifest | None = None) -> Manifest:
     for name in _OF_ONE:
         for path in paths:
             if (path / name).exists():
-                shutil.copyfile(path / name, run_dir / name)
+                with (path / name).open("rb") as told, _replacing(run_dir / name) as out:
+                    shutil.copyfileobj(told, out)
                 break
     of_worker: dict[int, Tally] = {
         worker.index: tally for worker, tally in zip(top.workers, tallies, strict=True)
@@ -70,7 +71,7 @@ def _replacing(path: Path, *, is_private: bool = False) -> Iterator[IO[bytes]]:
     try:
         with open(part, "xb", opener=as_private if is_private else None) as out:
             yield out
-        part.replace(path)
+        settle(part, path)
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
