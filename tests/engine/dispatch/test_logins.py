@@ -11,6 +11,7 @@ from replay.engine.requests.login import logins_of
 from replay.engine.requests.render import Renderer
 from replay.engine.retries import Retries
 from replay.results.columns import read_columns
+from replay.results.instants import KeptInstants
 from replay.results.summary import SummaryFold
 from replay.results.table import table_of
 from replay.target.auth import Auth
@@ -137,9 +138,9 @@ def test_the_step_that_waits_is_charged_in_its_response_time_alone(world, run):
 def test_a_login_is_in_no_figure_of_the_steps(run, tmp_path):
     _, records = run([(0.0, [step("a"), step("b", "a")])])
 
-    fold = SummaryFold(None)
+    fold = SummaryFold(None, kept := KeptInstants())
     fold.add(table_of(records))
-    summary = fold.summary(MANIFEST, {})
+    summary = fold.summary(MANIFEST, {}, kept.taken())
     assert (summary.counts.ok, summary.counts.sent, summary.counts.handshakes) == (2, 2, 1)
     assert summary.counts.retries == 0
     columns = read_columns(tmp_path)
