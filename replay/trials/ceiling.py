@@ -138,9 +138,15 @@ def find_ceiling(
             level = hunt.measure(scale)
             if level is not None:
                 extra.append(level)
+        verdict, reasons, ceiling = conclude(search, extra)
         if plan.shows_recovery and not hunt.is_over:
             recovery_s, note = hunt.recovery(ceiling.scale)
             notes.append(note)
+    if hunt.repeats_trace:
+        notes.append(
+            "levels send the trace's own requests over and over: a target that remembers answers bears more of them "
+            "than of new ones"
+        )
     if hunt.spent_s >= plan.most_s:
         notes.append(f"the search ended after {seconds(hunt.spent_s)}, its limit")
     levels = sorted([*search.levels, *extra], key=lambda level: level.scale)
@@ -188,7 +194,10 @@ class _Hunt:
         # Requests a second at scale 1, by the trace.
         self._rps = per_session * 1000 / gap_ms * knobs.speed * knobs.arrivals * knobs.scale
         self._needed = max([FEWEST, *(least_n(slo.q, 0.95) for slo in slos if slo.q is not None)])
+        self._requests = found.requests
         self._levels = 0
+        self.repeats_trace = False
+        """Whether a level had more requests than the trace."""
         self.spent_s = 0.0
         self.status: RunStatus = "finished"
         self.ended: Ended | None = None
@@ -205,6 +214,7 @@ class _Hunt:
         if run is None:
             return None
         evidence = read_evidence(run.directory, run.summary)
+        self.repeats_trace |= evidence.columns.n > self._requests * self._options.knobs.scale
         fill_s = min(self._plan.fill_s, length_s / 2)
         level = judge_level(self._slos, evidence, scale, length_s, guard.why, fill_s)
         if self._on_level is not None:

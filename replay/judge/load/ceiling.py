@@ -9,6 +9,11 @@ The search goes up (or down) by factors of two to the first level that does not 
 bracket, on the log scale, to the precision asked for. What it returns is that bracket: the highest load that held,
 and the lowest that did not. A generator that gives out first ends the search: the ceiling is then at least that. So
 does a level at which every request failed as it would at any load, with a 404 for instance: there is no ceiling then.
+
+All that takes the limit to stay where it is while it is looked for. A target that scales out breaks at a load that it
+bears a minute later, and one that lives on credits bears at first what it then does not. So the end of the bracket that
+was seen longer ago is asked for once more; where it shows the other thing now, the search goes on from there, by steps
+that double, until a bracket holds at both ends. A limit that has moved MOST_MOVES times is none.
 The knee is where throughput over response time, Kleinrock's power (1979), is largest.
 """
 
@@ -39,6 +44,9 @@ STEP = 2.0
 LEAD = 2
 MOST_TRIES = 5
 MOST_GENERATOR_TRIES = 3
+MOST_MOVES = 4
+# Within so much of the first bracket another is the same limit, seen twice.
+_MOVED_RATIO = 1.1
 _REFUSED = (429, 503)
 _SHORT_RATIO = 0.97
 _MOST_FAILED = 0.01
@@ -313,7 +321,7 @@ class Search:
     """Which load to try next. Tell it what each level showed; `next_scale` is None when it is over.
 
     first, most, least: loads. precision: the bracket's width at the end, as a share of the load. tries: how often a
-    load is asked for at most; once, where it would show the same again.
+    load is asked for at most; once, where it would show the same again, and then no end of the bracket is asked twice.
     """
 
     def __init__(
@@ -330,8 +338,16 @@ class Search:
         self._held: float | None = None
         self._broke: float | None = None
         self._at = first
+        self._last_held = self._last_broke = 0
+        self.is_confirming = False
+        """Whether the bracket has closed, and one of its ends is asked for again."""
+        self._moves = 0
+        self._stride = 1.0
+        self._first_bracket: tuple[float, float] | None = None
         self.levels: list[Level] = []
-        self.ended_by: Literal["precision", "generator", "max", "least", "undecided", "failing"] | None = None
+        self.ended_by: (
+            Literal["precision", "generator", "max", "least", "undecided", "failing", "moving"] | None
+        ) = None
 
     def __repr__(self) -> str:
         return f"<Search between {self._held} and {self._broke}, {counted(len(self.levels), 'level')}>"
@@ -345,6 +361,14 @@ class Search:
     def broke(self) -> float | None:
         """The lowest load that did not."""
         return self._broke
+
+    @property
+    def moved(self) -> tuple[float, float] | None:
+        """The bracket that was found first, where a later one is another limit."""
+        first, held = self._first_bracket, self._held
+        if first is None or held is None or first[0] / _MOVED_RATIO < held < first[0] * _MOVED_RATIO:
+            return None
+        return first
 
     def next_scale(self) -> float | None:
         """The load to try now, or None."""
@@ -367,7 +391,7 @@ class Search:
         point = self._points[self._at] = _Point(point.lead + weight, point.tries + 1, point.gave_out)
         if not point.lead and level.verdict == "inconclusive":
             # What it lacked, another run of that load would lack too.
-            self.ended_by = "undecided"
+            self.ended_by = "precision" if self.is_confirming else "undecided"
             return
         if abs(point.lead) < LEAD and point.tries < self._most_tries:
             return
@@ -375,38 +399,80 @@ class Search:
 
     def _move(self, *, holds: bool) -> None:
         at = self._at
+        if self.is_confirming:
+            self.is_confirming = False
+            if holds == (at == self._held):
+                self.ended_by = "precision"
+                return
+            self._moves += 1
+            if self._moves >= MOST_MOVES:
+                self.ended_by = "moving"
+                return
+            self._follow(at)
         if holds:
-            self._held = at
+            self._held, self._last_held = at, len(self.levels)
             if self._broke is None:
                 if at >= self._most:
                     self.ended_by = "max"
                     return
-                self._at = min(at * STEP, self._most)
+                self._at = min(at * self._step(), self._most)
                 return
         else:
-            self._broke = at
+            self._broke, self._last_broke = at, len(self.levels)
             if self._held is None:
                 if at <= self._least:
                     self.ended_by = "least"
                     return
-                self._at = max(at / STEP, self._least)
+                self._at = max(at / self._step(), self._least)
                 return
         assert self._held is not None
         assert self._broke is not None
         if self._broke / self._held <= 1 + self._precision:
-            self.ended_by = "precision"
+            self._confirm(self._held, self._broke)
             return
         self._at = (self._held * self._broke) ** 0.5
 
+    def _step(self) -> float:
+        """By how much to go on where only one end of the bracket is known."""
+        if not self._moves:
+            return STEP
+        self._stride = min(STEP, self._stride**2)
+        return self._stride
+
+    def _confirm(self, held: float, broke: float) -> None:
+        """Ask for the end of the closed bracket that was seen longer ago once more, unless that was just now."""
+        if self._first_bracket is None:
+            self._first_bracket = held, broke
+        before = min(self._last_held, self._last_broke)
+        is_old = len(self.levels) - before > 1
+        if self._most_tries == 1 or not is_old:
+            self.ended_by = "precision"
+            return
+        self.is_confirming = True
+        self._at = held if self._last_held < self._last_broke else broke
+        self._points.pop(self._at, None)
+
+    def _follow(self, at: float) -> None:
+        """The limit is now beyond this end of the bracket, and what was seen of other loads is of no account."""
+        self._stride = 1 + self._precision
+        self._points.clear()
+        if at == self._held:
+            self._held = None
+        else:
+            self._broke = None
+
 
 def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str], Ceiling | None]:
-    """The verdict of a search, its reasons, and the ceiling. extra: levels that were measured besides."""
+    """The verdict of a search, its reasons, and the ceiling. extra: levels below it that were measured afterwards."""
     held, broke = search.held, search.broke
     levels = [*search.levels, *extra]
     if held is None:
         why = search.levels[-1].reason if search.levels else "no level was measured"
-        verdict = "not_reached" if search.ended_by == "least" else "inconclusive"
-        return verdict, [why], None
+        if search.ended_by != "least":
+            return "inconclusive", [why], None
+        # Where load helps, as a batch that fills up does, this is no end.
+        most = max(level.scale for level in search.levels)
+        return "not_reached", [why, f"no load above {exact(most)}x was tried"], None
     at = [level for level in levels if level.scale == round(held, 6) and level.verdict == "pass"]
     best = at or [level for level in levels if level.scale == round(held, 6)]
     over = [level for level in levels if broke is not None and level.scale == round(broke, 6)]
@@ -431,9 +497,38 @@ def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str
     if gave is None:
         return "inconclusive", ["the search ended before the ceiling was bracketed"], ceiling
     reasons = [f"at {number(broke, 4)}x {gave.reason}"]
-    if search.ended_by != "precision":
+    if search.ended_by == "moving":
+        why = "each time an end of the bracket was asked for again it showed the other thing: the limit moves"
+        return "inconclusive", [*reasons, why], ceiling
+    if search.ended_by != "precision" and not search.is_confirming:
         return "inconclusive", [*reasons, "the search ended before the ceiling was bracketed"], ceiling
+    if search.moved is not None:
+        reasons.append(_how_it_moved(search.moved, held))
+    if search.ended_by is None and broke is not None:
+        reasons.append(f"the search ended before {exact(held)}x or {exact(broke)}x was asked for once more")
+    fell = next((level for level in extra if level.verdict == "fail" and level.is_sure), None)
+    if fell is not None:
+        # What breaks below its own ceiling has none that anybody could rely on.
+        return (
+            "inconclusive",
+            [*reasons, f"{number(fell.scale, 4)}x did not hold after that: {fell.reason}"],
+            ceiling,
+        )
     return "found", reasons, ceiling
+
+
+def _how_it_moved(first: tuple[float, float], held: float) -> str:
+    """What a reader must know of a ceiling that was elsewhere before."""
+    was, broke = (number(end, 4) for end in first)
+    if held > first[0]:
+        return (
+            f"{broke}x did not hold at first and did later, so the limit moved while it was looked for, as that of a "
+            "target that scales out or warms up does: a load that comes all at once meets the lower one"
+        )
+    return (
+        f"{was}x held at first and did not later, so the limit moved while it was looked for, as that of a target with "
+        "credits or a burst allowance does: what it bears for longer may be less still"
+    )
 
 
 def usl_of(levels: Sequence[Level]) -> Usl | None:

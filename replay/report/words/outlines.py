@@ -50,7 +50,10 @@ class Outline(NamedTuple):
 def ceiling_headline(verdict: CeilingVerdict) -> str:
     ceiling = verdict.ceiling
     if ceiling is None:
-        return "no load holds" if verdict.verdict == "not_reached" else "the ceiling could not be found"
+        if verdict.verdict != "not_reached":
+            return "the ceiling could not be found"
+        most = max((level.scale for level in verdict.levels), default=None)
+        return "no load holds" if most is None else f"no load up to {number(most, 4)}x holds"
     least = "at least " if verdict.verdict != "found" else ""
     high = "" if ceiling.ci_scale[1] is None else f" to {number(ceiling.ci_scale[1], 4)}x"
     return (

@@ -241,6 +241,108 @@ def test_a_target_that_holds_at_no_load_has_no_ceiling():
     assert conclude(search)[0] == "not_reached"
 
 
+def test_where_load_may_help_it_is_said_that_no_more_was_tried():
+    """A target that fills batches breaks its limit when it is idle, and holds it from 3x to 30x."""
+    search = search_with(
+        lambda scale: level(scale, "pass") if 3 <= scale < 30 else level(scale, "fail", limited_by="latency"),
+        least=0.1,
+    )
+
+    verdict, reasons, _ = conclude(search)
+
+    assert (verdict, reasons[1:]) == ("not_reached", ["no load above 1x was tried"])
+
+
+def limit_that_moves(from_scale, to_scale, after_levels):
+    """A target that holds below the one load for its first levels, and then below the other."""
+    told = 0
+
+    def measure(scale):
+        nonlocal told
+        told += 1
+        if scale < (from_scale if told <= after_levels else to_scale):
+            return level(scale, "pass")
+        return level(scale, "fail", limited_by="latency", reason="p99 < 100ms does not hold")
+
+    return measure
+
+
+@pytest.mark.parametrize("after_levels", range(4, 9))
+def test_a_target_that_scales_out_while_it_is_looked_at_has_the_ceiling_of_the_end(after_levels):
+    verdict, reasons, ceiling = conclude(search_with(limit_that_moves(5.0, 20.0, after_levels)))
+
+    assert verdict == "found"
+    assert ceiling.scale == pytest.approx(20, rel=0.03)
+    assert reasons[1].endswith(
+        "did not hold at first and did later, so the limit moved while it was looked for, as that of a target that "
+        "scales out or warms up does: a load that comes all at once meets the lower one"
+    )
+
+
+@pytest.mark.parametrize("after_levels", range(6, 10))
+def test_a_target_that_lives_on_credits_has_not_the_ceiling_of_the_beginning(after_levels):
+    verdict, reasons, ceiling = conclude(search_with(limit_that_moves(20.0, 5.0, after_levels)))
+
+    assert verdict == "found"
+    assert ceiling.scale == pytest.approx(5, rel=0.03)
+    assert " held at first and did not later, so the limit moved" in reasons[1]
+
+
+def test_a_limit_that_never_stays_is_no_ceiling():
+    """It goes to the other side of whatever is asked for again."""
+    search, limit = Search(), 7.95
+    while (scale := search.next_scale()) is not None:
+        if search.is_confirming:
+            limit = scale / 3 if scale == search.held else 3 * scale
+        search.tell(
+            level(scale) if scale < limit else level(scale, "fail", limited_by="latency", reason="slow")
+        )
+
+    verdict, reasons, _ = conclude(search)
+
+    assert verdict == "inconclusive"
+    assert reasons[1] == (
+        "each time an end of the bracket was asked for again it showed the other thing: the limit moves"
+    )
+
+
+def test_a_target_that_then_breaks_below_its_ceiling_has_none():
+    search = search_with(limit_that_moves(20.0, 20.0, 0))
+    half = level(10.0, "fail", limited_by="latency", reason="p99 < 100ms does not hold")
+
+    verdict, reasons, _ = conclude(search, [level(5.0), half])
+
+    assert (verdict, reasons[-1]) == ("inconclusive", "10x did not hold after that: p99 < 100ms does not hold")
+    assert conclude(search, [level(5.0), level(10.0)])[0] == "found"
+
+
+@pytest.mark.parametrize("limit", [0.3, 1.0, 7.7, 40.0, 333.0])
+def test_a_limit_that_stays_costs_one_level_more(limit):
+    search = search_with(limit_that_moves(limit, limit, 0))
+    once = search_with(limit_that_moves(limit, limit, 0), tries=1)
+
+    verdict, reasons, ceiling = conclude(search)
+    assert (verdict, len(reasons)) == ("found", 1)
+    assert ceiling.ci_scale[0] < limit <= ceiling.ci_scale[1]
+    assert len(once.levels) <= len(search.levels) <= len(once.levels) + 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_loads_near_the_limit_that_are_decided_by_chance_move_it_no_further_than_that(seed):
+    """Within 3% of the limit either verdict may come, and look sure."""
+    rng = np.random.default_rng(seed)
+
+    def measure(scale):
+        holds = scale < 10 * rng.uniform(0.97, 1.03)
+        return level(scale, "pass") if holds else level(scale, "fail", limited_by="latency", reason="slow")
+
+    verdict, reasons, ceiling = conclude(search_with(measure))
+
+    assert verdict in ("found", "inconclusive")
+    assert ceiling.scale == pytest.approx(10, rel=0.08)
+    assert not any("the limit moved" in reason for reason in reasons)
+
+
 def test_a_target_that_holds_all_that_was_tried_is_at_least_that():
     verdict, _, ceiling = conclude(search_with(level, most=10.0))
 
