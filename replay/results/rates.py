@@ -4,6 +4,11 @@ Rates are over the whole run: offered counts requests over the span of their int
 were answered over the same span (or that of their sending, if longer), so that a target that died shows what it
 answered. A span of n events holds n - 1 gaps, and so a rate needs two of them.
 
+A target that falls behind answers all of it in the end, long after the last request came. Its span is longer by that
+backlog, which is both of two things: answers lie further apart than their requests did, as the middle half of each
+shows, and those that came later took longer, as medians of the two halves show. A few long answers, a burst, or long
+requests in a short run are one of the two at most.
+
 The steady window leaves out the first tenth and the last tenth of the time in which steps were intended, and
 the marked warm-up: what remains is free of the ramp of a starting run and of its drain.
 """
@@ -20,6 +25,9 @@ _RAMP_RATIO = 0.1
 _LEAST_STEADY_STEPS = 20
 # Of as many steps what is computed on the way takes a few megabytes.
 _BLOCK = 1 << 18
+_MOST_LOOKED_AT = 1 << 17
+# Less is within what times vary by.
+_LEAST_BACKLOG_RATIO = 0.05
 
 
 def rates(steps: Instants, inside: Flags | None = None) -> Rate:
@@ -39,11 +47,33 @@ def rates(steps: Instants, inside: Flags | None = None) -> Rate:
     starts_ns, ends_ns = steps.sent_ns[sent], steps.end_ns[sent]
     span_ns = max(intended_span_ns, int(np.ptp(starts_ns)) if len(starts_ns) else 0)
     completed = int(np.count_nonzero(ok))
+    span_ns += backlog_ns(steps.sent_ns, steps.end_ns, sent & ok, span_ns)
     return Rate(
         offered_rps=_per_s(n - 1, intended_span_ns),
         achieved_rps=_per_s(completed - 1, span_ns) if completed else 0.0,
         peak_in_flight=_peak_of(starts_ns, ends_ns),
     )
+
+
+def backlog_ns(sent_ns: Int64s, end_ns: Int64s, answered: Flags, span_ns: int) -> int:
+    """How much longer a target that fell behind took to answer than its requests took to be sent; 0 where it kept up.
+
+    span_ns: within which they were sent.
+    """
+    rows = np.flatnonzero(answered)
+    rows = rows[:: 1 + len(rows) // _MOST_LOOKED_AT]
+    if len(rows) < _LEAST_STEADY_STEPS:
+        return 0
+    came, ended = sent_ns[rows], end_ns[rows]
+    apart = [np.subtract(*np.quantile(times, (0.75, 0.25))) for times in (came, ended)]
+    later = came > np.median(came)
+    if not later.any():
+        return 0
+    took = ended - came
+    longer = float(np.median(took[later]) - np.median(took[~later]))
+    # Half of the requests came within either, so the whole backlog is twice that.
+    found = int(2 * min(float(apart[1] - apart[0]), longer))
+    return found if found > _LEAST_BACKLOG_RATIO * span_ns else 0
 
 
 def peak_in_flight(sent_ns: Int64s, end_ns: Int64s) -> int:

@@ -131,8 +131,9 @@ def find_ceiling(
     recovery_s = None
     if verdict == "found" and ceiling is not None:
         known = {level.scale for level in search.levels}
+        found_scale = ceiling.scale
         for ratio in _PROFILE:
-            scale = ceiling.scale * ratio
+            scale = found_scale * ratio
             if hunt.is_over or any(abs(scale / other - 1) < 0.1 for other in known):
                 continue
             level = hunt.measure(scale)
@@ -140,7 +141,7 @@ def find_ceiling(
                 extra.append(level)
         verdict, reasons, ceiling = conclude(search, extra)
         if plan.shows_recovery and not hunt.is_over:
-            recovery_s, note = hunt.recovery(ceiling.scale)
+            recovery_s, note = hunt.recovery(found_scale)
             notes.append(note)
     if hunt.repeats_trace:
         notes.append(

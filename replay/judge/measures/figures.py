@@ -14,6 +14,7 @@ from replay.judge.statistics.sample import LEAST_SESSIONS, LEAST_STRETCHES, Samp
 from replay.judge.types import Interval
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
+from replay.results.rates import backlog_ns
 from replay.results.table import constant
 from replay.words.numbers import milliseconds, number, seconds
 from replay.words.phrases import counted
@@ -327,16 +328,18 @@ def _least_share_n(slo: Slo, confidence: float) -> int | None:
 
 def _rate_figure(slo: Slo, columns: Columns, rows: Flags) -> Figure:
     """As in summary.json: n answers hold n - 1 gaps, over the whole span in which steps were due or sent, whether or
-    not the target was still there.
+    not the target was still there, and its backlog at the end of that.
     """
-    answered = int(np.count_nonzero(rows & columns.ok))
+    is_answered = rows & columns.ok
+    answered = int(np.count_nonzero(is_answered))
     if np.count_nonzero(rows) < 2:
         return Figure(None, answered, 0, why_absent="a rate needs two requests")
     sent = rows & (columns.sent_ns != ABSENT_NS)
     spans = [int(np.ptp(columns.intended_ns[rows])), int(np.ptp(columns.sent_ns[sent])) if sent.any() else 0]
     if not max(spans):
         return Figure(None, answered, 0, why_absent="all requests were sent at once, so there is no rate")
-    return Figure(max(0, answered - 1) / (max(spans) / 1e9), answered, len(np.unique(columns.session[rows])))
+    span_ns = max(spans) + backlog_ns(columns.sent_ns, columns.end_ns, is_answered, max(spans))
+    return Figure(max(0, answered - 1) / (span_ns / 1e9), answered, len(np.unique(columns.session[rows])))
 
 
 def _sample(columns: Columns, rows: Flags) -> Sample:

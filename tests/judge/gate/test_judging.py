@@ -129,6 +129,18 @@ def test_steps_of_some_kind_and_of_some_time_are_judged_alone():
     assert check("rate > 100/s", run).observed == pytest.approx(999 / 0.499, rel=0.01)
 
 
+def test_a_rate_is_not_kept_by_answers_that_come_long_after_the_load():
+    """One worker of 100 ms, asked 100 times a second for ten seconds, has answered it all after a hundred."""
+    run = Evidence(
+        summary(), columns_of([[step(f"s-{n}", 100.0 + n * 90.0, n, at_ms=n * 10) for n in range(1000)]]), "r"
+    )
+
+    found = check("rate >= 90/s", run)
+
+    assert found.verdict == "fail"
+    assert found.observed == pytest.approx(10, rel=0.01)
+
+
 def test_one_baseline_lends_its_own_doubt_to_the_limit(rng):
     base = evidence(np.exp(rng.normal(3, 0.5, 3000)), name="base")
     same = evidence(np.exp(rng.normal(3, 0.5, 3000)))
