@@ -21,6 +21,7 @@ import numpy as np
 
 from replay.judge.gate.baselines import FEW, against_baselines, are_finite, limit_from, unlike_baseline
 from replay.judge.gate.lateness import withstands_lateness
+from replay.judge.gate.resting import rests_on
 from replay.judge.measures.failures import examples
 from replay.judge.measures.figures import Figure, figure_of
 from replay.judge.measures.recording import HeldToRecording, held_to_recording
@@ -77,6 +78,7 @@ def judge_gate(
             _not_comparable(check, other) if slo.needs_baseline else check
             for check, slo in zip(checks, slos, strict=True)
         ]
+    resting = rests_on(slos, checks, run, lambda slo: _check(slo, run, baselines, confidence))
     if run.summary.ended is not None:
         checks = [_of_the_end(run.summary.ended), *checks]
     verdict = overall([check.verdict for check in checks])
@@ -91,7 +93,7 @@ def judge_gate(
         run=run.name,
         baselines=[baseline.name for baseline in baselines],
         elapsed_s=round(run.summary.elapsed_s, 3),
-        notes=_notes(slos, run, baselines, [*doubts, *unlike]),
+        notes=_notes(slos, run, baselines, [*doubts, *unlike, *resting]),
     )
 
 

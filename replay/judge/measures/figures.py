@@ -257,15 +257,7 @@ def _share_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) ->
             failed = columns.error == wanted
         hits, base = failed[rows], _sample(columns, rows)
     elif slo.statistic == "cold":
-        rows = rows & (columns.cold >= 0)
-        if not rows.any():
-            return Figure(
-                None,
-                0,
-                0,
-                why_absent="the target does not say which steps were cold; name its cold_header in the target file",
-            )
-        hits, base = columns.cold[rows] == 1, _sample(columns, rows)
+        return _cold_figure(slo, columns, rows, confidence)
     else:
         found = measured(columns, slo.measure, rows, slo.part)
         if not found.sample.n:
@@ -295,6 +287,39 @@ def _share_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) ->
     low = _least(either[0].low, either[1].low)
     high = None if None in (either[0].high, either[1].high) else max(one.high or 0.0 for one in either)
     return figure if (low, high) == bounds else _opened(figure, low, high, found)
+
+
+def _cold_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) -> Figure:
+    """Of the steps that say whether they were cold. What failed without saying so may have been, as what ran into a
+    time limit behind a boot was, so its share is open by as much.
+    """
+    known = rows & (columns.cold >= 0)
+    if not known.any():
+        return Figure(
+            None,
+            0,
+            0,
+            why_absent="the target does not say which steps were cold; name its cold_header in the target file",
+        )
+    hits, base = columns.cold[known] == 1, _sample(columns, known)
+    observed = 100 * float(np.count_nonzero(hits)) / base.n
+    interval, value = share_interval(hits, base, confidence)
+    figure = Figure(observed, base.n, base.clusters)
+    if slo.operator != "==":
+        figure.interval, figure.worth = _in_percent(interval), value
+        figure.n_needed = None if value.has_few_sessions else _least_share_n(slo, confidence)
+        figure.why_unbounded = why_unseen(value, base) if value.has_few_sessions else None
+    silent = rows & ~columns.ok & (columns.cold < 0)
+    n_silent = int(np.count_nonzero(silent))
+    if not n_silent:
+        return figure
+    most = known | silent
+    may_be = _in_percent(share_interval(columns.cold[most] != 0, _sample(columns, most), confidence)[0])
+    low = observed if figure.interval is None else figure.interval.low
+    why = f"{counted(n_silent, 'step')} failed without saying whether they were cold, and may have been"
+    return msgspec.structs.replace(
+        figure, interval=Interval(low, may_be.high), why_unbounded=why, n_needed=None, is_open=True
+    )
 
 
 def _within(slo: Slo, sample: Sample) -> Flags:

@@ -1,0 +1,90 @@
+"""What a gate's verdict rests on and its figures do not show: what was left out of them, tried again, or never tried.
+
+Each is as it was asked for, and each can turn a fail into a pass: a window that leaves out a slow start, a retry that
+hides a failure, a session that goes no further than its first. So it stands beside the verdict, with its numbers.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from replay.judge.measures.metrics import rows_of
+from replay.judge.measures.slo import Slo, SloWindow
+from replay.judge.types import Check
+from replay.results.evidence import Evidence
+from replay.results.types import Counts
+from replay.words.numbers import milliseconds, number, percent
+from replay.words.phrases import counted, were
+
+_WHOLE = SloWindow()
+_LEAST_TRIED_AGAIN = 0.001
+
+
+def rests_on(
+    slos: Sequence[Slo], checks: Sequence[Check], run: Evidence, judged: Callable[[Slo], Check]
+) -> list[str]:
+    """In sentences, what the verdict would not be the same without. checks: those of these SLOs, in order.
+
+    judged: an SLO held to the whole run.
+    """
+    notes = [_window(slo, check, run, judged) for slo, check in zip(slos, checks, strict=True)]
+    if any(slo.statistic == "cold" for slo in slos):
+        notes.append(_silent(run))
+    return [
+        note for note in (*notes, _tried_again(run.summary.counts), _never_tried(run.summary.counts)) if note
+    ]
+
+
+def _window(slo: Slo, check: Check, run: Evidence, judged: Callable[[Slo], Check]) -> str | None:
+    """How much a window leaves out, and what the whole run would say."""
+    if slo.window == _WHOLE or slo.needs_baseline or slo.needs_recording:
+        return None
+    n = int(np.count_nonzero(rows_of(run.columns, slo.selector, _WHOLE)))
+    out = n - int(np.count_nonzero(rows_of(run.columns, slo.selector, slo.window)))
+    if not out:
+        return None
+    whole = judged(slo._replace(window=_WHOLE))
+    says = {"pass": "pass", "fail": "fail", "inconclusive": "be inconclusive"}[whole.verdict]
+    too = ", too" if whole.verdict == check.verdict else ""
+    return (
+        f"{slo.text}: the window leaves out {out:,} of {counted(n, 'step')}; with them it would {says}{too}"
+        f"{_shown(slo, whole)}"
+    )
+
+
+def _shown(slo: Slo, check: Check) -> str:
+    if check.unit == "ms":
+        return "" if check.observed_ms is None else f" ({milliseconds(check.observed_ms)})"
+    known = check.observed
+    return "" if known is None else f" ({number(known)}{'%' if check.unit == 'percent' else ''})"
+
+
+def _silent(run: Evidence) -> str | None:
+    """Answers that do not say whether they were cold are in no share of those that do."""
+    columns = run.columns
+    silent = int(np.count_nonzero(columns.ok & (columns.cold < 0)))
+    if not silent or silent == columns.n:
+        return None
+    return f"cold: {counted(silent, 'answer')} of {columns.n:,} did not say whether they were cold, and are left out"
+
+
+def _tried_again(counts: Counts) -> str | None:
+    """Attempts that failed and were not the last. A kept-alive connection that had been closed is nobody's failure."""
+    failed = counts.retries - (counts.stale_connections or 0)
+    attempts = counts.sent + failed
+    if failed <= 0 or failed < _LEAST_TRIED_AGAIN * attempts:
+        return None
+    return (
+        f"{counted(failed, 'attempt')} failed and had another after it ({percent(failed / attempts)} of all); errors "
+        "are of steps, each by its last attempt"
+    )
+
+
+def _never_tried(counts: Counts) -> str | None:
+    n = counts.unsent_reasons.get("skip-rest", 0)
+    if not n:
+        return None
+    return (
+        f"{were(n, 'step')} not tried, since one before them in their session had failed (--on-error skip-rest); "
+        "errors are of the steps that were tried"
+    )

@@ -1,0 +1,113 @@
+"""What turns a fail into a pass stands beside the pass: windows, retries, sessions given up, answers without a word."""
+
+import numpy as np
+import pytest
+
+from replay.judge.gate.judging import judge_gate
+from replay.judge.measures.slo import parse_slo
+from replay.results.columns import columns_of
+from tests.support.runs import Evidence, evidence, step, summary
+
+
+def gate(run, *slos):
+    return judge_gate([parse_slo(text) for text in slos], run)
+
+
+def cold_run(cold=0, warm=1000, failed_silent=0, answered_silent=0):
+    """So many steps of each sort, in the same mixture all along."""
+    sorts = [{"cold": True}] * cold + [{"cold": False}] * warm + [{"cold": None}] * answered_silent
+    sorts += [{"cold": None, "outcome": "failed", "error": "timeout", "status": None}] * failed_silent
+    order = np.random.default_rng(1).permutation(len(sorts))
+    records = [step(f"s-{n}", 20.0, n, **sorts[at]) for n, at in enumerate(order)]
+    return Evidence(summary(), columns_of([records]), "r")
+
+
+def slow_start(n=1000, slow=100):
+    """Of a marked warm-up that takes 3 s a step, and 20 ms from then on."""
+    records = [step(f"s-{i}", (3000.0 if i < slow else 20.0) + i % 7, i, warmup=i < slow) for i in range(n)]
+    return Evidence(summary(), columns_of([records]), "r")
+
+
+@pytest.mark.parametrize(
+    ("window", "out"), [("without warm-up", 100), ("after 1s", 100), ("after 2s", 200), ("before 5s", 500)]
+)
+def test_a_window_says_how_much_it_leaves_out_and_what_the_whole_run_would_say(window, out):
+    slo = f"p50 < 25ms {window}"
+
+    (note,) = gate(slow_start(), slo).notes
+
+    assert note.startswith(f"{slo}: the window leaves out {out} of 1,000 steps; with them it would ")
+    assert note.endswith(" ms)")
+
+
+def test_a_pass_that_holds_by_what_its_window_leaves_out_says_what_came_in_all():
+    verdict = gate(slow_start(), "max < 100ms without warm-up")
+
+    assert verdict.verdict == "pass"
+    assert verdict.notes == [
+        "max < 100ms without warm-up: the window leaves out 100 of 1,000 steps; with them it would fail (3.01 s)"
+    ]
+
+
+def test_a_window_that_changes_nothing_is_told_as_that():
+    (note,) = gate(slow_start(), "max < 10s without warm-up").notes
+
+    assert note.endswith("the window leaves out 100 of 1,000 steps; with them it would pass, too (3.01 s)")
+
+
+def test_a_window_that_leaves_nothing_out_is_no_news():
+    assert gate(slow_start(), "max < 10s after 0s").notes == []
+
+
+def test_attempts_that_failed_before_the_last_are_told():
+    run = evidence([20.0 + n % 7 for n in range(1000)])
+    run.summary.counts.sent, run.summary.counts.retries = 1000, 250
+
+    (note,) = gate(run, "errors < 0.5%").notes
+
+    assert note == (
+        "250 attempts failed and had another after it (20% of all); errors are of steps, each by its last attempt"
+    )
+
+
+def test_connections_that_had_been_closed_are_no_failed_attempts_of_the_target():
+    run = evidence([20.0] * 1000)
+    run.summary.counts.sent, run.summary.counts.retries = 1000, 250
+    run.summary.counts.stale_connections = 250
+
+    assert gate(run, "errors < 0.5%").notes == []
+
+
+def test_steps_of_sessions_that_were_given_up_are_told():
+    run = evidence([20.0] * 1000, unsent_reasons={"skip-rest": 300})
+
+    (note,) = gate(run, "errors < 0.5%").notes
+
+    assert note.startswith("300 steps were not tried, since one before them in their session had failed")
+
+
+@pytest.mark.parametrize(("failed", "verdict"), [(0, "pass"), (3, "pass"), (80, "inconclusive")])
+def test_a_share_of_cold_starts_is_not_kept_by_failing_behind_the_boot(failed, verdict):
+    (found,) = gate(cold_run(failed_silent=failed), "cold < 2%", "errors < 50%").checks[:1]
+
+    assert found.verdict == verdict
+    if verdict == "inconclusive":
+        assert found.reason == "80 steps failed without saying whether they were cold, and may have been"
+        assert found.ci[1] > 100 * failed / (1000 + failed)
+
+
+def test_what_is_broken_by_those_that_tell_alone_fails_however_many_do_not():
+    (found,) = gate(cold_run(cold=200, failed_silent=50), "cold < 2%").checks
+
+    assert (found.verdict, found.observed) == ("fail", pytest.approx(100 * 200 / 1200))
+
+
+def test_none_at_all_is_not_passed_where_failures_may_have_been_one():
+    assert gate(cold_run(), "cold == 0%").verdict == "pass"
+    assert gate(cold_run(failed_silent=1), "cold == 0%").verdict == "inconclusive"
+
+
+def test_answers_that_do_not_say_are_counted_beside_the_share():
+    verdict = gate(cold_run(answered_silent=400), "cold < 2%")
+
+    assert verdict.notes == ["cold: 400 answers of 1,400 did not say whether they were cold, and are left out"]
