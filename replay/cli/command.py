@@ -3,6 +3,7 @@
 Where a command takes many options, they stand in parts, each under a heading that says what it settles.
 """
 
+import gc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,13 @@ class Command(click.Command):
         self.examples = examples
         self.ends = ends
         self.parts: Parts = parts or {}
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Carry it out. From now on garbage is looked for, but not in what is there: see entry.py."""
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Under the headings of the parts, in their order; within one, in the order of the command's options."""

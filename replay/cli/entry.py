@@ -2,6 +2,7 @@
 there may be too little memory to import it all.
 """
 
+import gc
 import os
 import sys
 
@@ -10,7 +11,12 @@ _EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line.
+
+    Until a command is carried out no garbage is looked for: what imports make stays, and to look through it again and
+    again took a tenth of a short command. Nor is it at the end, where the interpreter would look through all there is.
+    """
+    gc.disable()
     try:
         try:
             from replay.cli.main import main as run
@@ -23,3 +29,5 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         sys.exit(_EXIT_INTERRUPTED)
+    finally:
+        gc.freeze()

@@ -72,6 +72,32 @@ def test_a_completion_names_the_commands_that_begin_so():
     ]
 
 
+_COLLECTS = """
+import gc, sys
+from replay.cli import command, entry
+imported = []
+invoke = command.Command.invoke
+def noted(self, ctx):
+    imported.append(gc.isenabled())
+    code = invoke(self, ctx)
+    imported.append(gc.isenabled())
+    return code
+command.Command.invoke = noted
+sys.argv = ["replay", "trace", "validate", {trace!r}]
+try:
+    entry.main()
+finally:
+    print(*imported, gc.get_freeze_count() > 0, file=sys.stderr)
+"""
+
+
+def test_garbage_is_looked_for_while_a_command_is_carried_out_and_not_before_or_after():
+    code = _COLLECTS.format(trace=str(TRACE))
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+    assert told.stderr.split() == ["False", "True", "True"]
+
+
 def test_a_trace_is_checked_without_statistics_and_without_pages():
     assert loaded_by("trace", "validate", str(TRACE)).isdisjoint({"scipy", "pyarrow", "httpx", "rich", "anyio"})
 
