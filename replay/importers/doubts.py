@@ -15,6 +15,8 @@ _FASTEST_TOKENS_A_MS = 20.0
 _IMPOSSIBLE_TOKENS_A_MS = 1_000.0
 _ENOUGH_CALLS = 20
 _ENOUGH_SESSIONS = 20
+_MOST_A_MS = 10.0
+_MOST_OF_MODELS_A_MS = 0.5
 _EARLIEST_NS = 946_684_800_000_000_000  # 2000-01-01
 _DAY_NS = 86_400_000_000_000
 
@@ -26,7 +28,7 @@ class Doubts:
         self._first_unix_ns = first_unix_ns if isinstance(first_unix_ns, int) and first_unix_ns > 0 else None
         self._now_ns = now_ns
         self._counts: dict[str, list[int | str]] = {}
-        self._sessions = self._calls = self._impossible = 0
+        self._sessions = self._calls = self._impossible = self._steps = self._models = 0
         self._starts: set[float] = set()
         self._last_ms = 0.0
 
@@ -36,7 +38,9 @@ class Doubts:
         self._last_ms = max(self._last_ms, session.start_ms)
         if len(self._starts) < 2:
             self._starts.add(session.start_ms)
+        self._steps += len(session.steps)
         for step in session.steps:
+            self._models += step.llm is not None
             self._see(session.id, step)
         if self._calls >= _ENOUGH_CALLS and self._impossible * 10 > self._calls * 9:
             text = f"{self._impossible} of {self._calls} model calls were shorter than any model needs for their tokens"
@@ -66,6 +70,10 @@ class Doubts:
             what = f"{place}, {len(llm.prefix)} of {block} for {llm.input_tokens} tokens"
             self._doubt("prompt(s) with more prefix blocks than they fill", what)
 
+    def _most_a_ms(self) -> float:
+        """More sessions than any service has; of model calls alone, a hundred a second are as many."""
+        return _MOST_OF_MODELS_A_MS if self._models == self._steps else _MOST_A_MS
+
     def _doubt(self, what: str, example: str) -> None:
         found = self._counts.setdefault(what, [0, example])
         found[0] = int(found[0]) + 1
@@ -76,7 +84,9 @@ class Doubts:
             yield int(n), f"{what}, as {example}"
         if self._sessions >= _ENOUGH_SESSIONS and len(self._starts) == 1:
             yield self._sessions, "session(s) that all start at one instant"
-        elif self._sessions >= _ENOUGH_SESSIONS and self._sessions > 10 * max(self._last_ms, 1.0):
+        elif self._sessions >= _ENOUGH_SESSIONS and self._sessions > self._most_a_ms() * max(
+            self._last_ms, 1.0
+        ):
             yield (
                 self._sessions,
                 f"session(s) within {milliseconds(self._last_ms)}, as if seconds were read as ms",

@@ -91,3 +91,10 @@ def test_the_nearest_formats_say_what_is_lacking():
     assert near[0].lacks == ("a status",)
     assert "json-log (lacks a status)" in told(near)
     assert told(nearest(b"nothing")) == ""
+
+
+def test_model_calls_that_no_service_answers_so_many_of_are_doubted():
+    """Seconds that were read as ms."""
+    (found,) = doubts_of(*[call(None)] * 30, gap_ms=1.0)
+
+    assert found == "30 session(s) within 29 ms, as if seconds were read as ms"

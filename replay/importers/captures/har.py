@@ -26,6 +26,7 @@ One file is held in memory.
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -37,7 +38,6 @@ from replay.importers.captures.har_entries import (
     NotSent,
     count,
     initiators,
-    number,
     posted,
     timing_of,
     why_not_sent,
@@ -56,7 +56,7 @@ from replay.importers.reading.log_fields import (
     session_key,
 )
 from replay.importers.reading.starts import refuse_arrivals
-from replay.importers.reading.timestamps import Grain, unix_ns
+from replay.importers.reading.timestamps import Grain, epoch_ns, unix_ns
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.arrivals import DEFAULT_ARRIVALS, parse_arrivals
 from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
@@ -74,6 +74,9 @@ from replay.words.phrases import counted
 _MOST_BODY_BYTES = 1 << 20
 _MOST_ENTRIES = 1_000_000
 _MOST_METHOD = 20
+_EARLIEST_NS = 10**17  # in 1973, before which a number's unit cannot be told
+# Where what stands before the entries is longer than what a format is told by.
+_BEGINS_WITH_VERSION = re.compile(rb'\{\s*"log"\s*:\s*\{\s*"version"\s*:\s*"1\.').match
 _REDACTOR = Redactor()
 _NOT_SENT: dict[NotSent, str] = {
     "not http": "entries that are not HTTP requests",
@@ -126,11 +129,9 @@ class Har:
 
     def sniff(self, first_bytes: bytes) -> bool:
         start = first_bytes.lstrip(b"\xef\xbb\xbf \t\r\n")
-        return (
-            start.startswith(b"{")
-            and b'"log"' in start[:4096]
-            and any(key in start for key in (b'"creator"', b'"entries"', b'"startedDateTime"'))
-        )
+        has_log = start.startswith(b"{") and b'"log"' in start[:4096]
+        has_key = any(key in start for key in (b'"creator"', b'"entries"', b'"startedDateTime"'))
+        return (has_log and has_key) or _BEGINS_WITH_VERSION(start) is not None
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         counts, grain = _Counts(damage=Damage(is_refused=options.strict)), Grain()
@@ -340,9 +341,8 @@ def _started_ns(entry: Item) -> int | None:
     if started is None:
         return None
     at_ns = unix_ns(started)
-    if at_ns is None:
-        ms = number(entry, "startedDateTime")
-        at_ns = round(ms * 1e6) if ms is not None and 1e11 < ms < 1e13 else None
+    if at_ns is None and (number_ns := epoch_ns(started)) is not None and number_ns >= _EARLIEST_NS:
+        at_ns = number_ns
     if at_ns is None:
         raise TraceError(f"{entry.place}, startedDateTime: {shown(started)} is not a valid time in ISO 8601.")
     return at_ns

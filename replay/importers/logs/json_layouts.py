@@ -6,6 +6,10 @@ the dots itself. The layouts:
 - ECS, the Elastic Common Schema, of Elastic's loggers and proxies: its fields `event`, `http`, `url`, `client`.
   `event.duration` is in ns. A request began at `event.start`, or else its duration before `@timestamp`.
 - pino, by pino-http: `req`, `res`, `responseTime` in ms, and `time` in ms, when the response had been sent.
+- Kong's logging plugins: `request`, `response`, `latencies.request` in ms from `started_at`.
+- Cloudflare's Logpush: from `EdgeStartTimestamp` to `EdgeEndTimestamp`, whichever of its formats these are in.
+- Azure's Front Door and Application Gateway: `properties`, with `timeTaken` in s, from the first byte to the last.
+- Vercel's log drains: `proxy`, with the instant at which a request came, and no duration.
 - API Gateway, by the keys that AWS's examples name after its variables: `requestTime` and `requestTimeEpoch` are when
   the request came, `responseLatency` is in ms. A resource's template is taken where the path is not logged.
 """
@@ -58,6 +62,69 @@ _PINO = _Layout(
         "http_referer": ("req.headers.referer",),
     },
 )
+_KONG = _Layout(
+    ("started_at", "latencies.request", "request.uri", "response.status"),
+    {
+        "start_time": ("started_at",),
+        "request_method": ("request.method",),
+        "request_uri": ("request.uri",),
+        "status": ("response.status",),
+        "duration_ms": ("latencies.request",),
+        "request_length": ("request.size",),
+        "content_length": ("request.headers.content-length",),
+        "bytes_sent": ("response.size",),
+        "remote_addr": ("client_ip",),
+        "http_host": ("request.headers.host",),
+        "http_user_agent": ("request.headers.user-agent",),
+        "request_id": ("request.id",),
+    },
+)
+_CLOUDFLARE = _Layout(
+    ("EdgeStartTimestamp", "ClientRequestMethod", "ClientRequestURI", "EdgeResponseStatus"),
+    {
+        "start_time": ("EdgeStartTimestamp",),
+        "end_time": ("EdgeEndTimestamp",),
+        "request_method": ("ClientRequestMethod",),
+        "request_uri": ("ClientRequestURI",),
+        "status": ("EdgeResponseStatus",),
+        "request_length": ("ClientRequestBytes",),
+        "bytes_sent": ("EdgeResponseBytes",),
+        "remote_addr": ("ClientIP",),
+        "http_host": ("ClientRequestHost",),
+        "http_user_agent": ("ClientRequestUserAgent",),
+        "request_id": ("RayID",),
+    },
+)
+_AZURE = _Layout(
+    ("time", "properties.httpMethod", "properties.requestUri"),
+    {
+        "time": ("time",),
+        "request_method": ("properties.httpMethod",),
+        "request_uri": ("properties.requestUri",),
+        "args": ("properties.requestQuery",),
+        "status": ("properties.httpStatusCode", "properties.httpStatus"),
+        "duration_s": ("properties.timeTaken",),
+        "request_length": ("properties.requestBytes", "properties.receivedBytes"),
+        "bytes_sent": ("properties.responseBytes", "properties.sentBytes"),
+        "remote_addr": ("properties.clientIp", "properties.clientIP"),
+        "http_host": ("properties.hostName", "properties.host"),
+        "http_user_agent": ("properties.userAgent",),
+        "request_id": ("properties.trackingReference", "properties.transactionId"),
+    },
+)
+_VERCEL = _Layout(
+    ("proxy.timestamp", "proxy.method", "proxy.path", "proxy.statusCode"),
+    {
+        "start_time": ("proxy.timestamp",),
+        "request_method": ("proxy.method",),
+        "request_uri": ("proxy.path",),
+        "status": ("proxy.statusCode",),
+        "remote_addr": ("proxy.clientIp",),
+        "http_host": ("proxy.host",),
+        "http_user_agent": ("proxy.userAgent",),
+        "request_id": ("requestId",),
+    },
+)
 _API_GATEWAY = _Layout(
     ("requestId", "status"),
     {
@@ -78,7 +145,10 @@ _OF_API_GATEWAY = ("requestTimeEpoch", "requestTime")
 
 def told_by_layout(entry: Mapping[str, Any]) -> dict[str, Any]:
     """What a line tells, by our keys; nothing where it is in none of these layouts."""
-    layout = next((each for each in (_ECS, _PINO) if _has_all(entry, each.told_by)), None)
+    layout = next(
+        (each for each in (_ECS, _PINO, _KONG, _CLOUDFLARE, _AZURE, _VERCEL) if _has_all(entry, each.told_by)),
+        None,
+    )
     if layout is None and _has_all(entry, _API_GATEWAY.told_by) and any(map(entry.get, _OF_API_GATEWAY)):
         layout = _API_GATEWAY
     if layout is None:

@@ -45,7 +45,18 @@ from replay.trace.remembered import remembered
 
 _STARTS = ("start_time", "time_start", "request_start", "startutc")
 # msec before the others: where nginx writes both, it is the finer one.
-_INSTANTS = ("msec", "time_iso8601", "@timestamp", "timestamp", "time", "ts", "time_local", "date")
+_INSTANTS = (
+    "msec",
+    "time_iso8601",
+    "@timestamp",
+    "timestamp",
+    "time",
+    "ts",
+    "time_local",
+    "date",
+    "asctime",
+    "datetime",
+)
 _METHODS = (
     "request_method",
     "method",
@@ -73,11 +84,22 @@ _PATHS = (
     "url_path",
     "request_target",
     "http_target",
+    "http_url",
+    "http_path",
     "cs_uri_stem",
 )
 _QUERIES = ("args", "query_string", "query")
 _LINES = ("request", "request_line")
-_STATUSES = ("status", "response_code", "status_code", "http_status", "downstreamstatus", "statuscode")
+_STATUSES = (
+    "status",
+    "response_code",
+    "status_code",
+    "http_status",
+    "downstreamstatus",
+    "statuscode",
+    "http_status_code",
+    "response_status",
+)
 _RESPONSE_SIZES = ("bytes_sent", "body_bytes_sent", "response_size", "size", "bytes", "downstreamcontentsize")
 _BODY_SIZES = ("bytes_received", "content_length", "requestcontentsize")
 _REQUEST_SIZES = ("request_length", "request_size", *_BODY_SIZES)
@@ -114,6 +136,7 @@ _DURATIONS = {
     "elapsed_ms": "ms",
     "took_ms": "ms",
     "responsetimems": "ms",
+    "http_duration_ms": "ms",
 }
 # Traefik's, in ns.
 _TRAEFIK = ("downstreamstatus", "requestmethod")
@@ -159,7 +182,7 @@ class JsonLog:
             named.refuse_unseen(shown_path(files[0]))
             return log.result(named.notes)
         log = RequestLog(self.name, paths, options)
-        for entry, stamp in log.read_lines(files, _parsed):
+        for entry, stamp in log.read_lines(files, _parsed, lambda line: _is_request(_entry(line))):
             _add(log, entry, stamp, options)
         stamps = log.stamps
         explained = [_STAMPED_END] if stamps.at_end else []
@@ -202,7 +225,7 @@ def _has_json(paths: Sequence[Path]) -> bool:
 
 
 def _entry(line: str) -> dict[str, Any] | None:
-    """A line's object by lower-case keys, with - as _; None where it is none. Objects for requests are laid open."""
+    """A line's object by lower-case keys, with - and . as _, objects for requests laid open; None where it is none."""
     try:
         found = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -228,7 +251,7 @@ def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
 
 @remembered(_MOST_KEYS)
 def _key(key: str) -> str:
-    return key.lower().replace("-", "_")
+    return key.lower().replace("-", "_").replace(".", "_")
 
 
 def _first(entry: Mapping[str, Any], keys: Sequence[str]) -> str | None:
@@ -275,6 +298,9 @@ def _took_us(entry: Mapping[str, Any], log: RequestLog) -> int | None:
         text = _first(entry, (key,))
         if text is not None:
             return duration_us(text, unit)
+    begun, ended = (instant_ns(_first(entry, (key,)) or "") for key in ("start_time", "end_time"))
+    if begun is not None and ended is not None and ended >= begun:
+        return (ended - begun) // 1_000
     text = _first(entry, _DURATIONS_BY_TEXT)
     if text is None:
         return None
@@ -327,12 +353,12 @@ def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], opt
 
 def _dotted(entry: Mapping[str, Any], path: str) -> str | None:
     """The text or number at a dotted path: the whole path as a key, or else from object to object."""
-    whole = path.lower().replace("-", "_")
+    whole = _key(path)
     if whole in entry:
         return _first(entry, (whole,))
     value: Any = entry
     for key in path.split("."):
         if not isinstance(value, dict):
             return None
-        value = value.get(key, _flat(value).get(key.lower().replace("-", "_")))
+        value = value.get(key, _flat(value).get(_key(key)))
     return said(value)

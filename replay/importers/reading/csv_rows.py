@@ -20,6 +20,8 @@ LARGEST_NUMBER = 1e12
 _MOST_LINES_OF_A_ROW = 1_000
 _LONGEST_ROW = 1 << 20
 
+# The first where there are none.
+_MARKS = (",", ";", "\t", "|")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -75,11 +77,12 @@ def read_csv(path: Path, needed: Sequence[str], damage: Damage) -> Iterator[Row]
             line = lines.row(line, len(columns))
         place = f"{shown_path(path)}, line {n}"
         if columns is None:
-            names = _cells(line, place)
+            lines.mark = mark_of(line)
+            names = _cells(line, place, lines.mark)
             columns = _columns(names, needed, path) if names else None
             continue
         try:
-            cells = _cells(line, place)
+            cells = _cells(line, place, lines.mark)
             if cells and len(cells) != len(columns):
                 raise TraceError(
                     f"{place}: {counted(len(cells), 'field')}, where the header names {len(columns)}."
@@ -96,11 +99,12 @@ def read_csv(path: Path, needed: Sequence[str], damage: Damage) -> Iterator[Row]
 
 
 class _Lines:
-    """Lines that can be looked ahead to. Iterating gives each once."""
+    """Lines that can be looked ahead to. Iterating gives each once. mark: what stands between cells."""
 
     def __init__(self, lines: Iterator[tuple[int, str]]) -> None:
         self._lines = lines
         self._ahead: deque[tuple[int, str]] = deque()
+        self.mark = ","
 
     def __iter__(self) -> "_Lines":
         return self
@@ -120,7 +124,7 @@ class _Lines:
             whole += self._ahead[taken][1]
             taken += 1
             if whole.count('"') % 2 == 0:
-                if _is_row(whole, columns):
+                if _is_row(whole, columns, self.mark):
                     for _ in range(taken):
                         self._ahead.popleft()
                     return whole
@@ -128,16 +132,25 @@ class _Lines:
         return line
 
 
-def _is_row(text: str, columns: int) -> bool:
+def _is_row(text: str, columns: int, mark: str) -> bool:
     try:
-        return len(next(csv.reader(io.StringIO(text, newline=""), strict=True), [])) == columns
+        return len(_read(text, mark)) == columns
     except csv.Error:
         return False
 
 
-def _cells(line: str, place: str) -> list[str]:
+def _read(text: str, mark: str) -> list[str]:
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True), [])
+
+
+def mark_of(header: str) -> str:
+    """What stands between the cells of a table, as the line that names its columns tells."""
+    return max(_MARKS, key=header.count)
+
+
+def _cells(line: str, place: str, mark: str) -> list[str]:
     try:
-        return next(csv.reader(io.StringIO(line, newline=""), strict=True), [])
+        return _read(line, mark)
     except csv.Error as error:
         raise TraceError(f"{place}: {escaped(str(error))}.") from error
 
@@ -157,7 +170,7 @@ def take_rows(
 def has_columns(first_bytes: bytes, names: Sequence[str]) -> bool:
     """Whether the first line of a file names these columns."""
     line = first_bytes.removeprefix(_BOM).split(b"\n", 1)[0].decode("utf-8", "replace")
-    found = {cell.strip().strip('"').lower() for cell in line.split(",")}
+    found = {cell.strip().strip('"').lower() for cell in line.split(mark_of(line))}
     return found.issuperset(names)
 
 

@@ -23,6 +23,7 @@ _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,30}://[^/?#]+").match
 _LARGEST_COUNT = 1 << 50
 # The same few come again with every request.
 _MOST_KNOWN = 1 << 14
+_WHOLE_FLOAT = re.compile(r"(\d{1,18})\.0{1,20}", re.ASCII).fullmatch
 _VISIBLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
 _ESCAPE = re.compile(r'\\(?:x(?P<hex>[0-9A-Fa-f]{2})|(?P<character>["\\nrtbvf]))')
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "v": "\v", "f": "\f"}
@@ -81,6 +82,8 @@ def number(value: object, most: int = _LARGEST_COUNT) -> int | None:
     if value is None:
         return None
     if isinstance(value, str):
+        whole = _WHOLE_FLOAT(value)
+        value = whole[1] if whole else value
         value = int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
     if isinstance(value, bool) or not isinstance(value, int):
         return None

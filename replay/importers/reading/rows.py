@@ -4,6 +4,7 @@ Programs in JavaScript write a text that was cut in the middle of a character ou
 surrogate pair, which is no Unicode. Such halves are read as U+FFFD.
 """
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import decoded, refuse_heavy
+from replay.importers.reading.inputs import decoded, refuse_heavy, rest_of
 from replay.importers.reading.opened import open_recording
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stored import BlankLines
 
 LONGEST_ROW_BYTES = 64 << 20
 
+_PEEKED_BYTES = 1 << 16
 _COMMENTS = (b"#", b"//")
 
 _Row = TypeVar("_Row")
@@ -67,12 +69,25 @@ def _lines(source: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
                 continue
             inside = line.strip()[1:].lstrip()
             is_array = not inside or inside.startswith(b"{")
+            ahead = inside or source.peek(_PEEKED_BYTES).lstrip()  # type: ignore[attr-defined]
+            if is_array and _goes_on_below(ahead):
+                document = line + rest_of(source, shown_path(path))
+                if len(found := _of_array(document)):
+                    yield from ((n, each) for each in found)
+                    return
+                source = io.BytesIO(document[len(line) :])
         is_first = False
         if is_array:
             line = line.strip().removeprefix(b"[").removesuffix(b",").removesuffix(b"]").strip()
             if not line:
                 continue
         yield n, line
+
+
+def _goes_on_below(ahead: bytes) -> bool:
+    """Whether an object begins here that is laid out over several lines."""
+    first, line_break, _ = ahead.partition(b"\n")
+    return line_break != b"" and first.startswith(b"{") and not is_whole(first.rstrip().rstrip(b",]"))
 
 
 def _of_array(line: bytes) -> list[bytes]:

@@ -39,7 +39,7 @@ import msgspec
 from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import input_files
 from replay.importers.reading.log_fields import is_secret_session
-from replay.importers.reading.timestamps import Grain
+from replay.importers.reading.timestamps import Grain, other_unit
 from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
 from replay.importers.tracing.clocks import set_clocks_right
 from replay.importers.tracing.console_spans import is_console, read_console
@@ -59,7 +59,9 @@ from replay.trace.origins import OriginTally
 MOST_SPANS = 5_000_000
 
 _FINEST_MS = 0.001
-_JSON_KEYS = re.compile(rb'"(?:resourceSpans|scopeSpans|instrumentationLibrarySpans)"\s*:').search
+_JSON_KEYS = re.compile(
+    rb'"(?:resource_?[sS]pans|scope_?[sS]pans|instrumentation_?[lL]ibrary_?[sS]pans)"\s*:'
+).search
 
 
 class _Group(msgspec.Struct):
@@ -172,6 +174,7 @@ def _traces(
     grain = Grain()
     traces: dict[str, list[OtlpSpan]] = {}
     n = 0
+    units: set[str | None] = set()
     for span in counts.damage.of_files(files, lambda file: layout.read_spans(file, wanted, counts.damage)):
         if span is None:
             counts.drop("object(s) that hold no spans")
@@ -183,11 +186,21 @@ def _traces(
                 what = f"more than {MOST_SPANS:,} spans. Import fewer files at a time."
                 raise TraceError(f"{shown_path(files[0])}: {what}")
             span.first_chunk_ns = span.first_chunk_ns or by_common_names(span.attributes)
+            units.add(other_unit(span.start_ns))
             grain.add(span.start_ns)
             if span.end_ns is not None:
                 grain.add(span.end_ns)
             traces.setdefault(span.trace_id, []).append(span)
+    _refuse_other_unit(units, files[0])
     return traces, max(_FINEST_MS, grain.ms)
+
+
+def _refuse_other_unit(units: set[str | None], file: Path) -> None:
+    """Raises TraceError where all starts would lie in 1970 as ns, and in our time in one other unit."""
+    unit = next(iter(units), None)
+    if len(units) == 1 and unit is not None:
+        text = f"all spans begin in 1970, if their times are ns; they look like {unit}. Multiply them to be ns."
+        raise TraceError(f"{shown_path(file)}: {text}")
 
 
 def _settle_streaming(streaming: Streaming, options: ImportOptions) -> list[str]:

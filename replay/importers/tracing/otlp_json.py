@@ -19,9 +19,11 @@ from replay.importers.tracing.otlp_spans import (
     is_first_chunk,
     kept_value,
 )
-from replay.trace.errors import TraceError, shown
+from replay.trace.errors import TraceError, escaped, shown
+from replay.trace.remembered import remembered
 
 _SPANS = ("resourceSpans", "batches")  # the second is Tempo's name
+_PROTO_SPANS = "resource_spans"
 _KINDS = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
 _LONGEST_ID = 200
 _DEEPEST = 16
@@ -89,7 +91,29 @@ def spans_in_item(item: Item, wanted: Wanted) -> Iterator[OtlpSpan] | None:
     """The spans of an object that is a TracesData or holds one; None where it is neither. Raises TraceError."""
     holder = item.inner("trace") or item
     found = holder.value(list[_ResourceSpans], *_SPANS)
+    if found is None and (named := holder.value(list[Any], _PROTO_SPANS)) is not None:
+        try:
+            found = msgspec.convert(_in_camel_case(named, 0), list[_ResourceSpans], strict=False)
+        except msgspec.ValidationError as error:
+            raise TraceError(f"{item.place}, {_PROTO_SPANS}: {escaped(str(error))}.") from error
     return None if found is None else _spans(found, item.place, wanted)
+
+
+def _in_camel_case(value: Any, depth: int) -> Any:
+    """The value with its keys in camel case: JSON of protobuf may have its fields' own names, too."""
+    if depth > _DEEPEST:
+        return None
+    if isinstance(value, dict):
+        return {_camel(key): _in_camel_case(inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_in_camel_case(inner, depth + 1) for inner in value]
+    return value
+
+
+@remembered(1024)
+def _camel(key: str) -> str:
+    first, *others = key.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def _spans(found: list[_ResourceSpans], place: str, wanted: Wanted) -> Iterator[OtlpSpan]:

@@ -283,3 +283,16 @@ def test_values_that_differ_only_far_behind_are_sessions_of_their_own(tmp_path):
 
     assert [len(session.steps) for session in sessions] == [2, 1]
     assert all(len(session.id) == 200 for session in sessions)
+
+
+@pytest.mark.parametrize("started", [1777629600, "1777629600", 1777629600000, "1777629600000000"])
+def test_a_start_may_be_a_number_of_any_unit(tmp_path, started):
+    result, _ = imported(tmp_path, {**entry(0, ours_ms=0), "startedDateTime": started})
+
+    assert result.header.attributes["import"]["first_unix_ns"] == 1_777_629_600_000_000_000
+
+
+def test_what_stands_in_front_of_the_entries_may_be_long():
+    start = json.dumps({"log": {"version": "1.2", "comment": "x" * 100_000, "entries": []}}).encode()[: 1 << 16]
+
+    assert Har().sniff(start)

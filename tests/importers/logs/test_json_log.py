@@ -1,10 +1,13 @@
 """Access logs in JSON become sessions of requests, whatever server wrote them."""
 
+import json
+
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from replay.importers import IMPORTERS
 from replay.importers.logs.json_log import JsonLog
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
@@ -263,3 +266,82 @@ def test_a_walk_of_what_was_imported_starts_when_the_log_says(imported, walked_s
             assert -1e-6 <= walked[step.id] - step.at_ms < result.header.resolution_ms
             found += 1
     assert found == len(times)
+
+
+KONG = {
+    "started_at": 1767225600000,
+    "latencies": {"request": 15, "proxy": 12, "kong": 3},
+    "request": {"method": "GET", "uri": "/a", "size": 120, "headers": {"host": "api.test"}},
+    "response": {"status": 200, "size": 300},
+    "client_ip": "192.0.2.1",
+}
+CLOUDFLARE = {
+    "ClientRequestMethod": "GET",
+    "ClientRequestURI": "/a",
+    "ClientRequestHost": "api.test",
+    "EdgeResponseStatus": 200,
+    "EdgeResponseBytes": 300,
+    "ClientIP": "192.0.2.1",
+}
+AZURE = {
+    "time": "2026-01-01T00:00:00.015Z",
+    "category": "FrontDoorAccessLog",
+    "properties": {
+        "httpMethod": "GET",
+        "requestUri": "https://api.test:443/a",
+        "httpStatusCode": "200",
+        "timeTaken": "0.015",
+        "responseBytes": "300",
+        "clientIp": "192.0.2.1",
+        "hostName": "api.test",
+    },
+}
+VERCEL = {
+    "timestamp": 1767225600009,
+    "proxy": {"timestamp": 1767225600000, "method": "GET", "path": "/a", "statusCode": 200, "host": "api.test"},
+}
+DOTTED = {
+    "asctime": "2026-01-01 00:00:00,015",
+    "message": "done",
+    "http.method": "GET",
+    "http.target": "/a",
+    "http.status_code": 200.0,
+    "http.duration_ms": "15.0",
+    "http.host": "api.test",
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "took_ms"),
+    [
+        (KONG, 15.0),
+        (
+            {**CLOUDFLARE, "EdgeStartTimestamp": 1767225600000000000, "EdgeEndTimestamp": 1767225600015000000},
+            15.0,
+        ),
+        (
+            {
+                **CLOUDFLARE,
+                "EdgeStartTimestamp": "2026-01-01T00:00:00Z",
+                "EdgeEndTimestamp": "2026-01-01T00:00:01Z",
+            },
+            1000.0,
+        ),
+        (AZURE, 15.0),
+        (VERCEL, None),
+        (DOTTED, 15.0),
+    ],
+)
+def test_logs_of_gateways_and_networks_are_known_by_their_keys(told, took_ms, tmp_path):
+    file = tmp_path / "requests.log"
+    file.write_text(f"{json.dumps(told)}\n" * 2)
+    importer = IMPORTERS["json-log"]
+    assert importer.sniff(file.read_bytes())
+
+    result = importer.read([file], ImportOptions())
+    (session,) = result.sessions()
+
+    step = session.steps[0]
+    assert (step.request.method, step.request.path, step.recorded.status) == ("GET", "/a", 200)
+    assert step.took_ms == took_ms
+    assert result.header.attributes["import"]["first_unix_ns"] == 1_767_225_600_000_000_000

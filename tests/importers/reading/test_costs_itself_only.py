@@ -86,7 +86,13 @@ def test_lines_may_stand_in_an_array_with_comments_between_them(tmp_path, name):
     file = tmp_path / "f.jsonl"
     file.write_text("\n".join(lines))
     steps = steps_of(IMPORTERS[name].read([file], ImportOptions()))
-    for text in (f"[{','.join(lines)}]", "[\n" + ",\n".join(lines) + "\n]", "# x\n" + "\n// y\n".join(lines)):
+    laid_out = json.dumps([json.loads(line) for line in lines], indent=1)
+    for text in (
+        laid_out,
+        f"[{','.join(lines)}]",
+        "[\n" + ",\n".join(lines) + "\n]",
+        "# x\n" + "\n// y\n".join(lines),
+    ):
         file.write_text(text)
         assert steps_of(IMPORTERS[name].read([file], ImportOptions())) == steps
 

@@ -90,3 +90,11 @@ def test_whatever_the_bytes_there_are_rows_or_a_plain_error(tmp_path_factory, da
     except TraceError as error:
         said = [str(error)]
     assert all(said)
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_other_marks_may_stand_between_cells(csv_of, mark):
+    text = f'a{mark}b\n"1{mark}\n2"{mark}x,y\n'.encode()
+    assert has_columns(text, ("a", "b"))
+    (row,) = read_csv(csv_of(text), ["a", "b"], REFUSED)
+    assert (row.text("a"), row.text("b")) == (f"1{mark}\n2", "x,y")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.importers.reading.timestamps import Grain, ms_between, unix_ns
+from replay.importers.reading.timestamps import Grain, epoch_ns, ms_between, other_unit, unix_ns
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -82,3 +82,33 @@ def test_the_grain_is_the_coarsest_power_of_ten_that_divides_all_times(ticks, ti
         grain.add(each)
 
     assert grain.ms == pytest.approx(expected_ms)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected_ns"),
+    [
+        ("1767225600", 1_767_225_600_000_000_000),
+        ("1767225600.25", 1_767_225_600_250_000_000),
+        ("1767225600000", 1_767_225_600_000_000_000),
+        ("1767225600000000", 1_767_225_600_000_000_000),
+        ("1767225600000000001", 1_767_225_600_000_000_001),
+        ("99999999999999999999", None),
+        ("1e9", None),
+    ],
+)
+def test_the_unit_of_a_number_follows_from_its_size(text, expected_ns):
+    assert epoch_ns(text) == expected_ns
+
+
+@pytest.mark.parametrize(
+    ("at_ns", "unit"),
+    [
+        (1_767_225_600, "s"),
+        (1_767_225_600_000, "ms"),
+        (1_767_225_600_000_000, "us"),
+        (1_767_225_600_000_000_000, None),
+        (5_000_000_000, None),
+    ],
+)
+def test_another_unit_than_ns_is_told_by_where_it_puts_the_time(at_ns, unit):
+    assert other_unit(at_ns) == unit

@@ -302,3 +302,34 @@ def test_whatever_the_bytes_they_are_read_or_refused_plainly(tmp_path_factory, d
         list(read_spans(path, lambda name: True, Damage(is_refused=True)))
     with contextlib.suppress(WireError):
         list(spans_in_message(data, lambda name: True))
+
+
+def one_span(**times):
+    span = {"trace_id": "01" * 16, "span_id": "02" * 8, "name": "chat", "kind": 3, **times}
+    span["attributes"] = [{"key": "gen_ai.operation.name", "value": {"string_value": "chat"}}]
+    return {"resource_spans": [{"scope_spans": [{"spans": [span]}]}]}
+
+
+def test_json_may_have_the_fields_own_names(tmp_path):
+    """As MessageToJson writes them with preserving_proto_field_name."""
+    file = tmp_path / "spans.json"
+    file.write_text(
+        json.dumps(one_span(start_time_unix_nano=str(START_NS), end_time_unix_nano=str(START_NS + 5_000_000)))
+    )
+    assert Otlp().sniff(file.read_bytes())
+
+    (session,) = Otlp().read([file], ImportOptions()).sessions()
+
+    assert (session.steps[0].kind, session.steps[0].took_ms) == ("llm", 5.0)
+
+
+@pytest.mark.parametrize(("divisor", "unit"), [(10**9, "s"), (10**6, "ms"), (10**3, "us")])
+def test_times_in_another_unit_are_refused(tmp_path, divisor, unit):
+    file = tmp_path / "spans.json"
+    at = str(START_NS // divisor)
+    file.write_text(json.dumps(one_span(start_time_unix_nano=at, end_time_unix_nano=at)))
+
+    with pytest.raises(
+        TraceError, match=f"all spans begin in 1970, if their times are ns; they look like {unit}"
+    ):
+        Otlp().read([file], ImportOptions())
