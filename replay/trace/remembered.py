@@ -6,7 +6,7 @@ and all different. So what is long is found anew each time.
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 LONGEST = 256
 """Characters of the texts of one call that is remembered, together."""
@@ -20,6 +20,15 @@ def remembered(most: int) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
 
     def of(function: Callable[_P, _R]) -> Callable[_P, _R]:
         known = lru_cache(most)(function)
+
+        # Of one text, as most are, half the time: these are asked several times for every line of a log.
+        @wraps(function)
+        def ask_of_one(text: Any) -> _R:
+            is_short = text is None or len(text) <= LONGEST
+            return known(text) if is_short else function(text)  # type: ignore[call-arg]
+
+        if function.__code__.co_argcount == 1:
+            return ask_of_one  # type: ignore[return-value]
 
         @wraps(function)
         def ask(*texts: _P.args, **named: _P.kwargs) -> _R:

@@ -15,6 +15,7 @@ the dots itself. The layouts:
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -141,17 +142,15 @@ _API_GATEWAY = _Layout(
     },
 )
 _OF_API_GATEWAY = ("requestTimeEpoch", "requestTime")
+_LAYOUTS = (_ECS, _PINO, _KONG, _CLOUDFLARE, _AZURE, _VERCEL, _API_GATEWAY)
+# The lines of a log have the same few sets of keys.
+_MOST_KEY_SETS = 256
 
 
 def told_by_layout(entry: Mapping[str, Any]) -> dict[str, Any]:
     """What a line tells, by our keys; nothing where it is in none of these layouts."""
-    layout = next(
-        (each for each in (_ECS, _PINO, _KONG, _CLOUDFLARE, _AZURE, _VERCEL) if _has_all(entry, each.told_by)),
-        None,
-    )
-    if layout is None and _has_all(entry, _API_GATEWAY.told_by) and any(map(entry.get, _OF_API_GATEWAY)):
-        layout = _API_GATEWAY
-    if layout is None:
+    layout = next((each for each in _likely(tuple(entry)) if _has_all(entry, each.told_by)), None)
+    if layout is None or (layout is _API_GATEWAY and not any(map(entry.get, _OF_API_GATEWAY))):
         return {}
     found: dict[str, Any] = {}
     for key, places in layout.keys.items():
@@ -159,6 +158,21 @@ def told_by_layout(entry: Mapping[str, Any]) -> dict[str, Any]:
         if value is not None:
             found[key] = value
     return found
+
+
+@lru_cache(_MOST_KEY_SETS)
+def _likely(keys: tuple[str, ...]) -> tuple[_Layout, ...]:
+    """The layouts that a line with these keys may be in, by them alone."""
+    there = {key[:at] for key in keys for at in (*_dots(key), len(key))}
+    return tuple(each for each in _LAYOUTS if all(there & _beginnings(place) for place in each.told_by))
+
+
+def _beginnings(place: str) -> set[str]:
+    return {place[:at] for at in (*_dots(place), len(place))}
+
+
+def _dots(text: str) -> list[int]:
+    return [at for at, character in enumerate(text) if character == "."]
 
 
 def _has_all(entry: Mapping[str, Any], places: tuple[str, ...]) -> bool:

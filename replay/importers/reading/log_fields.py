@@ -24,6 +24,7 @@ _LARGEST_COUNT = 1 << 50
 # The same few come again with every request.
 _MOST_KNOWN = 1 << 14
 _WHOLE_FLOAT = re.compile(r"(\d{1,18})\.0{1,20}", re.ASCII).fullmatch
+_IS_VISIBLE = re.compile(r"[!-~]*+").fullmatch
 _VISIBLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
 _ESCAPE = re.compile(r'\\(?:x(?P<hex>[0-9A-Fa-f]{2})|(?P<character>["\\nrtbvf]))')
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "v": "\v", "f": "\f"}
@@ -39,7 +40,8 @@ def replayable_path(text: str) -> str | None:
             return None
         text = text[authority.end() :]
         text = text if text.startswith("/") else f"/{text}"
-    path = quote(text.partition("#")[0], safe=_VISIBLE, errors="replace")
+    path = text.partition("#")[0]
+    path = path if _IS_VISIBLE(path) else quote(path, safe=_VISIBLE, errors="replace")
     return path if path.startswith("/") and len(path) <= LONGEST_PATH else None
 
 
@@ -82,9 +84,9 @@ def number(value: object, most: int = _LARGEST_COUNT) -> int | None:
     if value is None:
         return None
     if isinstance(value, str):
-        whole = _WHOLE_FLOAT(value)
-        value = whole[1] if whole else value
-        value = int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
+        if not value.isdigit() and (whole := _WHOLE_FLOAT(value)) is not None:
+            value = whole[1]
+        value = int(value) if value.isdigit() and value.isascii() and len(value) <= 18 else None
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 <= value <= most else None

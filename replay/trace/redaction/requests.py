@@ -17,7 +17,7 @@ import msgspec
 from replay.http.codings import uncoded
 from replay.trace.redaction.bodies import redacted_parts, without_secret_members, without_secrets_of_broken_json
 from replay.trace.redaction.headers import kept_headers, redacted_path
-from replay.trace.redaction.names import REDACTED, is_secret_header, is_secret_member
+from replay.trace.redaction.names import REDACTED, is_secret_header, is_secret_member, is_secret_parameter
 from replay.trace.redaction.personal import PersonalData
 from replay.trace.redaction.secrets import redacted_value, without_secret_pairs, without_secrets
 from replay.trace.redaction.texts import COMPRESSED
@@ -29,8 +29,11 @@ _IS_VISIBLE = re.compile(r"[!-~]*").fullmatch
 # Shorter values are likely to be words, which stand in bodies for other reasons.
 _SHORTEST_OWN = 12
 _FORM = "application/x-www-form-urlencoded"
-# Short segments of letters and digits hold no secret that is told by its shape.
-_IS_HARMLESS = re.compile(r"(?:/[\w.~\-]{0,18}+)*+", re.ASCII).fullmatch
+# Short words of letters and digits hold no secret that is told by its shape.
+_IS_PLAIN = re.compile(
+    r"(?:/[\w.~\-]{0,18}+)*+(?:\?([A-Za-z_][\w.\-]{0,40}+=[\w.~\-]{0,18}+(?:&[A-Za-z_][\w.\-]{0,40}+=[\w.~\-]{0,18}+)*+))?+",
+    re.ASCII,
+).fullmatch
 _MOST_PATHS = 1 << 14
 _IS_FORM = re.compile(r"[\w.%+\-\[\]]{1,200}=[^&=\s<>{}\"]*(?:&[\w.%+\-\[\]]{1,200}=[^&=\s<>{}\"]*)*").fullmatch
 _IS_PARTS = re.compile(rb"\s*--[^\r\n]{1,200}\r?\n[Cc]ontent-[A-Za-z\-]+:").match
@@ -291,7 +294,16 @@ class RequestRedactor:
 @remembered(_MOST_PATHS)
 def clean_path(path: str) -> str:
     """A path, query included, of a request of which no more is known."""
-    return path if _IS_HARMLESS(path) else _NO_REQUEST.path(path)
+    found = _IS_PLAIN(path)
+    if found is not None and (found[1] is None or all(map(_is_plain, found[1].split("&")))):
+        return path
+    return _NO_REQUEST.path(path)
+
+
+@remembered(_MOST_PATHS)
+def _is_plain(pair: str) -> bool:
+    name, _, value = pair.partition("=")
+    return not is_secret_parameter(name, value)
 
 
 _NO_REQUEST = RequestRedactor((), (), ())
