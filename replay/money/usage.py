@@ -6,7 +6,8 @@ served what. Without it, active seconds are not known, and nothing is priced by 
 request an instance of its own, where the requests' own times are enough.
 
 A request is on its instance from when it was sent, or from when the instance was ready where the plane says when that
-was: the wait for a boot is the boot's time, which is counted by itself.
+was: the wait for a boot is the boot's time, which is counted by itself. A WebSocket keeps its instance active from its
+opening to its end (holding.py).
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from replay.money.holding import until_let_go
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord, PlaneFigures
@@ -192,7 +194,7 @@ def usage_by_window(
     rows: Flags | None = None,
 ) -> Windows:
     """A run's usage in so many windows; what came later is left out. rows: of these steps alone."""
-    columns, figures = run.columns, run.summary.plane
+    columns, figures = until_let_go(run.columns), run.summary.plane
     everything = columns.sent_ns != ABSENT_NS
     sent = everything if rows is None else everything & rows
     served_ns = _served_ns(columns, plane.instances)
@@ -200,7 +202,7 @@ def usage_by_window(
     window = np.minimum((at_s / window_s).astype(np.int64), windows)
     starts, ends = _intervals(columns, sent, served_ns, plane)
     active, billed = _by_window(starts, ends, window_s, windows, plane.granularity_ms / 1000)
-    own, own_requests = _own_shares(run, served_ns, plane)
+    own, own_requests = _own_shares(figures, columns, served_ns, plane)
     # Only a plane of our own is known to have had no instance busy with what it refused.
     has_instance = sent & columns.ok if figures is not None else sent
     is_told = bool((columns.instance[has_instance] >= 0).all()) and bool(sent.any())
@@ -258,12 +260,13 @@ def in_flight_by_window(
 
     as_recorded: for as long as the recording has them, where it says so, since the run's plane may have cut them short.
     """
-    columns = run.columns
+    columns = until_let_go(run.columns)
     told = rows & (columns.sent_ns != ABSENT_NS)
     starts_ns, ends_ns = _served_ns(columns, instances)[told], columns.end_ns[told]
     if as_recorded:
         recorded_ns = columns.numbers("recorded_ns")[told]
-        ends_ns = np.where(recorded_ns == ABSENT_NS, ends_ns, starts_ns + recorded_ns)
+        is_held = ends_ns != run.columns.end_ns[told]
+        ends_ns = np.where(is_held | (recorded_ns == ABSENT_NS), ends_ns, starts_ns + recorded_ns)
     seconds, _ = _by_window(starts_ns / _NS, ends_ns / _NS, window_s, windows, 0.0)
     return seconds / window_s
 
@@ -279,11 +282,12 @@ def _served_ns(columns: Columns, instances: Sequence[InstanceRecord]) -> npt.NDA
     return np.where(columns.sent_ns == ABSENT_NS, columns.sent_ns, np.minimum(served, columns.end_ns))
 
 
-def _own_shares(run: Evidence, served_ns: npt.NDArray[np.int64], plane: Plane) -> tuple[float, float]:
+def _own_shares(
+    figures: PlaneFigures | None, columns: Columns, served_ns: npt.NDArray[np.int64], plane: Plane
+) -> tuple[float, float]:
     """What part of the time that is seen from outside the plane itself says that it was busy, and that requests were on
     its instances: from outside, a wait for a boot or for a place looks active.
     """
-    figures, columns = run.summary.plane, run.columns
     if figures is None:
         return 1.0, 1.0
     sent = columns.sent_ns != ABSENT_NS

@@ -1,11 +1,14 @@
-"""The target's side of a simulated run: a wire for each of its planes, and nothing to render."""
+"""The target's side of a simulated run: a wire for each of its planes, with the WebSockets that its instances hold, and
+nothing to render.
+"""
 
 from collections.abc import Sequence
 
-from replay.engine.attempt import Gathers, Sends
+from replay.engine.attempt import Gathers
 from replay.engine.requests.render import Rendered
 from replay.engine.requests.router import Router
 from replay.engine.walker import Walk
+from replay.simulation.wire import SimulatedWire
 from replay.target.target import Target
 from replay.trace.types import Step
 
@@ -19,14 +22,14 @@ class SimulatedSender:
     gathering: Sequence[Gathers] = ()
     mcp = None
     logins = ()
-    websockets = ()
     conversation = None
     redirects = None
 
-    def __init__(self, target: Target, wires: Sequence[Sends], read_only: bool = False) -> None:
+    def __init__(self, target: Target, wires: Sequence[SimulatedWire], read_only: bool = False) -> None:
         router = Router(target, read_only=read_only)
         self.decide, self.withholds = router.decide, router.withholds
         self.wires = [wires[0], *[wires[-1]] * (len(router.urls) - 1)]
+        self.websockets = [wire.sockets for wire in self.wires]
         self.renderers = [_Nothing()] * len(router.urls)
 
     def sweep(self, now: int) -> None:

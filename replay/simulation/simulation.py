@@ -40,6 +40,7 @@ from replay.simulation.wire import SimulatedWire
 from replay.system.files import write_whole
 from replay.target.errors import TargetError
 from replay.target.target import Target
+from replay.trace.file.stream import TraceScan
 from replay.trace.redaction.shown_urls import shown_url
 from replay.words.phrases import counted, were
 
@@ -55,6 +56,7 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
     """
     specs = simulated_planes(target)
     found = read_trace(trace, options)
+    _refuse_sockets(target, found, specs)
     planned = planned_counts(trace, found, options)
     directory = RunDir.create(out, found.header.name, target.name)
     manifest = manifest_of(found, planned, target, options)
@@ -105,6 +107,16 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
     summary = rebuild(directory.path) if manifest.status == "failed" else recorder.summary(manifest)
     directory.write_summary(summary)
     return Outcome(summary, directory.path)
+
+
+def _refuse_sockets(target: Target, found: TraceScan, specs: Sequence[SimulatedPlane]) -> None:
+    """Raises TargetError where steps are on WebSockets, and no plane can hold one."""
+    if found.sockets and all(spec.plane.binding == "early" for spec in specs):
+        raise TargetError(
+            f"{target.name}: {found.header.name} has {counted(found.sockets, 'step')} on WebSockets, and AWS Lambda "
+            "(binding early) gives each request an instance of its own for that request alone, and holds no "
+            "connections. Simulate another plane."
+        )
 
 
 def simulated_plane(target: Target) -> SimulatedPlane:

@@ -1,7 +1,8 @@
 """A wire in virtual time: hands attempts to a plane's core, and does to them what it decides.
 
 A step that the plane refuses ends with its status at once. One that it times out ends then, with 504, while its
-handler goes on and holds its slot. Boots that the plane gives up are forgotten.
+handler goes on and holds its slot. Boots that the plane gives up are forgotten. What steps on WebSockets come to is in
+sockets.py.
 """
 
 from typing import Any
@@ -25,6 +26,7 @@ from replay.results.types import OWN, InstanceRecord, Part, PlaneFigures
 from replay.simulation.answers import Answers, Job
 from replay.simulation.lives import Tallies, figures_of, record_of
 from replay.simulation.processors import Processors
+from replay.simulation.sockets import Sockets
 from replay.simulation.virtual import VirtualTime
 
 _NS = 1_000_000_000
@@ -47,6 +49,7 @@ class SimulatedWire:
         self._under_way: dict[InstanceId, set[int]] = {}  # the same, by instance
         self._cpu = cpu_rules(spec.plane, spec.instances.vcpu)
         self._processors = Processors(self._model, self._cpu, time, self._first, self._cpu_used)
+        self.sockets = Sockets(self)
         self._next = 0
         self._wake_ns = 0
         self._boots = 0
@@ -76,9 +79,44 @@ class SimulatedWire:
     def send(self, attempt: Attempt) -> None:
         now = self._time.now_ns
         attempt.sent_ns = now
+        number = self.new_number()
+        self._open[number] = attempt
+        self._carry_out(self.plane.request_arrived(number, now))
+
+    @property
+    def now_ns(self) -> int:
+        return self._time.now_ns
+
+    def new_number(self) -> int:
+        """Of a request, or of a step on a WebSocket."""
         self._next += 1
-        self._open[self._next] = attempt
-        self._carry_out(self.plane.request_arrived(self._next, now))
+        return self._next
+
+    def arrive(self, number: int) -> None:
+        """A WebSocket is asked for."""
+        self._carry_out(self.plane.request_arrived(number, self._time.now_ns))
+
+    def depart(self, number: int, *, is_open: bool) -> None:
+        """A WebSocket has ended, or is asked for no more."""
+        now = self._time.now_ns
+        self._displace(number)
+        self._carry_out(
+            self.plane.request_ended(number, now) if is_open else self.plane.client_left(number, now)
+        )
+
+    def work(self, number: int, instance: InstanceId, attempt: Attempt) -> None:
+        """Begin what a step on a WebSocket asks of its instance."""
+        self._open[number] = attempt
+        self._begin(number, instance, attempt)
+
+    def drop(self, number: int) -> None:
+        """What was begun so comes to nothing."""
+        self._open.pop(number, None)
+        self._instance_of.pop(number, None)
+
+    def done(self, attempt: Attempt) -> None:
+        """A step on a WebSocket is over."""
+        self._time.at(self._time.now_ns, self._late_done, attempt)
 
     def instances(self, start_ns: int) -> list[InstanceRecord]:
         """What each instance did; instants count from start_ns."""
@@ -106,31 +144,64 @@ class SimulatedWire:
                 self._time.at(now + boot_ns, self._ready, decision.instance)
             elif isinstance(decision, Refuse):
                 self._refused += 1
-                self._end_with(decision.request, decision.status, now)
+                self._answer(decision.request, decision.status, now)
             elif isinstance(decision, TimeOut):
                 self._timed_out += 1
-                self._end_with(decision.request, decision.status, now)
+                if decision.instance is not None and decision.request in self.sockets:
+                    self._cut(decision.request, now)
+                else:
+                    self._answer(decision.request, decision.status, now)
             elif isinstance(decision, Lose):
                 self._displace(decision.request)
-                self._end_with(decision.request, decision.status, now)
+                if decision.request in self.sockets:
+                    self.sockets.lost(decision.request)  # type: ignore[arg-type]
+                else:
+                    self._end_with(decision.request, decision.status, now)
             elif isinstance(decision, Stop):
                 self._forget(decision.instance)
         self._set_wake()
 
     def _start(self, start: Start, now: int) -> None:
         number: int = start.request  # type: ignore[assignment]
-        attempt = self._open[number]
-        attempt.instance, attempt.cold = f"{self._prefix}{start.instance}", start.waited_for_boot
+        name = f"{self._prefix}{start.instance}"
         self._cold += start.waited_for_boot
         self._instance_of[number] = start.instance
         self._under_way.setdefault(start.instance, set()).add(number)
-        key = f"{attempt.walk.id}\0{attempt.step.id}".encode("utf-8", "surrogatepass")
-        elapsed_s = (now - self._origin_ns) / _NS
-        job, work_ns = self._answers.job(number, attempt.step, key, elapsed_s)
-        if self._lacks_memory(start.instance):
+        lacks_memory = self._lacks_memory(start.instance)
+        if lacks_memory:
             self._time.at(now, self._die, start.instance)
+        if number in self.sockets:
+            self.sockets.opened(number, start.instance, name, waited_for_boot=start.waited_for_boot)
+            return
+        attempt = self._open[number]
+        attempt.instance, attempt.cold = name, start.waited_for_boot
+        if not lacks_memory:
+            self._begin(number, start.instance, attempt)
+
+    def _begin(self, number: int, instance: InstanceId, attempt: Attempt) -> None:
+        """Begin what a step asks of an instance."""
+        self._instance_of[number] = instance
+        key = f"{attempt.walk.id}\0{attempt.step.id}".encode("utf-8", "surrogatepass")
+        elapsed_s = (self._time.now_ns - self._origin_ns) / _NS
+        job, work_ns = self._answers.job(number, attempt.step, key, elapsed_s)
+        self._processors.add(instance, job, work_ns)
+
+    def _answer(self, number: Any, status: int, now: int) -> None:
+        """Answer a request that was not begun, or one whose handler goes on."""
+        if number in self.sockets:
+            self.sockets.refused(number, status)
         else:
-            self._processors.add(start.instance, job, work_ns)
+            self._end_with(number, status, now)
+
+    def _cut(self, number: Any, now: int) -> None:
+        """End a WebSocket whose time is up; what served it hears of that, and ends."""
+        self._displace(number)
+        self.sockets.lost(number)
+        # Not within what the plane decided: it is in the middle of that.
+        self._time.at(now, self._cut_off, number)
+
+    def _cut_off(self, number: int) -> None:
+        self._carry_out(self.plane.request_ended(number, self._time.now_ns))
 
     def _lacks_memory(self, instance: InstanceId) -> bool:
         model = self._model
@@ -200,6 +271,9 @@ class SimulatedWire:
         if job.plan.background_ms:
             self._processors.leave_behind(instance, job.plan.background_ms * _MS)
         attempt = self._open.pop(job.number, None)
+        if attempt is not None and self.sockets.is_step(job.number):
+            self.sockets.ended(job.number, attempt, job.plan)
+            return
         decisions = self.plane.request_ended(job.number, now)
         if attempt is not None:
             fate = job.plan.fate

@@ -51,8 +51,9 @@ def aims_of(named: Sequence[str | Target], shape: Shape, plan: Plan) -> Iterator
             return
         if any(one.kind == "ws" for one in shape.workload.series):
             raise TargetError(
-                f"{shape.workload.trace}: has steps on WebSockets, which the embedded planes do not open. Name the "
-                "planes to try, such as applications behind replay plane serve --command, or simulate them."
+                f"{shape.workload.trace}: has steps on WebSockets, which the embedded planes hold in virtual time "
+                "alone. Add --simulate, or name the planes to try, such as applications behind replay plane serve "
+                "--command."
             )
         with served(ours) as serving:
             yield Aims(serving, embedded_targets(shape.workload, "simulated"), are_ours=True)

@@ -22,6 +22,9 @@ _WITHOUT_MEANING: Mapping[PlaneKind, tuple[str, ...]] = {
     "vm": (*_OF_PLATFORMS, "min_instances", "scaling"),
     "group": _OF_PLATFORMS,
 }
+_A_WEBSOCKET = (
+    "a request of its plane from its opening to the session's end: a slot of one instance, and active time"
+)
 _CHOSEN, _PROFILE = "chosen: ", "profile "
 _GIVEN, _PRICED = "given", "given in [cost]"
 # Which answers are given after the recorded time; then no time is drawn.
@@ -81,6 +84,8 @@ def all_assumptions(
         Assumption(name="span of the trace", value=number(workload.span_s), unit="s", where_from="trace"),
         Assumption(name="seed", value=str(seed), where_from="default" if seed == 1 else "given"),
     ]
+    if any(one.kind == "ws" for one in workload.series):
+        found.append(Assumption(name="a WebSocket", value=_A_WEBSOCKET, where_from="default"))
     if bounds:
         found.append(
             Assumption(
