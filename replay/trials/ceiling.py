@@ -32,6 +32,7 @@ from replay.target.target import Target
 from replay.trace.file.stream import scan
 from replay.trials.evidence import gone_if_empty, write_verdict
 from replay.trials.spending import with_less
+from replay.words.endings import ending
 from replay.words.numbers import exact, number, seconds
 from replay.words.phrases import counted, were
 
@@ -259,7 +260,7 @@ class _Hunt:
         run = self._run("recovery", ceiling, length_s, phases, Guard(1 << 60))
         how = f"{seconds(over_s)} at {exact(_OVERLOAD)} times the ceiling, then {exact(_RELIEF)} times"
         if run is None:
-            return None, f"recovery was not seen: the run was {self.status}"
+            return None, f"recovery was not seen: {ending(self.status)}"
         columns = read_evidence(run.directory, run.summary).columns
         took_s = back_after_s(columns, int(calm_s * _NS), int((calm_s + over_s) * _NS))
         if took_s is None:

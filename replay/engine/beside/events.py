@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import anyio
 import msgspec
 
-from replay.engine.beside.plane_client import ask
+from replay.engine.beside.plane_client import ask, state_address
 from replay.engine.types import At
 from replay.http.control import TOKEN_HEADER, TOKEN_VARIABLE
 from replay.results.types import EVENTS_FILE, EventRecord
@@ -159,7 +159,7 @@ async def _posted(url: str, fault: str) -> str:
     """The answer to a fault asked for beside this address, with the token that it has or the environment."""
     token = os.environ.get(TOKEN_VARIABLE, "")
     is_usable = token and token.isascii() and token.isprintable()
-    beside = urlsplit(url).path.rpartition("/")[0]
+    beside = urlsplit(state_address(url)).path.rpartition("/")[0]
     answer = await ask(url, "POST", f"{beside}/{fault}", {TOKEN_HEADER: token} if is_usable else {})
     if answer.status == "403":
         raise ValueError(

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from replay.engine.beside.plane_client import ask
+from replay.engine.beside.plane_client import ask, state_address
 from replay.results.types import PLANE_FILE, PlaneFigures
 from replay.trace.redaction.shown_urls import shown_url
 from replay.words.phrases import counted
@@ -50,12 +50,13 @@ class _Plane(msgspec.Struct):
 class PlaneObserver:
     """Polls one address and appends what it says.
 
-    missed: polls that failed, which the run does not mind; last_miss: the kind of exception that
-    ended the last of them. unwritten: polls that came after the file was full, of which only figures are made.
+    missed: polls that failed, which the run does not mind; last_miss: the status that was answered to the last of
+    them, or the kind of exception that ended it. unwritten: polls that came after the file was full, of which only
+    figures are made.
     """
 
     def __init__(self, url: str, directory: Path) -> None:
-        self._url = url
+        self._url = state_address(url)
         self._path = directory / PLANE_FILE
         self._first: _Plane | None = None
         self._last: _Plane | None = None
@@ -80,7 +81,9 @@ class PlaneObserver:
             async with asyncio.timeout(_ANSWER_S):
                 answer = await ask(self._url)
             if answer.status != "200":
-                raise ValueError("not 200")
+                self.missed += 1
+                self.last_miss = f"status {answer.status}" if answer.status else "no HTTP answer"
+                return
             found = understood(answer.body)
             line = msgspec.json.encode({**found, "at_s": round((monotonic_ns() - origin_ns) / 1e9, 3)}) + b"\n"
             self._learn(found)

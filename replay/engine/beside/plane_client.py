@@ -5,6 +5,7 @@ password as such. They stand nowhere else.
 """
 
 import asyncio
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -14,6 +15,17 @@ MOST_ANSWER_BYTES = 1 << 20
 """Taking one of that size in keeps the loop for some ms."""
 
 _PORTS = {"http": 80, "https": 443}
+
+
+_PRINTED = re.compile(r"/?|/token-[^/]+/?").fullmatch
+
+
+def state_address(url: str) -> str:
+    """Where a plane tells of itself: beside the address that one of ours printed as its control, or what was named."""
+    parts = urlsplit(url)
+    if parts.query or not _PRINTED(parts.path):
+        return url
+    return parts._replace(path=f"{parts.path.rstrip('/')}/state").geturl()
 
 
 class Answer(NamedTuple):

@@ -31,6 +31,7 @@ from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY, shortfalls
 from replay.results.summary import redirect_note
 from replay.results.types import INTERRUPTED, Ended, Summary
+from replay.words.endings import ending
 from replay.words.numbers import milliseconds, number, seconds
 from replay.words.phrases import counted, were
 
@@ -111,8 +112,9 @@ def run_doubts(summary: Summary, *, is_stopped_early: bool = False) -> list[str]
         why = "; ".join(summary.generator.reasons)
         doubts.append(f"the generator was {summary.generator.verdict}: {why}")
     if summary.status != "finished" and not is_stopped_early:
-        how = summary.status if summary.ended is None else f"ended by {summary.ended.option}"
-        doubts.append(f"the run was {how}, so the trace was not completed")
+        ended = summary.ended
+        how = ending(summary.status) if ended is None else f"the run was ended by {ended.option}"
+        doubts.append(f"{how}, so the trace was not completed")
     late = summary.counts.unsent_reasons.get("late", 0) + summary.counts.unsent_reasons.get("not_reached", 0)
     if late and not is_stopped_early:
         doubts.append(f"{were(late, 'step')} left unsent, so the trace was not completed")

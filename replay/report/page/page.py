@@ -21,6 +21,7 @@ from replay.report.words.beside import ratio
 from replay.report.words.outlines import Outline
 from replay.results.evidence import Evidence
 from replay.results.types import Manifest, Quantiles, Summary
+from replay.words.endings import ending
 from replay.words.names import clean
 from replay.words.numbers import NOTHING, count, milliseconds, number, seconds
 from replay.words.phrases import counted
@@ -84,7 +85,7 @@ def verdict_page(title: str, parts: Sequence[str]) -> str:
 
 def _head(summary: Summary) -> str:
     counts = summary.counts
-    status = "" if summary.status == "finished" else f"; the run was {summary.status}"
+    status = f"; {ended}" if (ended := ending(summary.status)) else ""
     said = (
         f"{counted(counts.sessions, 'session')}, {counted(counts.steps, 'step')} in "
         f"{seconds(summary.elapsed_s)} against "

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from replay.judge.load.ceiling import CeilingVerdict, Level
 from replay.judge.tail.coldstart import ColdVerdict, IdleBucket
-from replay.report.plain import Table, Text, fitted, plain_console
+from replay.report.plain import Table, Text, fitted, indented, plain_console
 from replay.report.words.outlines import (
     LEVEL_HEADS,
     ceiling_headline,
@@ -103,9 +103,8 @@ def print_coldstart(
         total = cold.latency_ms.n + cold.warm_ms.n
         of = f" of {counted(total, 'step')} ({percent(cold.share)})" if verdict.probes is None else " probes"
         console.print(Text(f"{target}: {count(cold.count)}{of} were cold", style="bold"))
-    console.print(
-        Text(f"  {_METHODS[cold.method]}, confidence {cold.confidence}: {clean(cold.why, 200)}", style="dim")
-    )
+    told = f"{_METHODS[cold.method]}, confidence {cold.confidence}: {clean(cold.why, 200)}"
+    console.print(indented(told, 2), style="dim")
     if cold.count:
         table = Table(box=None, padding=(0, 2), header_style="dim")
         for name in ("service time", "n", "min", "p50", "p90", "p99", "max"):

@@ -10,6 +10,7 @@ from replay.report.plain import Table, Text, fitted, indented, plain_console
 from replay.report.words.beside import RECORDED_HEADS, recorded_cells
 from replay.report.words.fidelity import fidelity_line
 from replay.results.types import Forecast, ForecastNeed, Quantiles, Series, Summary
+from replay.words.endings import ending
 from replay.words.names import clean
 from replay.words.numbers import count, milliseconds, money, number, seconds, size
 from replay.words.phrases import counted
@@ -99,8 +100,8 @@ def _print_head(summary: Summary, console: Console) -> None:
     ]
     if summary.ended is not None:
         parts.append(f"the run was ended by {summary.ended.option}")
-    elif summary.status != "finished":
-        parts.append(f"the run was {summary.status}")
+    elif ended := ending(summary.status):
+        parts.append(ended)
     console.print(Text("; ".join(parts)))
     line = Text()
     line.append(f"{count(counts.ok)} ok", style="green" if counts.ok else "default")

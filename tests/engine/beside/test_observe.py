@@ -169,6 +169,16 @@ def test_an_address_that_drips_is_missed(tmp_path, monkeypatch):
     assert (observer.missed, observer.last_miss) == (1, "TimeoutError")
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"), [(b"HTTP/1.1 404 Not Found\r\n\r\n", "status 404"), (b"SSH-2.0\r\n", "no HTTP answer")]
+)
+def test_an_address_that_answers_something_else_is_told_by_what_it_answered(tmp_path, answer, why):
+    observer = polled(answer, tmp_path)
+
+    assert (observer.missed, observer.last_miss) == (1, why)
+    assert observer.notes()[0].endswith(f"failed, the last with {why}")
+
+
 def test_a_file_that_is_full_ends_there_and_says_so_once(truth, write_trace, tmp_path, monkeypatch):
     """Prometheus text of a large service fills it within minutes; it ended without a word."""
     monkeypatch.setattr("replay.engine.beside.observe._MOST_WRITTEN_BYTES", 1 << 20)

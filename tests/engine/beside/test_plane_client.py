@@ -11,7 +11,7 @@ import trustme
 
 from replay.engine.beside.events import carry_out
 from replay.engine.beside.observe import PlaneObserver
-from replay.engine.beside.plane_client import MOST_ANSWER_BYTES, ask
+from replay.engine.beside.plane_client import MOST_ANSWER_BYTES, ask, state_address
 from replay.engine.types import At
 
 pytestmark = pytest.mark.anyio
@@ -79,6 +79,34 @@ async def test_an_https_address_is_asked_over_tls_once_its_certificate_is_truste
     assert f"host: 127.0.0.1:{port}\r\n".encode() in head
     assert b"authorization: Basic dXNlcjpDQU5BUlkv\r\n" in head
     assert head.startswith((b"GET /token-t/state HTTP", b"POST /token-t/kill HTTP"))
+
+
+@pytest.mark.parametrize(
+    ("path", "asked_for"),
+    [
+        ("", "/state"),
+        ("/", "/state"),
+        ("/token-t", "/token-t/state"),
+        ("/token-t/", "/token-t/state"),
+        ("/state", "/state"),
+        ("/token-t/state", "/token-t/state"),
+        ("/metrics", "/metrics"),
+        ("/token-t/other", "/token-t/other"),
+        ("/?of=plane", "/?of=plane"),
+    ],
+)
+def test_a_control_address_is_asked_for_its_state_as_it_is_printed(path, asked_for):
+    """Whoever took the address as the plane printed it had "19 of 19 polls failed, the last with ValueError"."""
+    at = "http://user:pw@127.0.0.1:1"
+
+    assert state_address(at + path) == at + asked_for
+
+
+async def test_a_fault_goes_beside_the_address_that_was_printed(tmp_path):
+    async with listening() as (port, came):
+        assert await kill(f"http://127.0.0.1:{port}/token-t", tmp_path)
+
+    assert came[0].startswith(b"POST /token-t/kill HTTP")
 
 
 async def test_the_token_of_the_environment_goes_with_a_fault_alone(tmp_path, monkeypatch):

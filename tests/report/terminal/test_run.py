@@ -226,3 +226,21 @@ def test_where_nothing_was_sent_no_star_is_explained_and_an_example_goes_on_wher
     assert not any(text.startswith("*") for text in lines)
     (first,) = [n for n, text in enumerate(lines) if "tls, for example" in text]
     assert lines[first + 1].startswith("    certificate the")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("finished", "in 2 s"),
+        ("running", "in 2 s; the run has not ended"),
+        ("interrupted", "in 2 s; the run was interrupted"),
+        ("incomplete", "in 2 s; the run was incomplete"),
+        ("failed", "in 2 s; the run broke off"),
+    ],
+)
+def test_how_a_run_ended_is_told_in_words(status, said):
+    """A full disk left a run that "was failed", and a kill one that "was running"."""
+    one = a_summary(response=times(4_000, 250.0))
+    one.status, one.elapsed_s = status, 2.0
+
+    assert printed(one).splitlines()[2].endswith(said)
