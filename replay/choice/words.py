@@ -15,7 +15,7 @@ def headline(planes: Sequence[PilotPlane], calendar: str) -> list[tuple[str, dic
     return [
         ("p99 response time", {plane.target: _ms(plane.p99_ms) for plane in planes}),
         (f"a month ({calendar})", {plane.target: _money(plane) for plane in planes}),
-        ("throughput ceiling", {plane.target: _ceiling(plane) for plane in planes}),
+        ("throughput ceiling, requests/s", {plane.target: _ceiling(plane) for plane in planes}),
     ]
 
 
@@ -113,4 +113,4 @@ def _ceiling(plane: PilotPlane) -> str:
     if plane.ceiling_rps is None:
         return "not found"
     least = "≥ " if plane.ceiling_verdict == "at_least" else ""
-    return f"{least}{number(plane.ceiling_rps)} requests/s"
+    return f"{least}{number(plane.ceiling_rps)}"

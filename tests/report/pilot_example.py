@@ -89,7 +89,7 @@ def pilot_verdict(nasty="", **changes):
         "headline": [
             ("p99 response time", {a: "2.61 s", b: "2.57 s"}),
             ("a month at this load", {a: "121.16 USD", b: "30.11 USD"}),
-            ("throughput ceiling", {a: "130 requests/s", b: "45.1 requests/s"}),
+            ("throughput ceiling, requests/s", {a: "130", b: "45.1"}),
         ],
         "dimensions": [
             Dimension(name="latency", by_plane={a: f"p99 2.61 s{nasty}", b: "p99 2.57 s"}, better="even")

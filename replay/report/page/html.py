@@ -17,7 +17,7 @@ _CSS = """
 @media(prefers-color-scheme:dark){:root{--fg:#e5e7eb;--dim:#9ca3af;--line:#374151;--bg:#111827;--card:#1f2937}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif}
-main{max-width:860px;margin:0 auto;padding:24px 16px 64px}
+main{max-width:920px;margin:0 auto;padding:24px 16px 64px}
 h1{font-size:1.5rem;margin:0 0 4px;overflow-wrap:anywhere}
 h2{font-size:1.15rem;margin:40px 0 4px;overflow-wrap:anywhere}
 section>h2{font-size:1.3rem;margin-top:48px;padding-top:12px;border-top:1px solid var(--line)}

@@ -1,7 +1,8 @@
 """A finished run, several runs, or a verdict as one HTML page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,7 @@ from replay.results.evidence import Evidence
 from replay.results.types import Manifest, Quantiles, Summary
 from replay.words.endings import ending
 from replay.words.names import clean
-from replay.words.numbers import NOTHING, count, milliseconds, number, seconds
+from replay.words.numbers import NOTHING, count, exact, milliseconds, number, seconds
 from replay.words.phrases import counted
 
 _ANSWERS_KINDS = {"same": "pass", "different": "fail", "inconclusive": "inconclusive"}
@@ -41,8 +42,9 @@ def run_page(
     """
     first = runs[0]
     title = f"{clean(first.summary.trace.name)} → {', '.join(clean(run.summary.target.name) for run in runs)}"
-    parts = [f"<h1>{text_of(title)}</h1>", *(_head(run.summary) for run in runs)]
+    parts = [f"<h1>{text_of(title)}</h1>", *(_said_of(run.summary) for run in runs)]
     parts += verdict
+    parts += [_doubt(run, len(runs) > 1) for run in runs]
     parts += [_cards(run, len(runs) > 1) for run in runs]
     parts.append(figure(percentiles(runs)))
     for run in runs:
@@ -83,7 +85,7 @@ def verdict_page(title: str, parts: Sequence[str]) -> str:
     return page(title, [f"<h1>{text_of(title)}</h1>", *parts])
 
 
-def _head(summary: Summary) -> str:
+def _said_of(summary: Summary) -> str:
     counts = summary.counts
     status = f"; {ended}" if (ended := ending(summary.status)) else ""
     said = (
@@ -91,14 +93,18 @@ def _head(summary: Summary) -> str:
         f"{seconds(summary.elapsed_s)} against "
         f"{clean(summary.target.url, 200)}{status}"
     )
-    parts = [f'<p class="dim">{text_of(said)}</p>']
-    if summary.generator.verdict != "ok":
-        why = "; ".join(summary.generator.reasons)
-        parts.append(
-            f'<div class="verdict inconclusive">This machine was {summary.generator.verdict}: {text_of(why)}. '
-            "The figures are partly its own.</div>"
-        )
-    return "".join(parts)
+    return f'<p class="dim">{text_of(said)}</p>'
+
+
+def _doubt(run: Evidence, is_named: bool) -> str:
+    """Why the figures may be this machine's: below what was found, which has taken it into account."""
+    generator = run.summary.generator
+    if generator.verdict == "ok":
+        return ""
+    where = f" while it replayed {clean(run.name)}" if is_named else ""
+    why = "; ".join(generator.reasons)
+    said = f"This machine was {generator.verdict}{where}: {why}. The figures may be partly its own."
+    return f'<div class="verdict inconclusive">{text_of(said)}</div>'
 
 
 def gate_parts(verdict: GateVerdict) -> list[str]:
@@ -219,7 +225,7 @@ def audit(runs: Sequence[Evidence], manifests: Sequence[Manifest]) -> str:
             ("target", f"{run.summary.target.name}, {run.summary.target.url}"),
             ("started", manifest.started_at),
             ("version, seed", f"{manifest.version}, {manifest.seed}"),
-            ("options", msgspec.json.encode(manifest.options).decode()),
+            ("options", ", ".join(_options(manifest.options))),
             ("machine", ", ".join(f"{name} {value}" for name, value in manifest.host.items())),
             ("clock", ", ".join(f"{name} {value}" for name, value in manifest.clock.items())),
             (
@@ -233,6 +239,20 @@ def audit(runs: Sequence[Evidence], manifests: Sequence[Manifest]) -> str:
         return ""
     begins = frozenset(n for n, (name, _) in enumerate(rows) if name == "run")
     return prose_table(("", ""), [(name, clean(value, 2000)) for name, value in rows], begins)
+
+
+def _options(options: Mapping[str, Any]) -> Iterator[str]:
+    """Those that say something: an absent one, an empty one and one that is off say nothing."""
+    for name, value in options.items():
+        shown, unit = name.removesuffix("_s").replace("_", " "), " s" if name.endswith("_s") else ""
+        if isinstance(value, Mapping):
+            yield from _options(value)
+        elif value is True:
+            yield shown
+        elif isinstance(value, list | tuple) and value:
+            yield f"{shown} {msgspec.json.encode(value).decode()}"
+        elif value or (value == 0 and value is not False):
+            yield f"{shown} {exact(value) if isinstance(value, float) else value}{unit}"
 
 
 def _us(value: float | None) -> str:

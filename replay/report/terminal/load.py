@@ -10,6 +10,7 @@ from replay.report.plain import Table, Text, fitted, indented, plain_console
 from replay.report.words.outlines import (
     LEVEL_HEADS,
     ceiling_headline,
+    how_many_cold,
     idle_rows,
     level_rows,
     stays_warm,
@@ -97,12 +98,7 @@ def print_coldstart(
     cold = verdict.cold
     console.print()
     target = clean(verdict.target or "")
-    if not cold.count:
-        console.print(Text(f"{target}: no cold start was seen", style="bold"))
-    else:
-        total = cold.latency_ms.n + cold.warm_ms.n
-        of = f" of {counted(total, 'step')} ({percent(cold.share)})" if verdict.probes is None else " probes"
-        console.print(Text(f"{target}: {count(cold.count)}{of} were cold", style="bold"))
+    console.print(Text(f"{target}: {how_many_cold(verdict)}", style="bold"))
     told = f"{_METHODS[cold.method]}, confidence {cold.confidence}: {clean(cold.why, 200)}"
     console.print(indented(told, 2), style="dim")
     if cold.count:

@@ -9,7 +9,7 @@ from replay.judge.load.recovery import Fault, RecoveryVerdict
 from replay.judge.tail.coldstart import Cold, ColdVerdict, IdleBucket
 from replay.words.names import clean
 from replay.words.numbers import count, milliseconds, number, or_failing, percent, seconds
-from replay.words.phrases import counted
+from replay.words.phrases import counted, were
 
 Settled = Literal["pass", "fail", "inconclusive"]
 
@@ -102,13 +102,23 @@ def ceiling_outline(verdict: CeilingVerdict) -> Outline:
 
 
 def coldstart_headline(verdict: ColdVerdict) -> str:
+    if not verdict.cold.count:
+        return how_many_cold(verdict)
+    adds = what_cold_adds(verdict.cold)
+    return f"{how_many_cold(verdict)}{adds and f'; {adds}'}{stays_warm(verdict, '; ')}"
+
+
+def how_many_cold(verdict: ColdVerdict) -> str:
+    """Of the steps of a run; or of single probes, and beside them of bursts, whose requests are no probes."""
     cold = verdict.cold
-    if not cold.count:
+    in_bursts = sum(burst.cold for burst in verdict.bursts)
+    if not cold.count and not in_bursts:
         return "no cold start was seen"
-    total = cold.latency_ms.n + cold.warm_ms.n
-    of = f" of {counted(total, 'step')} ({percent(cold.share)})" if verdict.probes is None else " probes"
-    adds = what_cold_adds(cold)
-    return f"{count(cold.count)}{of} were cold{adds and f'; {adds}'}{stays_warm(verdict, '; ')}"
+    if verdict.probes is None:
+        total = cold.latency_ms.n + cold.warm_ms.n
+        return f"{count(cold.count)} of {counted(total, 'step')} ({percent(cold.share)}) were cold"
+    said = were(cold.count, "probe") + " cold"
+    return f"{said}, and {counted(in_bursts, 'request')} of bursts" if in_bursts else said
 
 
 def what_cold_adds(cold: Cold) -> str:

@@ -27,7 +27,7 @@ def side_by_side(verdict: PilotVerdict) -> list[tuple[str, ...]]:
         ("cold requests", *(percent(p.cold_share) for p in planes)),
         ("p99 without cold starts", *(milliseconds(p.p99_without_cold_ms) for p in planes)),
         ("a cold start adds", *(milliseconds(p.cold_added_ms) for p in planes)),
-        ("stays warm for", *(_keep_alive(p.keep_alive_s) for p in planes)),
+        ("stays warm for", *(NOTHING if p.plane == "vm" else _keep_alive(p.keep_alive_s) for p in planes)),
         ("ceiling, requests/s", *(ceiling(p) for p in planes)),
         (
             "bottleneck",

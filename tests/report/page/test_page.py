@@ -111,6 +111,35 @@ def test_runs_are_laid_over_one_another_with_their_comparison():
     assert page.count("Latency over time") == 2
 
 
+def test_the_verdict_comes_before_what_makes_it_doubtful():
+    run = evidence([10.0] * 50)
+    run.summary.generator.verdict, run.summary.generator.reasons = "suspect", ["1% of the steps were late"]
+    verdict = judge_gate([parse_slo("p50 < 1s")], run)
+
+    page = run_page([run], [manifest()], gate_parts(verdict))
+
+    assert page.index("SLO") < page.index("This machine was suspect: 1% of the steps were late.")
+    assert "The figures may be partly its own." in page
+
+
+def test_options_are_told_in_words_and_those_that_are_off_not_at_all():
+    facts = manifest()
+    facts.options = {
+        "timing": "causal",
+        "knobs": {"speed": 6.0, "idle_cap_s": None, "think": 0.25},
+        "late_limit_s": 0.1,
+        "warmup_s": 0.0,
+        "repeat": False,
+        "references": True,
+        "phases": [],
+        "at": [{"at_s": 3.0, "fault": "kill"}],
+    }
+    run = evidence([10.0] * 5)
+
+    told = "timing causal, speed 6, think 0.25, late limit 0.1 s, warmup 0 s, references, at [{"
+    assert told in run_page([run], [facts])
+
+
 def tables_of(page, heading):
     """The rows of the table after a heading, as texts."""
     after = page.split(f">{heading}</h2>", 1)[1].split("</table>", 1)[0]

@@ -5,10 +5,10 @@ import io
 import msgspec
 import pytest
 
-from replay.judge.tail.coldstart import Cold, ColdVerdict, Tail
+from replay.judge.tail.coldstart import Burst, Cold, ColdVerdict, Tail
 from replay.report.plain import plain_console
 from replay.report.terminal.load import print_coldstart
-from replay.report.words.outlines import coldstart_outline, stays_warm, what_cold_adds
+from replay.report.words.outlines import coldstart_outline, how_many_cold, stays_warm, what_cold_adds
 from replay.results.types import Quantiles
 
 COLD = Cold(
@@ -42,6 +42,33 @@ def test_an_idle_lifetime_is_told_as_well_as_it_is_known(keep_alive_s, said):
     )
 
     assert stays_warm(verdict) == said
+
+
+@pytest.mark.parametrize(
+    ("probes", "count", "bursts", "said"),
+    [
+        (None, 2, [], "2 of 4 steps (50%) were cold"),
+        (10, 2, [], "2 probes were cold"),
+        (10, 2, [3], "2 probes were cold, and 3 requests of bursts"),
+        (10, 1, [1, 0], "1 probe was cold, and 1 request of bursts"),
+        (10, 0, [4], "0 probes were cold, and 4 requests of bursts"),
+        (10, 0, [0], "no cold start was seen"),
+        (None, 0, [], "no cold start was seen"),
+    ],
+)
+def test_requests_of_bursts_are_told_beside_the_probes(probes, count, bursts, said):
+    """A page told of 2 cold probes, and of 5 cold steps below."""
+    verdict = ColdVerdict(
+        schema="replay.verdict/1",
+        command="coldstart",
+        cold=msgspec.structs.replace(COLD, count=count),
+        tail=Tail(),
+        idle_curve=[],
+        probes=probes,
+        bursts=[Burst(size=8, cold=cold, slowest_ms=9.0, median_ms=5.0) for cold in bursts],
+    )
+
+    assert how_many_cold(verdict) == said
 
 
 def cold_that_adds(**fields):
