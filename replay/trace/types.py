@@ -98,6 +98,14 @@ class McpCall(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_field
     version: Annotated[
         str | None, Meta(description="The protocol version that the recording spoke, such as 2025-11-25.")
     ] = None
+    server: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "Which of several servers: its name, as the recording has it, or the path at which it takes messages."
+            )
+        ),
+    ] = None
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 

@@ -90,23 +90,25 @@ def test_what_a_log_holds_as_input_becomes_an_object(raw, arguments):
 
 
 @pytest.mark.parametrize(
-    ("name", "tool"),
+    ("name", "server", "tool"),
     [
-        ("mcp__crm__find_user", "find_user"),
-        ("mcp__my-crm_2__a__b", "a__b"),
-        ("mcp__a__" + "x" * 300, "x" * 200),
-        ("mcp__crm__", None),
-        ("mcp____x", None),
-        ("mcp__crm", None),
-        ("Mcp__crm__x", None),
-        ("Bash", None),
-        ("", None),
+        ("mcp__crm__find_user", "crm", "find_user"),
+        ("mcp__my-crm_2__a__b", "my-crm_2", "a__b"),
+        ("mcp__a__" + "x" * 300, "a", "x" * 200),
+        ("mcp__//h\n__x", "h", "x"),
+        ("mcp__crm__", None, None),
+        ("mcp____x", None, None),
+        ("mcp__crm", None, None),
+        ("Mcp__crm__x", None, None),
+        ("Bash", None, None),
+        ("", None, None),
     ],
 )
-def test_the_name_of_an_mcp_servers_tool_is_told_by_its_form(name, tool):
+def test_the_name_of_an_mcp_servers_tool_is_told_by_its_form(name, server, tool):
     made = tool_message(name, '{"q":1,"password":"p"}')
 
     assert (None if made is None else made[0].tool) == tool
+    assert (None if made is None else made[0].server) == server
     if made is not None:
         assert bytes(made[0].arguments) == b'{"q":1,"password":"redacted"}'
 

@@ -53,19 +53,23 @@ class Records(Protocol):
 
 
 class _Opened:
-    """A session with one server. waiting: the steps that need it, and since when; None once it is open."""
+    """A session with one server. server: how the trace calls it. path: where it is.
 
-    __slots__ = ("headers", "session_id", "waiting")
+    waiting: the steps that need it, and since when; None once it is open.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("headers", "path", "server", "session_id", "waiting")
+
+    def __init__(self, server: str | None, path: str) -> None:
+        self.server, self.path = server, path
         self.headers = b""
         self.session_id: str | None = None
         self.waiting: list[tuple[Attempt, int]] | None = []
 
 
 class McpSessions:
-    """One run's. done: what ends a step's attempt; ended: is told of those that are no step's. check_over: told when
-    nothing may be left to do.
+    """One run's: a session of the trace has one for each server, by its place and its path. done: what ends a step's
+    attempt; ended: is told of those that are no step's. check_over: told when nothing may be left to do.
 
     by: for each place that steps go to, what sends requests there; wires: what sends messages to servers there.
     closing: how many are being closed, or told something, that the run waits for.
@@ -86,7 +90,7 @@ class McpSessions:
     ) -> None:
         self._mcp, self._sender, self._composer, self._recorder = sender.mcp, sender, composer, recorder
         self._pacer, self._now, self._done, self._check_over = pacer, now, done, check_over
-        self._of: dict[Walk, dict[int, _Opened]] = {}
+        self._of: dict[Walk, dict[tuple[int, str], _Opened]] = {}
         self.closing = 0
         # Where nothing is really sent, nothing is opened either.
         self._by, self._own_ended = by, ended
@@ -107,15 +111,16 @@ class McpSessions:
             self._by[where].send(attempt)
             return
         opened = self._of.setdefault(attempt.walk, {})
-        session = opened.get(where)
+        path = self._mcp.path_of(call.server)
+        session = opened.get((where, path))
         if session is None:
-            session = opened[where] = _Opened()
+            session = opened[where, path] = _Opened(call.server, path)
         if session.waiting is None:
             self._send_within(session, attempt, where)
             return
         session.waiting.append((attempt, self._now()))
         if len(session.waiting) == 1:
-            opening = McpCall(INITIALIZE, version=version)
+            opening = McpCall(INITIALIZE, version=version, server=session.server)
             self._handshake(session, attempt.walk, where, opening, partial(self._initialized, session, where))
 
     def end(self, walk: Walk) -> bool:
@@ -123,7 +128,7 @@ class McpSessions:
         if not self._of:
             return False
         is_closing = False
-        for where, session in self._of.pop(walk, {}).items():
+        for (where, _), session in self._of.pop(walk, {}).items():
             if session.waiting is None and session.session_id is not None:
                 self._close(session, walk, where)
                 is_closing = True
@@ -148,7 +153,8 @@ class McpSessions:
         if call is None or awaited is None or awaited.listens:
             return
         params = {"requestId": awaited.message_id, "reason": "it took longer than there was time"}
-        cancels = McpCall(CANCELLED, params=msgspec.Raw(msgspec.json.encode(params)), version=call.version)
+        said = msgspec.Raw(msgspec.json.encode(params))
+        cancels = McpCall(CANCELLED, params=said, version=call.version, server=session.server)
         self._say_last(session, Step(f"mcp:{CANCELLED}", "mcp", CANCELLED, mcp=cancels), late.walk, where)
 
     def _handshake(self, session: _Opened, walk: Walk, where: int, call: McpCall, done: OnAttempt) -> None:
@@ -165,27 +171,26 @@ class McpSessions:
             if version is None:
                 attempt.error = "protocol"
         if version is None:
-            self._say_why(attempt)
+            self._say_why(session, attempt)
         self._recorder.handshake(attempt)
         if version is None:
             self._fail(session, attempt, where)
             return
         session.session_id = _session_id(attempt)
         session.headers = _lines(session_headers(version, session.session_id))
-        call = McpCall(INITIALIZED, version=version)
+        call = McpCall(INITIALIZED, version=version, server=session.server)
         self._handshake(session, attempt.walk, where, call, partial(self._confirmed, session, where))
 
-    def _say_why(self, attempt: Attempt) -> None:
+    def _say_why(self, session: _Opened, attempt: Attempt) -> None:
         """Have a handshake that was answered, but not as it should be, say how, and where."""
-        assert self._mcp is not None
         if attempt.status and attempt.phase is None and attempt.error != "rpc_error":
-            attempt.why = f"the answer to {attempt.step.name} at {self._mcp.path} {_answers_with(attempt)}"
+            attempt.why = f"the answer to {attempt.step.name} at {session.path} {_answers_with(attempt)}"
 
     def _confirmed(self, session: _Opened, where: int, attempt: Attempt) -> None:
         """The server has taken `notifications/initialized`, or has not."""
         is_well = self._is_well(session, attempt, _TAKEN)
         if not is_well:
-            self._say_why(attempt)
+            self._say_why(session, attempt)
         self._recorder.handshake(attempt)
         if not is_well:
             self._fail(session, attempt, where)
@@ -218,12 +223,11 @@ class McpSessions:
 
     def _forget(self, session: _Opened, walk: Walk, where: int) -> None:
         opened = self._of.get(walk)
-        if opened is not None and opened.get(where) is session:
-            del opened[where]
+        if opened is not None and opened.get((where, session.path)) is session:
+            del opened[where, session.path]
 
     def _close(self, session: _Opened, walk: Walk, where: int) -> None:
-        assert self._mcp is not None
-        step = Step("mcp:close", "mcp", "DELETE", request=Request("DELETE", self._mcp.path))
+        step = Step("mcp:close", "mcp", "DELETE", request=Request("DELETE", session.path))
         self._say_last(session, step, walk, where, ends=True)
 
     def _say_last(self, session: _Opened, step: Step, walk: Walk, where: int, *, ends: bool = False) -> None:

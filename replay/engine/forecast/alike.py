@@ -105,7 +105,7 @@ def _grpc_parts(call: GrpcCall) -> Iterator[bytes]:
 
 def _mcp_parts(call: McpCall) -> Iterator[bytes]:
     """The message, but for its id, which no other has."""
-    yield _bytes(f"mcp {call.version} {call.method} {call.tool} {call.name} {call.uri}")
+    yield _bytes(f"mcp {call.version} {call.method} {call.server} {call.tool} {call.name} {call.uri}")
     yield from (bytes(call.arguments), bytes(call.params))
 
 

@@ -25,7 +25,7 @@ class McpMessages:
         self._mcp = mcp
 
     def __repr__(self) -> str:
-        return f"<McpMessages to {self._mcp.path} in {self._mcp.version}>"
+        return f"<McpMessages to {self._mcp.path_of(None)} in {self._mcp.version}>"
 
     def request_of(self, call: McpCall, message_id: str) -> Request:
         """The request, without what names the session that it belongs to."""
@@ -38,7 +38,7 @@ class McpMessages:
                 params = _client.with_meta(params)
             body = message(call.method, message_id, params)
         headers = headers_of(call.method, params, version)
-        return Request("POST", self._mcp.path, headers, json=msgspec.Raw(body))
+        return Request("POST", self._mcp.path_of(call.server), headers, json=msgspec.Raw(body))
 
 
 def _params(call: McpCall) -> bytes:

@@ -102,6 +102,7 @@ def mcp_message(span: OtlpSpan) -> FoundMessage | None:
     if "arguments" in params:
         named = tool_message(params["name"])  # as an agent names it, where only that tells
         call.tool = without_secrets(params["name"]) if named is None else named[0].tool
+        call.server = None if named is None else named[0].server
         call.arguments = params["arguments"]
     elif method == "prompts/get":
         call.name = without_secrets(params["name"])
@@ -110,6 +111,8 @@ def mcp_message(span: OtlpSpan) -> FoundMessage | None:
     elif params:
         call.params = _json(redacted_value(params, without_secrets))
     target = None if not span.text(names.HOST) else _target(span)
+    if target is not None and target[1] != "/":
+        call.server = _REDACTOR.of_request(()).path(target[1].partition("?")[0])
     if mcp_problem(call) is not None:
         return None
     return FoundMessage(call, "" if target is None else target[0], is_left_out)

@@ -12,6 +12,8 @@ from replay.trace.types import McpCall
 LONGEST_TARGET = 4_096  # characters of a tool, a prompt's name or an address: servers take heads of 8 KiB
 
 _METHOD = re.compile(r"[A-Za-z0-9_$.\-]{1,100}(?:/[A-Za-z0-9_$.\-]{1,100}){0,7}").fullmatch
+# A name is looked up and sent nowhere; a path goes into the head of a request.
+_SERVER = re.compile(r"/[\x21-\x7e]{0,999}|[^/\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,199}").fullmatch
 _VERSION = re.compile(r"[0-9A-Za-z.\-]{1,40}").fullmatch
 # What names the thing that a method is about.
 _NAMED: Mapping[str, str] = {"tools/call": "tool", "prompts/get": "name", "resources/read": "uri"}
@@ -37,6 +39,9 @@ def mcp_problem(call: McpCall) -> tuple[str, str] | None:
         return "mcp.arguments", f"has mcp.arguments, which {call.method} does not take; it takes mcp.params"
     if call.version is not None and not _VERSION(call.version):
         return "mcp.version", f"has mcp.version {shown(call.version)}, which is not one such as 2025-11-25"
+    if call.server is not None and not _SERVER(call.server):
+        text = f"has mcp.server {shown(call.server)}, which is neither a name nor a path such as /search/mcp"
+        return "mcp.server", text
     return None
 
 

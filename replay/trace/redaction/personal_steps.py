@@ -78,7 +78,7 @@ def _clean_request(request: Request, personal: PersonalData) -> None:
 
 
 def _clean_call(call: McpCall, personal: PersonalData) -> None:
-    for name in ("tool", "name"):
+    for name in ("tool", "name", "server"):
         if (text := getattr(call, name)) is not None:
             setattr(call, name, personal.without(text))
     if call.uri is not None:

@@ -205,6 +205,9 @@ class _Work:
             call.name = self._pseudonym(call.name)
         if call.uri is not None:
             call.uri = "anonymised:" + self._pseudonym(call.uri)
+        if call.server is not None:
+            path = call.server.startswith("/")
+            call.server = self._path(call.server.partition("?")[0]) if path else self._pseudonym(call.server)
         for field in ("arguments", "params"):
             if getattr(call, field):
                 self._tally["arguments of MCP calls dropped"] += 1

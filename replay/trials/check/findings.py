@@ -310,8 +310,8 @@ def _about_failures(seen: Seen, error: str, failed: Sequence[StepRecord]) -> str
         statuses = {record.status for record in seen.handshakes}
         if error in ("protocol", "redirect") or statuses & set(_NO_SUCH_PLACE):
             return (
-                f"Check the path: {seen.target.mcp.path} below the target's url was asked for an MCP server. path "
-                "under [mcp] in the target file names another."
+                f"Check the path: {' and '.join(_mcp_paths(seen.target, steps))} below the target's url was asked for "
+                "an MCP server. path under [mcp] in the target file names another, and servers one for each of several."
             )
         if error == "rpc_error":
             return "Check what is asked of the MCP server: version under [mcp], its tools and their arguments."
@@ -329,6 +329,12 @@ def _about_failures(seen: Seen, error: str, failed: Sequence[StepRecord]) -> str
             "answers where a model or an MCP server should."
         )
     return f"Look at the steps that failed with {error}, and at what the target logs of them."
+
+
+def _mcp_paths(target: Target, steps: Sequence[Step]) -> list[str]:
+    """Where MCP servers were looked for, each path once."""
+    paths = (target.mcp.path_of(step.mcp.server) for step in steps if step.mcp is not None)
+    return list(dict.fromkeys(shortened(path) for path in paths))[:_MOST_SHOWN]
 
 
 def _streams(seen: Seen) -> Iterator[Finding]:

@@ -56,7 +56,7 @@ def test_a_target_may_say_where_the_server_is_and_which_version_it_speaks(asked,
     ("url", "path"), [("http://h", "/mcp"), ("https://h:8443/", "/mcp"), ("http://h/a/b", "/a/b")]
 )
 def test_the_path_of_the_url_is_the_servers(url, path):
-    assert mcp_server(url).mcp.path == path
+    assert mcp_server(url).mcp.path_of(None) == path
 
 
 @pytest.mark.parametrize("url", ["h", "ftp://h/mcp", "http://h/a b", ""])

@@ -336,3 +336,78 @@ def test_handshakes_that_failed_are_said(world, tmp_path):
         "1 of 1 request to open or close sessions with MCP servers failed; a step whose session could not be opened "
         "has failed with the same class"
     ]
+
+
+SEVERAL = Mcp("2025-11-25", servers={"github": "/github/mcp", "jira": "/jira"})
+
+
+class Several(McpTarget):
+    """Several servers at one host, each of which knows only the sessions that it gave. went: path and session."""
+
+    def __init__(self, world, mcp):
+        super().__init__(world)
+        self.mcp = mcp
+        target = Target(url="http://t", mcp=mcp, traceparent=False)
+        self.renderers = [Renderer(target, target.url, Credentials(Auth()), "run")]
+        self.went: list[tuple[str, str, str | None]] = []
+
+    def send(self, attempt):
+        super().send(attempt)
+        path = attempt.head.split(b" ")[1].decode()
+        self._session_id = path.encode()
+        self.went.append((path, *self.said[-1]))
+
+
+def server_call(step_id, server, *after):
+    edges = tuple(Edge(one) for one in after)
+    return Step(step_id, "mcp", step_id, edges, mcp=McpCall("x/y", server=server))
+
+
+def test_each_of_several_servers_at_one_host_has_a_session_of_its_own(world, tmp_path):
+    target = Several(world, SEVERAL)
+    steps = [server_call("a", "github"), server_call("b", "jira", "a"), server_call("c", "github", "b")]
+    records = VirtualRun(world, target, tmp_path, [(0.0, steps)]).run()
+
+    assert [(path, session) for path, method, session in target.went if method == "x/y"] == [
+        ("/github/mcp", "/github/mcp"),
+        ("/jira", "/jira"),
+        ("/github/mcp", "/github/mcp"),
+    ]
+    assert [path for path, method, _ in target.went if method == "initialize"] == ["/github/mcp", "/jira"]
+    assert [path for path, method, _ in target.went if method == "notifications/initialized"] == [
+        "/github/mcp",
+        "/jira",
+    ]
+    assert sorted((path, session) for path, method, session in target.went if method == "DELETE") == [
+        ("/github/mcp", "/github/mcp"),
+        ("/jira", "/jira"),
+    ]
+    assert {one.outcome for one in records} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("mcp", "server", "path"),
+    [
+        (Mcp(), None, "/mcp"),
+        (Mcp(), "github", "/mcp"),
+        (Mcp(), "/tools/mcp", "/tools/mcp"),
+        (Mcp(path="/one"), "/tools/mcp", "/one"),
+        (Mcp(path="/one"), "github", "/one"),
+        (Mcp(path="/one", servers={"github": "/two"}), "github", "/two"),
+        (Mcp(servers={"/tools/mcp": "/v2/mcp"}), "/tools/mcp", "/v2/mcp"),
+    ],
+)
+def test_where_a_server_is_says_the_target_file_before_the_trace(world, tmp_path, mcp, server, path):
+    target = Several(world, msgspec.structs.replace(mcp, version="2025-11-25"))
+    VirtualRun(world, target, tmp_path, [(0.0, [server_call("a", server)])]).run()
+
+    assert {went for went, _, _ in target.went} == {path}
+
+
+def test_names_that_lead_to_one_server_share_its_session(world, tmp_path):
+    target = Several(world, Mcp("2025-11-25"))
+    VirtualRun(
+        world, target, tmp_path, [(0.0, [server_call("a", "github"), server_call("b", None, "a")])]
+    ).run()
+
+    assert [method for _, method, _ in target.went].count("initialize") == 1

@@ -315,7 +315,7 @@ def test_a_tool_that_its_agent_names_with_its_server_is_called_by_its_own_name(p
         tool("mcp__crm__find", 0, 60),
         span("call", 10, 50, "mcp__crm__find", {"mcp.method.name": "tools/call"}, CLIENT),
     )
-    assert (step.name, step.mcp.tool) == ("mcp__crm__find", "find")
+    assert (step.name, step.mcp.server, step.mcp.tool) == ("mcp__crm__find", "crm", "find")
 
 
 def test_an_http_request_of_an_mcp_session_is_of_kind_mcp(path):
@@ -332,6 +332,8 @@ def test_an_http_request_of_an_mcp_session_is_of_kind_mcp(path):
         ({"mcp.method.name": "notifications/cancelled"}, McpCall("notifications/cancelled")),
         ({"mcp.method.name": "ping", "mcp.protocol.version": "2025-06-18"}, McpCall("ping", version="2025-06-18")),
         ({"mcp.method.name": "tools/call", "gen_ai.tool.name": "a"}, McpCall("tools/call", tool="a", arguments=msgspec.Raw(b"{}"))),
+        ({"mcp.method.name": "ping", "url.path": "/crm/mcp"}, McpCall("ping", server="/crm/mcp")),
+        ({"mcp.method.name": "ping", "url.full": "http://crm.test:8080/crm/mcp?token=s3cr3t"}, McpCall("ping", server="/crm/mcp")),
     ],
 )  # fmt: skip
 def test_mcp_calls_that_nothing_carried_are_messages_of_what_their_spans_tell(path, attributes, message):

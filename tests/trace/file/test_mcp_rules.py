@@ -50,6 +50,8 @@ def test_these_can_be_sent(call):
         (McpCall("tools/call", tool="x", arguments=raw([1])), "mcp.arguments", "has mcp.arguments that are no JSON object"),
         (McpCall("tools/list", params=raw(None)), "mcp.params", "has mcp.params that are no JSON object"),
         (McpCall("tools/call", tool="x", params=NO), "mcp.params", "has mcp.params beside the fields that make them; give one or the other"),
+        (McpCall("tools/list", server="/a b"), "mcp.server", 'has mcp.server "/a b", which is neither a name nor a path such as /search/mcp'),
+        (McpCall("tools/list", server=""), "mcp.server", 'has mcp.server "", which is neither a name nor a path such as /search/mcp'),
         (McpCall("tools/list", version="a b"), "mcp.version", 'has mcp.version "a b", which is not one such as 2025-11-25'),
     ],
 )  # fmt: skip
