@@ -9,6 +9,12 @@ from tests.choice.cases import case
 DEAR, MACHINE = {"cost_month": 119.0}, {"cost_month": 30.0}
 
 
+def favoured(found):
+    """Whom the rule of staff time is for."""
+    (rule,) = [rule for rule in found.rules if rule.name == "staff time"]
+    return rule.favours
+
+
 def test_a_few_hours_that_would_flip_the_answer_are_a_doubt_with_their_figure():
     found = decide(case(DEAR, MACHINE))
 
@@ -22,6 +28,7 @@ def test_a_few_hours_that_would_flip_the_answer_are_a_doubt_with_their_figure():
         "hour of staff a month more on v than on s, at 90.00 USD an hour (assumed, since no staff_rate is stated); state "
         "staff_hours and staff_rate to have it decided"
     )
+    assert favoured(found) == "neither"
 
 
 def test_staff_that_was_stated_and_outweighs_the_bills_decides_and_says_so():
@@ -30,6 +37,7 @@ def test_staff_that_was_stated_and_outweighs_the_bills_decides_and_says_so():
     found = decide(case(DEAR, stated))
 
     assert found.choice == "serverless"
+    assert favoured(found) == "serverless"
     assert [rule.name for rule in found.rules if rule.decides] == ["staff time"]
     assert found.answer.startswith(
         "Run it serverless, on s: with staff time (360.00 on v) s is cheaper, 119.00 against 390.00 USD a month; without "
@@ -46,6 +54,7 @@ def test_staff_that_was_stated_and_brings_the_months_together_leaves_it_open():
     found = decide(case(DEAR, stated))
 
     assert found.choice == "inconclusive"
+    assert favoured(found) == "neither"
     assert (
         "with staff time (85.00 on v) v and s are too close to call, 115.00 and 119.00 USD a month"
         in found.answer
