@@ -11,7 +11,7 @@ from replay.choice.case import Case
 from replay.choice.decision import decide
 from replay.choice.dimensions import dimensions
 from replay.choice.questionnaire import Answers
-from replay.choice.types import PlannedRoute, Recovered
+from replay.choice.types import Hybrid, PlannedRoute, Recovered, TriedSplit
 from replay.choice.words import effort_words
 from replay.money.types import BreakEvenFound
 from tests.choice.cases import case, plane, step, workload
@@ -552,3 +552,36 @@ def test_a_recovery_says_of_how_many_machines_it_is(there, priced, says):
     recovery = Recovered(target="v", what="a machine was killed", recovered_s=3.0, failed=2, machines=there)
 
     assert effort_words([plane("v", "vm", machines=priced, recovery=recovery)])[0].endswith(says)
+
+
+@pytest.mark.parametrize(
+    ("serverless", "machines", "split", "favours"),
+    [
+        ({"cost_month": 400.0}, {"cost_month": 120.0}, {"cost_month": 61.0}, "hybrid"),
+        ({"cost_month": 400.0}, {"cost_month": 60.22}, {"cost_month": 63.0}, "neither"),
+        ({"cost_month": 400.0}, {"cost_month": 120.0}, {"cost_month": 61.0, "budget": "fail", "broken": ["p99 < 1s"]}, "neither"),
+        # Neither alone keeps the budget: nothing is left to be cheaper than.
+        ({"cost_month": 3.0, "budget": "fail"}, {"cost_month": 9.0, "budget": "fail"}, {"cost_month": 33.0}, "hybrid"),
+    ],
+)  # fmt: skip
+def test_a_split_that_was_tried_is_spoken_for_where_it_is_the_cheaper_or_alone(
+    serverless, machines, split, favours
+):
+    tried = TriedSplit(steps=["tool:build"], machines=1, estimated_month=60.0)
+    hybrid = Hybrid(serverless="s", vm="v", text="a split was tried", tried=[tried], target="split")
+    load = workload(series=[step("http", "edge", 80.0, 0.05), step("tool", "build", 45_000.0, 0.95)])
+    budget = {"budget": "pass"}
+
+    found = decide(
+        case(
+            budget | serverless,
+            budget | machines,
+            load=load,
+            hybrid=hybrid,
+            split=plane("split", "hybrid", **(budget | split)),
+            slos=["p99 < 1s"],
+        )
+    )
+
+    (mixed,) = [rule for rule in found.rules if rule.name == "mixed steps"]
+    assert mixed.favours == favours
