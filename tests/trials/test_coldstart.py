@@ -107,8 +107,23 @@ def test_probes_that_went_out_late_are_told_of():
     verdict = asked_in_virtual_time(SAYS, ProbePlan(), late_s=20.0)
 
     assert verdict.notes[-1] == (
-        "an idle time was 20 s longer than is said here: the probe after it was not ready sooner"
+        "an idle time was 20 s longer than was asked for, since the probe after it was not ready sooner: it is told as "
+        "long as it was"
     )
+
+
+@pytest.mark.parametrize("target", [SAYS, SILENT])
+@pytest.mark.parametrize("late_s", [0.05, 0.5, 3.0, 20.0, 90.0])
+@pytest.mark.parametrize("keep_alive_s", [9.0, 60.0, 300.0])
+def test_a_probe_that_goes_out_late_tells_of_the_idle_time_that_it_ended(target, late_s, keep_alive_s):
+    """By the asked idle times a target that stays warm for 60 s had gone cold between 37 and 40."""
+    verdict = asked_in_virtual_time(target, ProbePlan(), late_s=late_s, keep_alive_s=keep_alive_s)
+
+    low, high = verdict.keep_alive_s
+    # An excess that is less than the precision is left out.
+    assert low <= keep_alive_s <= 1.1 * high
+    assert not any("no sharp limit" in note for note in verdict.notes)
+    assert all(bucket.share in (0, 1) for bucket in verdict.idle_curve)
 
 
 def test_probes_are_recorded_as_steps_of_a_run_are(cold_target, tmp_path):

@@ -102,6 +102,7 @@ class Experiment:
         self._probes: list[_Probe] = []
         self._bursts: list[Burst] = []
         self._ended_ns = 0
+        self._was_idle_s: float | None = None
         self._most_excess_s = 0.0
         self.sent = 0
 
@@ -116,8 +117,9 @@ class Experiment:
         while (idle_s := self._search.next_s()) is not None:
             (answer,) = yield from self._asked(Ask(1, idle_s=idle_s, why=f"idle for {seconds(idle_s)}"))
             is_cold = self._is_cold(answer)
-            self._probes.append(_Probe(idle_s, is_cold, answer.service_ns / 1e6))
-            self._search.tell("cold" if is_cold else "warm")
+            was_s = idle_s if self._was_idle_s is None else self._was_idle_s
+            self._probes.append(_Probe(was_s, is_cold, answer.service_ns / 1e6))
+            self._search.tell("cold" if is_cold else "warm", was_s)
         if self._search.cold_s is not None:
             for size in self._plan.bursts:
                 idle_s = 1.2 * self._search.cold_s
@@ -131,11 +133,13 @@ class Experiment:
         for answer in answers:
             if (why := answer.why_useless) is not None:
                 raise ProbeFailed(why)
+        self._was_idle_s = None
         if ask.idle_s:
             idle_s = (min(answer.sent_ns for answer in answers) - self._ended_ns) / 1e9
             excess_s = idle_s - ask.idle_s
             # What is less than the answer is to be precise changes nothing.
             if excess_s > self._plan.precision * ask.idle_s:
+                self._was_idle_s = round(idle_s, 3)
                 self._most_excess_s = max(self._most_excess_s, excess_s)
         self._ended_ns = max(answer.end_ns for answer in answers)
         return answers
@@ -205,7 +209,8 @@ class Experiment:
         if self._most_excess_s:
             excess = milliseconds(self._most_excess_s * 1000)
             notes.append(
-                f"an idle time was {excess} longer than is said here: the probe after it was not ready sooner"
+                f"an idle time was {excess} longer than was asked for, since the probe after it was not ready sooner: "
+                "it is told as long as it was"
             )
         return notes
 

@@ -28,6 +28,20 @@ def test_it_never_waits_longer_than_it_said(keep_alive_s):
     assert sum(idle_s for idle_s, _ in searched(keep_alive_s).answers) <= said_s
 
 
+@given(st.floats(0.3, 3000), st.lists(st.floats(0, 500), min_size=1, max_size=20))
+def test_waits_that_were_longer_than_asked_for_bracket_the_time_all_the_same(keep_alive_s, late_s):
+    search, n = IdleSearch(1.0, 3600.0), 0
+    while (idle_s := search.next_s()) is not None:
+        was_s = idle_s + late_s[n % len(late_s)]
+        search.tell("cold" if was_s > keep_alive_s else "warm", was_s)
+        n += 1
+
+    assert n <= 60
+    assert search.is_sharp
+    assert search.warm_s <= keep_alive_s
+    assert search.cold_s is None or search.cold_s > keep_alive_s
+
+
 def test_it_takes_few_waits():
     assert len(searched(240.0).answers) <= 15
 
