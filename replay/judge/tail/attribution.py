@@ -19,9 +19,10 @@ from replay.judge.statistics.distributions import at_least
 from replay.judge.statistics.quantile import quantile as value_at
 from replay.judge.statistics.sample import Floats
 from replay.judge.tail.causes import CHARGED, Charges, charge
+from replay.judge.tail.together import part_of_most
 from replay.results.columns import Codes, Columns, Flags
 from replay.results.evidence import Evidence
-from replay.words.numbers import exact
+from replay.words.numbers import exact, percent, seconds
 from replay.words.phrases import counted
 
 Rows = npt.NDArray[np.intp]
@@ -112,7 +113,8 @@ def attribute(evidence: Evidence, quantile: float = 0.99, connection_limit: int 
     in_tail = charges.counted & (charges.response_ms >= edge_ms)
     tail = np.flatnonzero(in_tail)
     ms = _shared_out(columns, charges, in_tail)
-    causes = _causes(columns, charges, tail, ms)
+    main = _main_causes(ms)
+    causes = _causes(columns, charges, tail, ms, main)
     return Attribution(
         quantile=quantile,
         edge_ms=round(edge_ms, 3),
@@ -121,7 +123,11 @@ def attribute(evidence: Evidence, quantile: float = 0.99, connection_limit: int 
         normal_ms=round(value_at(np.sort(charges.response_ms[charges.counted]), 0.5), 3),
         causes=causes,
         windows=_windows(columns, charges, tail),
-        notes=_notes(columns, tail),
+        notes=[
+            *_notes(columns, tail),
+            *_of_unexplained(columns, charges, tail, main),
+            *_of_normal(charges, main),
+        ],
     )
 
 
@@ -175,10 +181,15 @@ def _more_than_chance(hits: Rows, chance: Floats) -> Rows:
     return found
 
 
-def _causes(columns: Columns, charges: Charges, tail: Rows, ms: Floats) -> list[Cause]:
-    main = ms.argmax(axis=0)
+def _main_causes(ms: Floats) -> Rows:
+    """Of each step of the tail the cause that cost it most, by its place among all."""
+    main: Rows = ms.argmax(axis=0)
     # A step that took no longer than is normal for it is in the tail by what it is, not by any cause.
     main[ms.max(axis=0) <= 0] = CAUSES.index("unexplained")
+    return main
+
+
+def _causes(columns: Columns, charges: Charges, tail: Rows, ms: Floats, main: Rows) -> list[Cause]:
     whole = float(ms.sum())
     found = []
     for at, cause in enumerate(CAUSES):
@@ -235,6 +246,31 @@ def _windows(columns: Columns, charges: Charges, tail: Rows) -> list[StallWindow
             is_ours=stall.is_ours,
         )
         for stall in charges.stalls
+    ]
+
+
+def _of_unexplained(columns: Columns, charges: Charges, tail: Rows, main: Rows) -> list[str]:
+    """When they came, where that says more than chance does: at the start, at the end, or in a bad hour."""
+    rows = tail[main == CAUSES.index("unexplained")]
+    part = part_of_most(columns, rows, charges.counted)
+    if part is None:
+        return []
+    return [
+        f"of the {counted(len(rows), 'step')} that are unexplained {part.steps:,} were due between "
+        f"{seconds(part.from_s)} and {seconds(part.to_s)} of the run, when {percent(part.share)} of all steps were: it "
+        "was slow for that while, as a target that warms up, or wears out, is"
+    ]
+
+
+def _of_normal(charges: Charges, main: Rows) -> list[str]:
+    """Where no step of a kind and name was warm, a boot is in what is normal for it."""
+    if not charges.never_warm or not (main == CAUSES.index("cold_start")).any():
+        return []
+    shown = ", ".join(charges.never_warm[:_MOST_NAMES])
+    more = ", ..." if len(charges.never_warm) > _MOST_NAMES else ""
+    return [
+        f"no step of {shown}{more} was warm, so its normal is of cold ones, and a cold start cost it more than is said "
+        "here"
     ]
 
 

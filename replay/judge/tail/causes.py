@@ -12,7 +12,10 @@ service time, and causes take from what is left of it in this order:
 - An instance whose service times rank above those of all others (Wilcoxon 1945, Bonferroni over the instances) and
   are more than half as long again in the median: the part by which it is slower.
 - Queueing: service time rises with the requests in flight at sending (Spearman's rank test, p < 0.01, per kind and
-  name); charged is the median service time at that many in flight over that at usual ones.
+  name); charged is the median service time at that many in flight over that at usual ones. Whatever makes a target slow
+  for a while, such as a warm-up or a leak, also has more in flight meanwhile, so the two must go together among
+  neighbours as well: the same test within blocks of steps one after the other (Taylor 1987, "Kendall's and Spearman's
+  correlation coefficients in the presence of a blocking variable", Biometrics 43).
 - After the first byte: more tokens or bytes than usual (a long answer), and slower for their number than usual (a slow
   stream where there are tokens, else a slow transfer).
 """
@@ -47,13 +50,15 @@ CHARGED = (
 
 _TEST = 0.01
 _FAR_ABOVE = 1.5
+_BLOCK = 20
 _LEAST_STEPS = 20
 _LEAST_INSTANCE_STEPS = 5
 
 
 class Charges(NamedTuple):
     """ms: of each cause, over each step's normal. normal_ms: each step's median response. response_ms, counted:
-    as in summary.json. slow_instances: codes of instances that are far slower than the others.
+    as in summary.json. slow_instances: codes of instances that are far slower than the others. never_warm: kinds and
+    names of which every step was cold, so that their normal has a boot in it.
     """
 
     ms: dict[str, Floats]
@@ -62,6 +67,7 @@ class Charges(NamedTuple):
     counted: Flags
     stalls: list[Stall]
     slow_instances: list[int]
+    never_warm: list[str]
 
 
 def charge(columns: Columns, connection_limit: int | None = None) -> Charges:
@@ -106,6 +112,7 @@ def charge(columns: Columns, connection_limit: int | None = None) -> Charges:
         counted,
         stalls,
         slow_instances,
+        _never_warm(columns, counted, is_cold),
     )
 
 
@@ -122,6 +129,12 @@ def _medians_of_warm(values: Floats, columns: Columns, rows: Flags, is_cold: Fla
     warm = rows & ~is_cold
     has_warm = np.bincount(columns.series[warm], minlength=max(1, len(columns.series_names))) > 0
     return medians_of(values, columns, warm | (rows & ~has_warm[columns.series]))
+
+
+def _never_warm(columns: Columns, counted: Flags, is_cold: Flags) -> list[str]:
+    sizes = max(1, len(columns.series_names))
+    cold, warm = (np.bincount(columns.series[counted & rows], minlength=sizes) for rows in (is_cold, ~is_cold))
+    return [":".join(columns.series_names[code]) for code in np.flatnonzero((cold > 0) & (warm == 0)).tolist()]
 
 
 def by_code(values: Floats, codes: Codes, rows: Flags) -> Iterator[tuple[int, Floats]]:
@@ -207,11 +220,30 @@ def _queueing(columns: Columns, sent: Flags, steady: Flags, service_ms: Floats, 
         relation = spearmanr(loads, values)
         if relation.statistic <= 0 or relation.pvalue >= _TEST:
             continue
+        in_turn = np.argsort(columns.sent_ns[known], kind="stable")
+        if not _go_together_nearby(loads[in_turn], values[in_turn]):
+            continue
         at, typical = _medians_by_load(loads, values)
         rows = sent & own
         expected = np.interp(in_flight[rows], at, typical) - np.median(values)
         found[rows] = np.maximum(0.0, expected)
     return found
+
+
+def _go_together_nearby(loads: Int64s, values: Floats) -> bool:
+    """Whether values rise with loads among neighbours: the sum over blocks of the covariance of ranks, by its normal
+    approximation under permutation within them.
+    """
+    blocks = len(values) // _BLOCK
+    if not blocks:
+        return True
+    ranked = [
+        rankdata(one[: blocks * _BLOCK].reshape(blocks, _BLOCK), axis=1) - (_BLOCK + 1) / 2
+        for one in (loads, values)
+    ]
+    together = float((ranked[0] * ranked[1]).sum())
+    variance = float(((ranked[0] ** 2).sum(axis=1) * (ranked[1] ** 2).sum(axis=1)).sum()) / (_BLOCK - 1)
+    return variance > 0 and normal_above(together / variance**0.5) < _TEST
 
 
 def _medians_by_load(loads: Int64s, values: Floats) -> tuple[Floats, Floats]:

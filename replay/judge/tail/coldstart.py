@@ -11,6 +11,11 @@ instance that was not seen before, if it took longer than warm steps do). Where 
 - A slow mode is cold starts only if it comes after idle times of the *target*: steps that found it idle, and those
   that came before it gave its first byte again (a wave), must be in the mode far more often after long idle times
   than after short ones (rank test, p < 0.01). Queueing, pauses and large answers are not.
+- That alone is little. Whatever happens to a target while nobody looks, such as a pause now and then, falls into long
+  idle times more often than into short ones (the inspection paradox): of the waves after as long idle times, at least a
+  tenth must be slow. And the first step of a session comes after an idle time by nature, and may have more to do than
+  those that follow, such as a prompt that no cache holds yet: where the slow steps are first ones, they are held to
+  other first steps; if those are all slow, it is not known which of the two made them so.
 - Steps that come while the target boots wait for the rest of the boot, so that many of them fill the gap between the
   modes. Where no mode of all steps stands, it is looked for among the steps alone that begin a wave: those are warm, or
   have waited for a whole boot. Where there are no two modes of those either, since a target's own times vary as much as
@@ -35,6 +40,8 @@ from replay.judge.types import VERDICT_SCHEMA
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
 from replay.results.types import Quantiles
+from replay.words.numbers import percent
+from replay.words.phrases import were
 
 _NS = 1_000_000_000
 _LEAST_ADDED_NS = 10_000_000
@@ -44,6 +51,10 @@ _RANK_TEST = 0.01
 # Where every possible limit is looked at; and so many waves are wanted on each side of it.
 _LIMIT_TEST = 0.001
 _LEAST_OF_A_LIMIT = 5
+_LEAST_AFTER_LONG = 0.1
+_MOSTLY = 0.5
+_NEARLY_ALL = 0.9
+_LEAST_TO_TELL = 5
 _BUCKETS_A_DECADE = 5
 _SHORTEST_IDLE_S = 0.01
 
@@ -189,7 +200,27 @@ def judge_coldstart(run: Evidence) -> ColdVerdict:
         keep_alive_s=keep_alive(waves, is_cold) if method != "none" else None,
         target=run.summary.target.name,
         run=run.name,
+        notes=_failed_behind_boots(columns, sent),
     )
+
+
+def _failed_behind_boots(columns: Columns, answered: Flags) -> list[str]:
+    """What failed has no time to tell a boot by, and yet may be what a boot does to whoever wakes the target."""
+    tried = columns.sent_ns != ABSENT_NS
+    failed = tried & ~answered
+    if not failed.any():
+        return []
+    notes = [f"{were(int(np.count_nonzero(failed)), 'step')} left out, since they failed"]
+    said = int(np.count_nonzero(failed & (columns.cold == 1)))
+    if said:
+        notes[0] += f"; of {said:,} the target says that they were cold"
+    waves = find_waves(columns, tried)
+    idle = np.log(np.maximum(waves.idle_ns, 1_000))
+    if _come_later(idle[waves.is_first & failed], idle[waves.is_first & answered]):
+        notes[0] += (
+            "; they came after longer idle times than others did, as where a target fails while it boots"
+        )
+    return notes
 
 
 def find_waves(columns: Columns, sent: Flags) -> Waves:
@@ -267,17 +298,65 @@ def _after_idle_times(
 
         p_value = float(mannwhitneyu(cold, warm, alternative="greater").pvalue)
         if p_value >= _RANK_TEST:
-            why = "slow steps came after short idle times as well as long ones, so they are something else"
+            why = (
+                "slow steps came after short idle times of the target as well as long ones, so they are something "
+                "else, unless what they ask for has instances of its own"
+            )
             return none, "inferred", "none", why
         certainty: Confidence = "high" if split > 1.0 and len(cold) >= 5 else "low"
     else:
         certainty = "low"
-    return (
-        in_wave & slow,
-        "inferred",
-        certainty,
-        "steps of a slow mode that came after idle times of the target",
-    )
+    share = _slow_after_as_long(waves, in_wave, slow)
+    if share < _LEAST_AFTER_LONG:
+        why = (
+            f"of the waves after as long idle times only {percent(share)} were slow, so they are something else"
+        )
+        return none, "inferred", "none", why
+    why = "steps of a slow mode that came after idle times of the target"
+    if share < _MOSTLY:
+        certainty, why = "low", f"{why}, though of the waves after as long ones only {percent(share)} were slow"
+    is_first = _first_of_sessions(columns, sent)
+    if np.count_nonzero(in_wave & slow & is_first) >= _NEARLY_ALL * len(cold) and (in_wave & ~is_first).any():
+        firsts = (after_idle[in_wave & is_first & rows] for rows in (slow, ~slow))
+        is_told = _come_later(*firsts)
+        if is_told is False:
+            why = "the first steps of sessions are slow after short idle times, too, so they are something else"
+            return none, "inferred", "none", why
+        if is_told is None:
+            certainty = "low"
+            why = (
+                f"{why}; they begin their sessions, and hardly a step that does so was quick, so that what is "
+                "particular to first steps would look the same"
+            )
+    return in_wave & slow, "inferred", certainty, why
+
+
+def _come_later(cold: Floats, warm: Floats) -> bool | None:
+    """Whether the ones come after longer idle times than the others; None where there are too few to tell."""
+    if min(len(cold), len(warm)) < _LEAST_TO_TELL:
+        return None
+    # Imported here because it takes longer than a short run's whole verdict.
+    from scipy.stats import mannwhitneyu
+
+    return bool(mannwhitneyu(cold, warm, alternative="greater").pvalue < _RANK_TEST)
+
+
+def _slow_after_as_long(waves: Waves, in_wave: Flags, slow: Flags) -> float:
+    """Of the waves after idle times as long as the longer half of those before slow ones: the share that is slow."""
+    begins = in_wave & waves.is_first
+    if not (begins & slow).any():
+        return 1.0
+    long = begins & (waves.idle_ns >= np.median(waves.idle_ns[begins & slow]))
+    return float(np.count_nonzero(long & slow) / np.count_nonzero(long))
+
+
+def _first_of_sessions(columns: Columns, sent: Flags) -> Flags:
+    """The steps that their session sent first."""
+    rows = np.flatnonzero(sent)
+    rows = rows[np.argsort(columns.sent_ns[rows], kind="stable")]
+    found = np.zeros(columns.n, np.bool_)
+    found[rows[np.unique(columns.session[rows], return_index=True)[1]]] = True
+    return found
 
 
 def _log_excess(columns: Columns, sent: Flags, usual: Flags) -> Floats:

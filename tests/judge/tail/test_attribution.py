@@ -1,5 +1,7 @@
 """Runs with one planted cause each: it is named, and in the right share."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -219,6 +221,64 @@ def test_steps_slow_in_one_session_name_that_session(rng):
 
     assert share(found, "one_session") == pytest.approx(1.0, abs=0.1)
     assert found.causes[0].names == ["s-3"]
+
+
+def slow_for_a_while(rng, factor):
+    """4,000 steps one after the other, each so many times as slow as by the share of the run at which it comes."""
+    records = steady(rng)
+    for n, record in enumerate(records):
+        took_ms = (record.end_ns - record.intended_ns) / MS
+        later(record, took_ms * (factor(n / len(records)) - 1))
+    return attribute(planted(records))
+
+
+@pytest.mark.parametrize(
+    ("factor", "from_s", "to_s"),
+    [
+        (lambda at: 1 + 4 * np.exp(-at / 0.05), 0, 4),  # a warm-up
+        (lambda at: 4.0 if at > 0.95 else 1.0, 37, 40),  # a limit that is reached
+        (lambda at: 1 + 4 * max(0.0, at - 0.8), 32, 40),  # a leak
+        (lambda at: 3.0 if 0.5 < at < 0.55 else 1.0, 19, 23),  # a noisy neighbour
+    ],
+)
+def test_a_while_in_which_all_is_slow_is_no_queue_though_more_is_in_flight_then(rng, factor, from_s, to_s):
+    found = slow_for_a_while(rng, factor)
+
+    assert share(found, "queueing") == 0
+    assert share(found, "unexplained") > 0.6
+    (note,) = [note for note in found.notes if "unexplained" in note]
+    begins, ends = re.search(r"between (.+) and (.+) of the run", note).groups()
+    begins_s, ends_s = (
+        float(said.split()[0]) / (1000 if said.endswith("ms") else 1) for said in (begins, ends)
+    )
+    assert from_s <= begins_s < ends_s <= to_s
+    assert note.endswith("it was slow for that while, as a target that warms up, or wears out, is")
+
+
+def test_a_tail_that_comes_all_along_is_said_to_come_at_no_time_in_particular():
+    for seed in range(50):
+        found = attribute(planted(steady(np.random.default_rng(seed), n=2000)))
+
+        assert not any("unexplained" in note for note in found.notes)
+
+
+def test_where_no_step_of_a_kind_was_warm_its_normal_is_said_to_be_of_cold_ones(rng):
+    """A model call begins each session and wakes the target, and a tool call follows."""
+    records = []
+    for n in range(300):
+        records.append(
+            step(f"s-{n}", 1500 + rng.gamma(4, 40), 0, kind="llm", name="plan", at_ms=n * 60_000, cold=True)
+        )
+        records.append(step(f"s-{n}", 50 + rng.random(), 1, at_ms=n * 60_000 + 3_000, cold=False))
+
+    found = attribute(planted(records), 0.9)
+
+    assert share(found, "cold_start") > 0.9
+    assert (
+        "no step of llm:plan was warm, so its normal is of cold ones, and a cold start cost it more than is said here"
+        in found.notes
+    )
+    assert not any("was warm" in note for note in attribute(planted(steady(rng))).notes)
 
 
 def test_a_tail_of_one_step_name_names_it(rng):

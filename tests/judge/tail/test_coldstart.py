@@ -119,6 +119,104 @@ def test_a_step_name_that_is_slow_by_nature_is_not_cold(rng):
     assert verdict.cold.count == 0
 
 
+def with_pauses(rng, gap_ms, n=3000, every_ms=30_000, pause_ms=400):
+    """A target that never sleeps, and stands still now and then: whoever comes meanwhile waits for the rest."""
+    records, at_ms, from_ms = [], 0.0, rng.uniform(0, every_ms)
+    for place in range(n):
+        at_ms += rng.exponential(gap_ms)
+        waits_ms = max(0.0, pause_ms - (at_ms + from_ms) % every_ms)
+        records.append(step(f"s-{place}", 20 * np.exp(rng.normal(0, 0.2)) + waits_ms, 0, at_ms=at_ms))
+        records[-1].first_byte_ns = records[-1].end_ns
+    return Evidence(summary(), columns_of([records]), "run")
+
+
+@pytest.mark.parametrize("gap_ms", [100, 300, 1000])
+def test_pauses_that_fall_into_idle_times_are_no_cold_starts(gap_ms):
+    """A pause is longer ago for whoever comes after a long idle time: of these a few more meet one (inspection paradox)."""
+    for seed in range(10):
+        verdict = judge_coldstart(with_pauses(np.random.default_rng(seed), gap_ms))
+
+        assert verdict.cold.count == 0
+
+
+def in_sessions(rng, keep_alive_ms, first_ms, between_ms, sessions=80, steps=6):
+    """Sessions one after the other, between_ms apart in the median; their first step has more to do, and those after
+    idle times beyond keep_alive_ms wait for a boot of 900 ms. Returns how many did.
+    """
+    records, at_ms, idle_from_ms, booted = [], 0.0, -np.inf, 0
+    for session in range(sessions):
+        at_ms += between_ms * np.exp(rng.normal(0, 1.5))
+        for place in range(steps):
+            took_ms = (first_ms if place == 0 else 300) * np.exp(rng.normal(0, 0.1))
+            if session + place and at_ms - idle_from_ms > keep_alive_ms:
+                took_ms, booted = took_ms + 900, booted + 1
+            records.append(step(f"s-{session}", took_ms, place, kind="llm", name="plan", at_ms=at_ms))
+            records[-1].first_byte_ns = records[-1].end_ns
+            idle_from_ms = at_ms + took_ms
+            at_ms = idle_from_ms + 1000 * np.exp(rng.normal(0, 0.3))
+    return Evidence(summary(), columns_of([records]), "run"), booted
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_first_steps_that_have_more_to_do_are_not_surely_cold(seed):
+    """A long prompt that no cache holds yet: the target never sleeps, and each session begins after an idle time."""
+    run, _ = in_sessions(np.random.default_rng(seed), np.inf, 900, between_ms=60_000)
+
+    cold = judge_coldstart(run).cold
+
+    assert cold.confidence in ("low", "none")
+    if cold.count:
+        assert cold.why.endswith(
+            "they begin their sessions, and hardly a step that does so was quick, so that what is particular to first "
+            "steps would look the same"
+        )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_first_steps_of_which_some_came_soon_enough_are_told_apart(seed):
+    run, booted = in_sessions(np.random.default_rng(seed), 30_000, 300, between_ms=30_000)
+
+    cold = judge_coldstart(run).cold
+
+    assert (cold.count, cold.confidence) == (booted, "high")
+
+
+def test_what_fails_while_the_target_boots_is_told_though_it_has_no_time(rng):
+    run, expected = visited(
+        rng, "header", np.exp(rng.uniform(np.log(0.5), np.log(400), 200)).tolist(), per_wave=1
+    )
+    records = [
+        step(
+            f"s-{n}",
+            5.0,
+            n,
+            at_ms=float(run.columns.intended_ns[n]) / 1e6,
+            **({"outcome": "failed", "error": "status_5xx", "status": 503} if run.columns.cold[n] == 1 else {}),
+        )
+        for n in range(run.columns.n)
+    ]
+
+    verdict = judge_coldstart(Evidence(summary(), columns_of([records]), "run"))
+
+    assert verdict.cold.count == 0
+    assert verdict.notes == [
+        f"{expected + 1} steps were left out, since they failed; they came after longer idle times than others did, as "
+        "where a target fails while it boots"
+    ]
+
+
+def test_failures_whenever_they_come_are_left_out_and_no_more_is_said(rng):
+    at_ms = np.cumsum(np.exp(rng.uniform(np.log(500), np.log(400_000), 300)))
+    failed = {"outcome": "failed", "error": "status_5xx", "status": 503}
+    records = [
+        step(f"s-{n}", 5.0, n, at_ms=float(at), **(failed if n % 7 == 0 else {})) for n, at in enumerate(at_ms)
+    ]
+
+    verdict = judge_coldstart(Evidence(summary(), columns_of([records]), "run"))
+
+    assert verdict.notes == ["43 steps were left out, since they failed"]
+
+
 def test_our_own_new_connection_is_not_the_targets_cold_start(rng):
     """Time to connect comes before a request is sent, and so is no part of its service time."""
     records = []
