@@ -155,7 +155,11 @@ def in_month(shape: Shape, calendar: Calendar, requests_a_day: float | None = No
 
 
 def _weights_by_hour(shape: Shape) -> list[float]:
-    """The share of a month that each load level of the trace has, every hour of the day (or week) weighing the same."""
+    """The share of a month that each load level of the trace has, every hour of the day (or week) weighing the same.
+
+    The hour that the trace ends within is left out where its like was seen before, and else one in which nothing more
+    came, as in own_hours.
+    """
     workload = shape.workload
     at = np.arange(len(shape.levels)) * workload.window_s // _HOUR_S
     period = _period(workload)
@@ -163,8 +167,18 @@ def _weights_by_hour(shape: Shape) -> list[float]:
     if hours < _DAY_H:
         return [bucket.weight for bucket in workload.buckets]
     place = at % period
-    each = 1.0 / np.bincount(place, minlength=period)[place]
+    last = at == at[-1]
+    # The last window is as long as the trace goes on in it, as its rate is of that.
+    length = np.ones(len(at))
+    length[-1] = min(1.0, max(1e-9, workload.span_s / workload.window_s - (len(at) - 1)))
+    seen = min(1.0, float(length[last].sum()) * workload.window_s / _HOUR_S)
+    if hours > period and seen < 1:
+        each = np.where(last, 0.0, 1.0 / np.bincount(place[~last], minlength=period)[place])
+    else:
+        each = length / np.bincount(place, weights=length, minlength=period)[place]
+        each[last] *= seen
     weights = np.bincount(shape.levels, weights=each, minlength=len(NAMES))
+    weights[0] += period - weights.sum()
     return [float(weight) for weight in weights / weights.sum()]
 
 

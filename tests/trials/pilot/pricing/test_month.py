@@ -149,6 +149,19 @@ def test_half_a_day_more_does_not_make_the_month_one_of_more_nights(tmp_path):
     assert requests(month.shape) > 1.4 * requests(shape)
 
 
+@pytest.mark.parametrize("every_s", [600, 1800, 3600])
+@pytest.mark.parametrize("days_of_it", [1, 2])
+def test_a_trace_that_ends_with_a_burst_has_no_last_hour_of_bursts(tmp_path, every_s, days_of_it):
+    """A burst at the same minutes of each hour: the last comes within the last hour, of which no more was seen."""
+    bursts = [at for at in range(0, 24 * days_of_it * HOUR_S, every_s) if at // HOUR_S < 23 or days_of_it > 1]
+    bursts += [23 * HOUR_S] if days_of_it == 1 else []
+    shape = shape_of(written(tmp_path / "t.jsonl", [at + n * 0.05 for at in bursts for n in range(200)]))
+
+    month = month_of_trace(shape, None)
+
+    assert requests(month.shape) == pytest.approx(len(bursts) / days_of_it * 400 * 730 / 24, rel=0.02)
+
+
 def test_a_trace_of_a_week_has_weekdays(tmp_path):
     shape = shape_of(written(tmp_path / "t.jsonl", days(168, lambda h: h < 5 * 24 and 9 <= h % 24 < 17)))
 
