@@ -8,6 +8,7 @@ import numpy as np
 from replay.judge.measures.failures import by_class
 from replay.judge.measures.metrics import Measured, measured, rows_of, sample_of
 from replay.judge.measures.slo import Slo
+from replay.judge.statistics.heavy_tail import is_heavy_tailed
 from replay.judge.statistics.proportion import mean_interval, share_interval
 from replay.judge.statistics.quantile import least_n, quantile, quantile_interval
 from replay.judge.statistics.sample import LEAST_SESSIONS, LEAST_STRETCHES, Sample, Worth
@@ -220,7 +221,7 @@ def _mean_figure(found: Measured, confidence: float) -> Figure:
             value,
             n_needed=_needed(value, None),
             failed=found.failed,
-            why_unbounded=why_unseen(value, sample),
+            why_unbounded=why_unseen(value, sample) or _why_heavy(sample),
         )
     if is_open and not np.isinf(sample.values).any():
         own = mean_interval(sample, confidence)[0].low
@@ -244,6 +245,15 @@ def _mean_figure(found: Measured, confidence: float) -> Figure:
         failed=found.failed,
         why_unbounded=why,
         is_open=is_open,
+    )
+
+
+def _why_heavy(sample: Sample) -> str | None:
+    if not is_heavy_tailed(sample.ordered):
+        return None
+    return (
+        "a few steps took so much longer than all others that one more of them may change the mean by any amount; "
+        "bound a percentile instead"
     )
 
 

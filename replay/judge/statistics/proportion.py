@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from replay.judge.statistics.distributions import beta_quantile, student_quantile
+from replay.judge.statistics.heavy_tail import is_heavy_tailed
 from replay.judge.statistics.quantile import FAR
 from replay.judge.statistics.sample import Sample, Worth, has_few_sessions, in_time, worth
 from replay.judge.types import Interval
@@ -48,7 +49,7 @@ def share_bounds(share: float, found: Worth, confidence: float) -> Interval:
 class MeanKnown(NamedTuple):
     """A mean, its standard error over sessions and over stretches of the run, each with its degrees of freedom.
 
-    is_of_times: all values are positive. is_tied: they depend on those before them.
+    is_of_times: all values are positive. is_tied: they depend on those before them. is_heavy: a few make the mean.
     """
 
     mean: float
@@ -56,6 +57,7 @@ class MeanKnown(NamedTuple):
     over_stretches: tuple[float, float]
     is_of_times: bool
     is_tied: bool
+    is_heavy: bool
     worth: Worth
 
 
@@ -84,6 +86,7 @@ def mean_known(sample: Sample) -> MeanKnown:
         (float(sample.values.std()) * (tied.tau / n) ** 0.5, max(3.0, min(m - 1, n / tied.window))),
         bool(sample.values.min() > 0),
         tied.is_significant,
+        is_heavy_tailed(sample.ordered),
         Worth(n / tied.tau, tied.tau, by, stretches, has_few_sessions(sample)),
     )
 
@@ -91,8 +94,9 @@ def mean_known(sample: Sample) -> MeanKnown:
 def mean_bounds(known: MeanKnown, confidence: float) -> Interval:
     """Student's t over sessions or over stretches of the run, whichever is wider; of times, on the log scale.
 
-    Both sides are None for too few sessions. Where the run was too short to have shown the worst, the upper one is FAR
-    beyond what was seen, if those are times, else None. Skewed values need many sessions for the nominal coverage.
+    Both sides are None for too few sessions. Where the run was too short to have shown the worst, or a few values make
+    the mean, the upper one is FAR beyond what was seen, if those are times, else None. Skewed values need many sessions
+    for the nominal coverage.
     """
     sessions_error, sessions_df = known.over_sessions
     if known.worth.has_few_sessions or sessions_df < 1:
@@ -108,7 +112,7 @@ def mean_bounds(known: MeanKnown, confidence: float) -> Interval:
         error = min(half / mean, _MOST_ERROR)
         # In a queue the longer waits are, the more they vary and the longer they last: a lucky run knows least.
         low, high = mean * exp(-error), mean * exp(error * exp(error) if known.is_tied else error)
-    if known.worth.is_unseen:
+    if known.worth.is_unseen or known.is_heavy:
         return Interval(low, FAR * mean if known.is_of_times else None)
     return Interval(low, high)
 
