@@ -3,6 +3,8 @@
 from replay.importers.agents.claude_code import ClaudeCode
 from replay.importers.agents.claude_sessions import ClaudeSessions
 from replay.importers.agents.codex import Codex
+from replay.importers.agents.gemini_cli import GeminiCli
+from replay.importers.agents.opencode import OpenCode
 from replay.importers.agents.tracelab import TraceLab
 from replay.importers.captures.curl import CURL
 from replay.importers.captures.gor import Gor
@@ -34,6 +36,7 @@ from replay.importers.logs.w3c_log import W3cLog
 from replay.importers.tracing.langfuse import Langfuse
 from replay.importers.tracing.langsmith import LangSmith
 from replay.importers.tracing.litellm import LiteLlm
+from replay.importers.tracing.openai_agents import OpenAiAgents
 from replay.importers.tracing.otlp import CONSOLE, JAEGER, ZIPKIN, Otlp
 from replay.importers.types import Importer
 
@@ -53,10 +56,13 @@ IMPORTERS |= {
         TraceLab(),
         ClaudeCode(),
         Codex(),
+        GeminiCli(),
+        OpenCode(),
         Dynamo(),
         Langfuse(),
         LangSmith(),
         LiteLlm(),
+        OpenAiAgents(),
         AccessLog(),
         EnvoyLog(),
         LineLog(ELB_LOG),

@@ -25,7 +25,7 @@ _KINDS = tuple(
             rb"\s*(?:<\?xml[^>]{0,200}>\s*)?<(?i:!--|!doctype html|html|head|body)",
             ("a web page (HTML)", _LOGGED_OUT),
         ),
-        (rb"\s*<\?xml\b", ("XML",)),
+        (rb"\s*<\?xml\b(?![^>]{0,200}>\s*(?:<!--[^>]{0,500}>\s*)?<testResults\b)", ("XML",)),
         (rb"PK(?:\x03\x04|\x05\x06)", ("a ZIP archive", _UNPACK)),
         (rb"7z\xbc\xaf\x27\x1c", ("a 7z archive", _UNPACK)),
         (rb"\xfd7zXZ\0", ("compressed with xz", "Decompress it first.")),

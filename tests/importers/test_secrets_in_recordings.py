@@ -154,7 +154,32 @@ def with_more(name, **more):
 
 JSON_LOG = json.loads(FORMATS["json-log"].record(0, "x"))
 CLOUD_RUN = json.loads(FORMATS["cloud-run"].record(0, "x"))
+
+
+def openai_agents():
+    data = {"type": "function", "name": "run", "input": json.dumps(ARGUMENTS), "output": CANARY}
+    told = {"object": "trace.span", "id": "a", "trace_id": "t", "started_at": at(0), "ended_at": at(1)}
+    return line({**told, "span_data": data, "error": {"message": CANARY, "data": ARGUMENTS}})
+
+
+def gemini_cli():
+    call = {"id": "c", "name": "run", "args": ARGUMENTS, "result": [{"text": CANARY}], "timestamp": at(2)}
+    told = {"id": "g", "timestamp": at(1), "type": "gemini", "content": CANARY, "toolCalls": [call]}
+    return line({"sessionId": "s", "projectHash": "h", "directories": [CANARY]}) + line(told)
+
+
+def opencode():
+    times = {"start": START_MS + 1_000, "end": START_MS + 2_000}
+    state = {"status": "completed", "input": ARGUMENTS, "output": CANARY, "title": CANARY, "time": times}
+    info = {"id": "m", "sessionID": "s", "role": "assistant", "time": {"created": START_MS}, "modelID": "m"}
+    parts = [{"type": "text", "text": CANARY}, {"type": "tool", "tool": "run", "state": state}]
+    return json.dumps({"info": {"projectID": "p"}, "messages": [{"info": info, "parts": parts}]})
+
+
 PLANTED = {
+    "openai-agents": [openai_agents()],
+    "gemini-cli": [gemini_cli()],
+    "opencode": [opencode()],
     "claude-sessions": [FORMATS["claude-sessions"].of(1, CANARY)],
     "mooncake": [with_more("mooncake")],
     "azure-llm": [FORMATS["azure-llm"].of(1, CANARY)],

@@ -107,6 +107,25 @@ def _langfuse(n: int, text: str) -> str:
     return line({**told, "startTime": at(n), "endTime": at(n, took_ms(n)), "input": text, "output": text})
 
 
+def _openai_agents(n: int, text: str) -> str:
+    data = {"type": "generation", "input": text, "output": text, "model": "m", "usage": {"input_tokens": 5}}
+    told = {"object": "trace.span", "id": f"span_{n}", "trace_id": "t", "parent_id": None, "error": None}
+    return line({**told, "started_at": at(n), "ended_at": at(n, took_ms(n)), "span_data": data})
+
+
+def _gemini_cli(n: int, text: str) -> str:
+    asked = {"id": f"u{n}", "timestamp": at(n), "type": "user", "content": [{"text": text}]}
+    told = {"id": f"g{n}", "timestamp": at(n, 500), "type": "gemini", "content": text, "model": "m"}
+    chat = {"sessionId": "s", "projectHash": "h", "startTime": at(0), "kind": "main"}
+    return line(chat) + line(asked) + line({**told, "tokens": {"input": 5, "output": 5, "cached": 0}})
+
+
+def _opencode(n: int, text: str) -> str:
+    times = {"created": START_MS + 1_000 * n, "completed": START_MS + 1_000 * n + 500}
+    info = {"id": f"m{n}", "sessionID": "s", "role": "assistant", "time": times, "modelID": "m"}
+    return json.dumps({"info": info, "parts": [{"type": "text", "text": text}]})
+
+
 def _langsmith(n: int, text: str) -> str:
     told = {"id": f"r{n}", "trace_id": "t", "run_type": "llm", "name": "plan"}
     return line({**told, "start_time": at(n), "end_time": at(n, took_ms(n)), "inputs": {"prompt": text}})
@@ -327,6 +346,11 @@ FORMATS = {
     "claude-code": Format(_claude_code, ".jsonl"),
     "codex": Format(_codex, ".jsonl"),
     "dynamo": Format(_dynamo, ".jsonl"),
+    "gemini-cli": Format(_gemini_cli, ".jsonl"),
+    "opencode": Format(
+        _opencode, ".json", '{"info":{"id":"s","projectID":"p"},"messages":[', ",", "]}", is_lines=False
+    ),
+    "openai-agents": Format(_openai_agents, ".jsonl"),
     "langfuse": Format(_langfuse, ".jsonl"),
     "langsmith": Format(_langsmith, ".jsonl"),
     "litellm": Format(_litellm, ".jsonl"),

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from replay.importers import IMPORTERS
+from replay.importers.loadtests.jtl_xml import read_xml_samples
+from replay.importers.reading.damage import Damage
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 
@@ -174,3 +176,70 @@ def test_a_field_of_another_type_costs_its_line_only(imported, name, value):
 
         assert len(sessions) >= 1
         assert result.header.attributes["import"]["unreadable"] <= 1
+
+
+def http_sample(n, inside="", **attributes):
+    told = {
+        "t": 120,
+        "lt": 80,
+        "ts": 1_767_225_600_000 + 1_000 * n,
+        "s": "true",
+        "lb": "Home",
+        "rc": 200,
+        "tn": "Users 1-1",
+    }
+    told |= {"by": 300, "sby": 20, **attributes}
+    written = " ".join(f'{name}="{value}"' for name, value in told.items())
+    url = f"<java.net.URL>http://h.test/runs/{n}?a=1&amp;b=2</java.net.URL>"
+    method = '<method class="java.lang.String">POST</method>'
+    return f"<httpSample {written}>{inside}{url}{method}</httpSample>\n"  # fmt: skip
+
+
+def as_xml(*samples):
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<testResults version="1.2">\n{"".join(samples)}</testResults>\n'
+
+
+def test_results_of_jmeter_in_xml_have_methods_too(imported):
+    [session], _ = imported("jtl", as_xml(http_sample(0), http_sample(1, rc=503)))
+
+    assert [
+        (step.request.method, step.request.path, step.at_ms, step.took_ms, step.recorded.status, step.request.body_bytes)
+        for step in session.steps
+    ] == [
+        ("POST", "/runs/0?a=1&b=2", 0.0, 120.0, 200, 20),
+        ("POST", "/runs/1?a=1&b=2", 1_000.0, 120.0, 503, 20),
+    ]  # fmt: skip
+    assert session.steps[0].attributes["label"] == "Home"
+    assert session.steps[0].attributes["first_byte_ms"] == "80"
+
+
+def test_of_samples_in_samples_the_inner_ones_were_sent(imported):
+    transaction = f'<sample t="300" ts="1767225600000" lb="Transaction" rc="200">{http_sample(0)}</sample>'
+    redirected = http_sample(1, inside=http_sample(2) + http_sample(3))
+
+    [session], result = imported("jtl", as_xml(transaction, redirected))
+
+    assert [step.at_ms for step in session.steps] == [0.0, 2_000.0, 3_000.0]
+    assert (
+        "Dropped: 2 sample(s) that only hold others: transactions, or requests with their redirects."
+        in result.notes
+    )
+
+
+def test_results_in_xml_that_were_cut_off_are_read_up_to_there(imported):
+    whole = as_xml(http_sample(0), http_sample(1), http_sample(2), http_sample(3))
+
+    [session], result = imported("jtl", whole[: whole.rindex("<httpSample") + 30])
+
+    assert len(session.steps) == 3
+    assert any("not valid XML" in note for note in result.notes)
+
+
+def test_xml_that_declares_entities_is_refused(tmp_path):
+    path = tmp_path / "results.jtl"
+    path.write_text(
+        as_xml(http_sample(0)).replace("<testResults", '<!DOCTYPE x [<!ENTITY a "b">]>\n<testResults', 1)
+    )
+
+    with pytest.raises(TraceError, match="declares entities, which no result of JMeter does"):
+        list(read_xml_samples(path, Damage()))
