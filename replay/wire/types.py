@@ -76,6 +76,8 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
       session_key: what a connection may be kept for, by Connections.reuse.
       is_stream: token events of a server-sent event stream are to be timed, whatever its content type says.
       family: "model" or "rpc" where the request tells that the answer comes from such.
+      most_ns: how long it may take from its sending on, where that is less than the target's limits; 0: as they say.
+        On the fast path of HTTP/2.
       idempotent: may be sent again on a new connection if the first died before any response byte.
       on_done(exchange): called once, when the exchange ended in any way.
       on_first_byte(exchange): called at the first response byte, or None.
@@ -148,6 +150,7 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
     why: str | None = None
     socket: OnSocket | None = None
     trailers: tuple[tuple[bytes, bytes], ...] | None = None
+    most_ns: int = 0
 
     def __repr__(self) -> str:
         state = (

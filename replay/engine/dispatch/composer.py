@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from replay.engine.attempt import Attempt, Expectation, Renders, Sender
 from replay.engine.grpc.descriptors import Unfit
+from replay.engine.grpc.outcome import deadline_ns
 from replay.engine.outcome import Outcomes, plain_body
 from replay.engine.requests.login import STEP_ID, LoginAt
 from replay.engine.requests.render import Rendered
@@ -305,6 +306,8 @@ def _expect(attempt: Attempt, expected: Expectation) -> None:
     """Have the wire keep of the answer what it will be held to."""
     attempt.expected, attempt.family = expected, expected.family
     attempt.keeps_body = expected.keeps_body
+    if attempt.step.grpc is not None:
+        attempt.most_ns = deadline_ns(attempt.step.grpc)
     if expected.keeps_headers:
         attempt.captured_headers = []
 

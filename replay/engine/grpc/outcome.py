@@ -3,7 +3,8 @@
 The status is what the trailers say (grpc-status), whatever the status of HTTP. Expected is, first that applies: what
 the step's own expectation, or the target's rule, names; OK or the recorded status, unless that was transient; OK. What
 is no answer of a unary call at all fails as `protocol`, and an answer that comes after the deadline of its call as
-`timeout`, whatever it says: the agent had gone on by then.
+`timeout`, whatever it says: the agent had gone on by then. A call that has no answer at its deadline is given up, as a
+client of gRPC does; either ends as DEADLINE_EXCEEDED.
 
 The server's own words (grpc-message) are shown with the first failure of each method and status, without secrets. Later
 ones may name ids and users, and a run has no end of them.
@@ -27,6 +28,7 @@ MOST_UNPACKED_BYTES = 4 << 20
 _LEAST_SECRET = 6
 _LATE = "the answer came after the deadline of its call (grpc-timeout)"
 _NOT_UNPACKED = "the message of the answer cannot be unpacked to 4 MiB at most"
+_EXCEEDED = "DEADLINE_EXCEEDED"
 _MS = 1_000_000
 
 _FIRSTS_MOST = 1_000
@@ -95,8 +97,9 @@ class ExpectedCall:
             attempt.error, attempt.why = "protocol", problem
             return
         attempt.grpc_status = said.status
-        if call.timeout_ms is not None and attempt.end_ns - attempt.sent_ns > call.timeout_ms * _MS:
-            attempt.error, attempt.why = "timeout", _LATE
+        most_ns = deadline_ns(call)
+        if most_ns and attempt.end_ns - attempt.sent_ns > most_ns:
+            attempt.error, attempt.why, attempt.grpc_status = "timeout", _LATE, _EXCEEDED
             return
         if said.status not in self._statuses:
             attempt.error = "grpc_error"
@@ -127,6 +130,19 @@ class ExpectedCall:
         if not said.text or not self._calls.is_first(call.method, said.status):
             return why
         return why if _quotes_secret(said.text, attempt.head) else f"{why}: {without_secrets(said.text)}"
+
+
+def deadline_ns(call: GrpcCall) -> int:
+    """How long a call may take; 0: as long as it takes."""
+    return 0 if call.timeout_ms is None else round(call.timeout_ms * _MS)
+
+
+def status_of(attempt: Attempt) -> str | None:
+    """How an attempt ended as a call: by its answer, or by the deadline at which it was given up; None: neither."""
+    if attempt.grpc_status is None and attempt.most_ns and attempt.censored and attempt.error == "timeout":
+        waited_ns = attempt.end_ns - attempt.sent_ns
+        return _EXCEEDED if attempt.sent_ns and waited_ns >= attempt.most_ns else None
+    return attempt.grpc_status
 
 
 def _quotes_secret(text: str, head: bytes) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from replay.engine.attempt import Attempt
+from replay.engine.grpc.outcome import status_of
 from replay.engine.walker import Walk
 from replay.results.types import StepRecord
 from replay.trace.types import Step
@@ -84,7 +85,7 @@ class StepRecords:
             end_ns=x.end_ns - origin,
             attempt=x.number + x.stale_retries,
             status=x.status or None,
-            grpc_status=x.grpc_status,
+            grpc_status=x.grpc_status if step.grpc is None else status_of(x),
             request_bytes=x.request_bytes or None,
             response_bytes=x.response_bytes,
             stream=x.is_stream,

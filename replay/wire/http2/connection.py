@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable, Iterator
 from time import monotonic_ns
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -62,6 +63,20 @@ class _Late(NamedTuple):
     came_ns: int
 
 
+def _waiting(streams: Iterable[Stream], since_ns: int, *, has_deadlines: bool) -> Iterator[Stream]:
+    """Those that may have waited too long, of streams in the order of their beginning.
+
+    since_ns: no limit of the target's is over for what began later. has_deadlines: one may be that is a stream's own.
+    """
+    for stream in streams:
+        if stream.began_ns > since_ns:
+            if not has_deadlines:
+                return
+            if not stream.exchange.most_ns:
+                continue
+        yield stream
+
+
 class Connection(Opened):
     """streams: what is under way, by id, the oldest first. most: how many we start at once, whatever the target allows.
 
@@ -72,6 +87,7 @@ class Connection(Opened):
     """
 
     __slots__ = (
+        "_has_deadlines",
         "_late",
         "_most",
         "_pool",
@@ -94,6 +110,7 @@ class Connection(Opened):
         super().__init__()
         self._pool = pool
         self._sending = Sending(pool)
+        self._has_deadlines = False
         self._receiving = Receiving(self, self._sending, pool.heads)
         self._most = most
         self._rest = b""
@@ -136,6 +153,7 @@ class Connection(Opened):
         receiving.next_id = stream_id + 2
         now = monotonic_ns()
         self.streams[stream_id] = stream = Stream(exchange, stream_id, now, now)
+        self._has_deadlines = self._has_deadlines or exchange.most_ns > 0
         self._sending.request(stream, block)
         if stream_id >= _LAST_STREAM_ID:
             self.retire()
@@ -266,26 +284,24 @@ class Connection(Opened):
 
     def expire(self, now: int, limits: Limits) -> None:
         """End the exchanges that have passed a limit, each at the earliest that it has passed."""
-        least = min(limits)
-        late: list[tuple[Stream, int]] = []
-        for stream in self.streams.values():
-            if now - stream.began_ns < least:
-                break
-            limit_ns = stream.limit_ns(*limits, is_held=bool(self._late))
-            if now >= limit_ns:
-                late.append((stream, limit_ns))
-        for stream, limit_ns in late:
+        may_be = _waiting(self.streams.values(), now - min(limits), has_deadlines=self._has_deadlines)
+        by_limit = [(stream, stream.limit_ns(*limits, is_held=bool(self._late))) for stream in may_be]
+        for stream, limit_ns in by_limit:
+            if now < limit_ns:
+                continue
             while self._late and stream.id in self.streams and self._late[0].came_ns <= limit_ns:
                 self._read_late()
             if self.streams.get(stream.id) is stream:
-                self._expire(stream, limit_ns)
+                self._expire(stream, limit_ns, min(limits))
 
-    def _expire(self, stream: Stream, limit_ns: int) -> None:
+    def _expire(self, stream: Stream, limit_ns: int, least_ns: int) -> None:
         del self.streams[stream.id]
         self._sending.forget(stream)
         self._sending.control(framing.reset(stream.id, CANCEL))
-        if self.read_ns <= stream.began_ns:
-            # Nothing came at all while it waited: the connection may be dead, and others are not to wait on it, too.
+        has_deadline = stream.exchange.most_ns and limit_ns - self.read_ns < least_ns
+        if self.read_ns <= stream.began_ns and not has_deadline:
+            # Nothing came at all while it waited, or for long before its own deadline: the connection may be dead, and
+            # others are not to wait on it, too.
             self.retire()
         else:
             self._pool.release(self)

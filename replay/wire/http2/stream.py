@@ -132,7 +132,7 @@ class Stream(msgspec.Struct, eq=False, gc=False):
         """When it will have taken too long. is_held: what came is yet to be read, so that the target is not idle."""
         exchange = self.exchange
         sent = exchange.sent_ns or self.began_ns
-        limit = sent + total_ns
+        limit = sent + (min(exchange.most_ns, total_ns) if exchange.most_ns else total_ns)
         if not exchange.first_byte_ns:
             return min(limit, sent + first_byte_ns)
         return limit if is_held else min(limit, self.read_ns + idle_ns)

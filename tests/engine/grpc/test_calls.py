@@ -210,8 +210,30 @@ def test_a_deadline_is_told_to_the_server_and_what_comes_after_it_fails(ran):
 
     assert 20 < asked.deadlines_s[0] <= 30
     assert ended(records["a"]) == ("ok", None, "OK", None)
-    assert records["b"].error == "timeout"
-    assert records["b"].why == "the answer came after the deadline of its call (grpc-timeout)"
+    assert (records["b"].error, records["b"].grpc_status) == ("timeout", "DEADLINE_EXCEEDED")
+
+
+def test_a_call_is_given_up_at_its_deadline_as_a_client_of_grpc_gives_it_up(ran):
+    with catalogue() as (url, asked):
+        summary, records = ran(
+            url,
+            call("a", {"sleep_ms": 2_000}, timeout_ms=50),
+            call("b", {"text": "x"}, after=(Edge("a"),)),
+        )
+        query, found = messages()
+        with grpc.insecure_channel(url.removeprefix("http://")) as channel:
+            search = channel.unary_unary(f"/{SEARCH}", query.SerializeToString, found.FromString)
+            with pytest.raises(grpc.RpcError) as theirs:
+                search(query(sleep_ms=2_000), timeout=0.05)
+
+    a, b = records["a"], records["b"]
+    assert a.grpc_status == theirs.value.code().name == "DEADLINE_EXCEEDED"
+    # A server on grpcio knows the deadline too, and may say so before this side looks.
+    assert (a.outcome, a.error) == ("failed", "timeout")
+    # The connection is as good as before.
+    assert (b.outcome, b.connection) == ("ok", "reused")
+    assert summary.counts.connections_opened == 1
+    assert [query.sleep_ms for query in asked.queries] == [2_000, 0, 2_000]
 
 
 def test_an_answer_that_is_not_kept_whole_counts_as_it_ended(ran):

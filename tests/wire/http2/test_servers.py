@@ -481,6 +481,65 @@ async def test_a_limit_resets_its_stream_and_leaves_the_connection_to_others():
 
 
 @pytest.mark.anyio
+async def test_an_exchange_with_a_deadline_of_its_own_is_cancelled_then_and_its_connection_kept():
+    resets: list[Any] = []
+
+    def stalls(conn: H2, event: Any) -> None:
+        if dict(event.headers)[":path"] == "/":
+            answer(conn, event.stream_id)
+
+    def was_reset(conn: H2, event: Any) -> None:
+        resets.append(event.error_code)
+
+    async with wire_to(reacts(stalls, StreamReset=was_reset), timeouts=Timeouts(first_byte_s=5)) as (wire, _):
+        patient, hasty = exchange(path="/stalls"), exchange(path="/stalls", most_ns=50_000_000)
+        wire.send(patient)
+        wire.send(hasty)
+        await ask(wire)
+        wire.sweep(hasty.sent_ns + 49_999_999)
+        early = hasty.end_ns
+        wire.sweep(hasty.sent_ns + 50_000_000)
+        after = await ask(wire)
+
+        assert (early, hasty.end_ns - hasty.sent_ns) == (0, 50_000_000)
+        assert (hasty.error, hasty.phase, hasty.censored) == ("timeout", "first_byte", True)
+        # Whoever waited before it goes on to wait.
+        assert patient.end_ns == 0
+        assert (after.status, after.is_new_connection, resets) == (200, False, [8])
+
+
+@pytest.mark.anyio
+async def test_limits_of_the_target_hold_beside_a_deadline():
+    def stalls(conn: H2, event: Any) -> None: ...
+
+    async with wire_to(reacts(stalls), timeouts=Timeouts(first_byte_s=5)) as (wire, _):
+        patient = exchange(most_ns=60_000_000_000)
+        wire.send(patient)
+        wire.sweep(patient.sent_ns + 5_000_000_000)
+
+    assert (patient.error, patient.end_ns - patient.sent_ns) == ("timeout", 5_000_000_000)
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_says_nothing_is_given_up_though_calls_have_short_deadlines():
+    """Its target may be gone without a word; each call would be lost on it."""
+
+    def stalls(conn: H2, event: Any) -> None: ...
+
+    async with wire_to(reacts(stalls), timeouts=Timeouts(first_byte_s=1)) as (wire, _):
+        first = exchange(most_ns=20_000_000)
+        wire.send(first)
+        wire.sweep(first.sent_ns + 20_000_000)
+        (conn,) = wire._openings.open
+        second = exchange(most_ns=2_000_000_000)
+        wire.send(second)
+        wire.sweep(second.sent_ns + 2_000_000_000)
+
+    assert (first.error, second.error) == ("timeout", "timeout")
+    assert conn.is_draining
+
+
+@pytest.mark.anyio
 async def test_a_connection_on_which_nothing_comes_takes_no_further_steps():
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
         await reacts(answers_ok if number > 1 else lambda *_: None)(reader, writer, number)
