@@ -58,7 +58,7 @@ KNOWS = {
         "system",
     },
     "scale": {"engine", "target", "results", "trace", "system", "words"},
-    "live": {"report", "results"},
+    "live": {"report", "results", "system"},
     "simulation": {"engine", "wire", "planes", "target", "results", "trace", "keys", "system"},
     "engine": {"wire", "target", "results", "trace", "dialects", "websocket", "http", "system"},
     "report": {"choice", "judge", "money", "results", "system"},

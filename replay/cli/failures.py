@@ -1,12 +1,15 @@
 """What ends a command before it has an answer, as an exit code and a sentence."""
 
+import errno
+from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 from replay.errors import ReplayError
-from replay.exit_codes import EXIT_CODES
+from replay.exit_codes import EXIT_BAD_INPUT, EXIT_CODES
 from replay.system.shortage import shortage_of, starved_of
+from replay.trace.errors import shown_path
 
 
 class Failure(NamedTuple):
@@ -30,6 +33,8 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(error.exit_code, error.format_message())
     if isinstance(error, OSError) and (shortage := shortage_of(error)) is not None:
         return Failure(EXIT_CODES["not_carried_out"], f"{shortage}.")
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return Failure(EXIT_BAD_INPUT, f"{shown_path(Path(error.filename or ''))}: the name is too long.")
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return Failure(EXIT_CODES["not_carried_out"], f"{where}{error.strerror or error}")

@@ -5,6 +5,7 @@ stands beside its name, in words for a list; its own help says the rest.
 """
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -52,6 +53,16 @@ class LazyGroup(click.Group):
         module, _, name = member.where.partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As a group does, with the name that was probably meant where there is no such command."""
+        name = args[0]
+        near = get_close_matches(name, self._members, 1)
+        if name not in self._members and near and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {name!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """As a group does, which would import every command for a line of its help."""

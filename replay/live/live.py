@@ -14,6 +14,7 @@ from typing import IO, Protocol
 import msgspec
 
 from replay.results.types import Snapshot
+from replay.system.interrupts import interrupts_held
 from replay.words.numbers import clock, count, milliseconds, number, seconds
 from replay.words.phrases import counted
 
@@ -72,9 +73,10 @@ class ProcessView(NoView):
     """Another process that draws on the terminal."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "replay.live.screen"], stdin=subprocess.PIPE, stderr=None
-        )
+        with interrupts_held():
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "replay.live.screen"], stdin=subprocess.PIPE, stderr=None
+            )
         assert self._process.stdin is not None
         self._fd = self._process.stdin.fileno()
         os.set_blocking(self._fd, False)

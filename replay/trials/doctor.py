@@ -6,7 +6,6 @@ that, and so shows how precisely. Both sides are on one machine, so what it coul
 
 import multiprocessing
 import platform
-import signal
 import sys
 import tempfile
 import time
@@ -29,6 +28,7 @@ from replay.planes.modelled.types import ServiceModel
 from replay.results.types import Summary
 from replay.system.cores import usable_cores
 from replay.system.facts import clock_source, core_quota, governors, load_per_core, memory_left_bytes
+from replay.system.interrupts import interrupts_held
 from replay.system.shortage import local_ports, most_descriptors_possible
 from replay.target.errors import TargetError
 from replay.target.target import Target
@@ -133,7 +133,7 @@ def _served() -> Iterator[str]:
     """A server that answers at once, in a process of its own; yields its URL. Raises TargetError."""
     ours, theirs = _SPAWN.Pipe()
     process = _SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
-    with _interrupts_held():
+    with interrupts_held():
         process.start()
     theirs.close()
     try:
@@ -149,19 +149,6 @@ def _served() -> Iterator[str]:
         if process.is_alive():
             process.kill()
             process.join()
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """A process that is started meanwhile never hears Ctrl-C, from its first instruction on; this one does later."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(doctor: Connection) -> None:

@@ -17,6 +17,7 @@ import msgspec
 
 from replay.results.merging.layout import step_files
 from replay.results.types import StepRecord
+from replay.system.interrupts import interrupts_held
 
 _LOOK_EVERY_S = 0.1
 _READ_BYTES = 1 << 20
@@ -26,12 +27,13 @@ class Watcher:
     """The run's side: a process of a module that is there. Close it."""
 
     def __init__(self, module: str) -> None:
-        self._process = subprocess.Popen(
-            # Whose process it is: one that is killed before this one asks for its parent has left it to another.
-            [sys.executable, "-m", module, str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        with interrupts_held():
+            self._process = subprocess.Popen(
+                # Whose process it is: one that is killed before this one asks for its parent has left it to another.
+                [sys.executable, "-m", module, str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
         self._heard = b""

@@ -1,5 +1,7 @@
 """What this machine runs out of is told as this machine's, in a sentence."""
 
+import errno
+
 import pytest
 
 from replay.cli.failures import failure_of
@@ -39,3 +41,9 @@ def test_what_ended_a_group_of_tasks_is_told_rather_than_the_group():
 
 def test_ctrl_c_in_a_group_of_tasks_is_ctrl_c():
     assert failure_of(BaseExceptionGroup("", [KeyboardInterrupt()])).exit_code == 130
+
+
+def test_a_name_that_is_too_long_is_bad_input():
+    found = failure_of(OSError(errno.ENAMETOOLONG, "File name too long", "x" * 300))
+
+    assert (found.exit_code, found.sentence) == (2, f"{'x' * 300}: the name is too long.")
