@@ -295,7 +295,7 @@ class Line(asyncio.Protocol):
             body = self._asked_body
             question = self._question._replace(body=None if body is None else bytes(body))
             answer = house.recording.answer(question)
-            own_reply = prepared(question, answer)
+            own_reply = prepared(question, answer, house.recording.tools)
             is_known = answer is not None or own_reply is not None
             if answer is not None:
                 can_tell = self._scan is not None and self._method == b"POST"

@@ -1,5 +1,6 @@
 """What a reply is beside its time: status, headers and body, as a model or a recording has it. Pure."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -64,14 +65,15 @@ def replied(
     return recorded, wanted, Reply(status, content_type, lines, body_of(answer, question))
 
 
-def prepared(question: Question, answer: RecordedAnswer | None) -> Reply | None:
+def prepared(question: Question, answer: RecordedAnswer | None, tools: Sequence[str] = ()) -> Reply | None:
     """What an MCP server says where a client opens a session, or the like, and the recording has not kept an answer.
 
-    answer: the recorded one, which is of that size and may be a refusal. None where the recording answers.
+    answer: the recorded one, which is of that size and may be a refusal. tools: those of the recording. None where the
+    recording answers.
     """
     if answer is not None and (answer.json or answer.status is None or answer.status >= 300):
         return None
     if not is_preparing(question):
         return None
-    said = spoken(question.method, question.body)
+    said = spoken(question.method, question.body, *([tools] if tools else []))
     return Reply(said.status, body=filled(said.body, None if answer is None else answer.body_bytes))

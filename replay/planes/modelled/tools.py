@@ -1,5 +1,6 @@
 """What a modelled MCP server answers: sessions open, without an id; it has any tool, and each call succeeds. Pure."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,7 +13,7 @@ MOST_MESSAGE_BYTES = 1 << 20
 _METHOD_NOT_ALLOWED, _ACCEPTED = 405, 202
 _SELF = {"name": "modelled", "version": "1"}
 _CAN: dict[str, Any] = {"tools": {}}
-_TOOLS = [{"name": "modelled", "inputSchema": {"type": "object"}}]
+_USUAL_TOOLS = ("modelled",)
 _SAID = {"content": [{"type": "text", "text": "modelled"}], "isError": False}
 
 
@@ -28,8 +29,8 @@ def is_mcp_server(path: bytes) -> bool:
     return path == b"/mcp" or path.startswith(b"/mcp/")
 
 
-def spoken(http_method: bytes, body: bytes | None) -> Spoken:
-    """The answer to a request. body: None where it was too large to be kept.
+def spoken(http_method: bytes, body: bytes | None, tools: Sequence[str] = _USUAL_TOOLS) -> Spoken:
+    """The answer to a request. body: None where it was too large to be kept. tools: those that it lists.
 
     What is no message is answered as any request is. There are no sessions to be closed, nor any messages of the
     server's own to be listened for.
@@ -42,11 +43,11 @@ def spoken(http_method: bytes, body: bytes | None) -> Spoken:
     if "id" not in message:
         return Spoken(_ACCEPTED, b"")
     params = message.get("params")
-    result = _result(message["method"], params if isinstance(params, dict) else {})
+    result = _result(message["method"], params if isinstance(params, dict) else {}, tools)
     return Spoken(200, _encoded({"jsonrpc": "2.0", "id": message["id"], "result": result}))
 
 
-def _result(method: Any, params: dict[str, Any]) -> dict[str, Any]:
+def _result(method: Any, params: dict[str, Any], tools: Sequence[str]) -> dict[str, Any]:
     if method == INITIALIZE:
         asked = params.get("protocolVersion")
         version = asked if asked in SESSIONS else SESSIONS[0]
@@ -56,7 +57,7 @@ def _result(method: Any, params: dict[str, Any]) -> dict[str, Any]:
     if method == "server/discover":
         return {**whole, "supportedVersions": [STATELESS], "capabilities": _CAN, "serverInfo": _SELF}
     if method == "tools/list":
-        return {**whole, "tools": _TOOLS}
+        return {**whole, "tools": [{"name": name, "inputSchema": {"type": "object"}} for name in tools]}
     return {**whole, **_SAID} if method == "tools/call" else whole
 
 

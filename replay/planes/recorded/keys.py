@@ -14,6 +14,7 @@ from replay.trace.copies import COPY, LAP
 from replay.trace.edges.names import grouped_name
 from replay.trace.types import Kind, Request, Step
 
+_LONGEST_TOOL = 200
 MOST_BODY_BYTES = 1 << 20
 """Bodies above this are not looked at, neither a request's nor a recorded one's."""
 
@@ -153,6 +154,18 @@ def names_recorded(step: Step) -> Iterator[str]:
         called = f"{step.mcp.method} {step.mcp.tool or ''}".strip()
         if called != step.name:
             yield called
+
+
+def tool_called(step: Step) -> str | None:
+    """The tool of an MCP server that a step calls; None where it calls none, or one with no name to be listed by."""
+    name = None if step.mcp is None else step.mcp.tool
+    if step.kind == "mcp" and step.request is not None:
+        body = recorded_body(step.request) or b""
+        document = document_of(body) if b'"tools/call"' in body else None
+        params = document.get("params") if isinstance(document, dict) else None
+        name = params.get("name") if isinstance(params, dict) else None
+    is_name = isinstance(name, str) and 0 < len(name) <= _LONGEST_TOOL and name.isprintable()
+    return name if is_name else None
 
 
 def model_asked(body: bytes | None) -> str | None:

@@ -21,6 +21,7 @@ from replay.planes.recorded.keys import (
     names_recorded,
     possible_ids,
     recorded_body,
+    tool_called,
 )
 from replay.planes.recorded.types import Question, RecordedAnswer, Way
 from replay.trace.types import Kind, Session, Step
@@ -28,6 +29,8 @@ from replay.trace.types import Kind, Session, Step
 _KINDS: tuple[Kind, ...] = ("llm", "tool", "mcp", "http", "ws")
 _STREAM, _REQUEST, _FAILED = 1, 2, 4
 _UNKNOWN = -1
+# As a list that an agent is given; what else is called is there, and unlisted.
+_MOST_TOOLS = 1_000
 
 
 class Rows:
@@ -41,6 +44,7 @@ class Rows:
         self.name = array("L")
         self.names: dict[str, int] = {}
         self.kept = KeptBodies()
+        self.tools: dict[str, None] = {}
         self.found_by: dict[Way, tuple[array[int], array[int]]] = {
             way: (array("Q"), array("L")) for way in ("step", "body", "path", "name")
         }
@@ -78,6 +82,8 @@ class Rows:
         self.name.append(self.names.setdefault(step.name, len(self.names)))
         if recorded is not None:
             self.kept.add(row, recorded)
+        if step.kind == "mcp" and len(self.tools) < _MOST_TOOLS and (tool := tool_called(step)) is not None:
+            self.tools[tool] = None
         self._add_keys(row, session, step)
 
     def _add_keys(self, row: int, session: Session, step: Step) -> None:
@@ -111,7 +117,8 @@ class Recording:
     """Answers requests. by_way: how many it has, by how they were found; not_found: how many it could not.
 
     prepared: how many were not found, but any MCP server answers them: they open sessions and the like. steps: that are
-    requests, and may be asked for. bodies_left_out: bodies that were not kept, for want of memory.
+    requests, and may be asked for. bodies_left_out: bodies that were not kept, for want of memory. tools: those of MCP
+    servers that its steps call.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -125,6 +132,7 @@ class Recording:
         self.not_found = self.prepared = 0
         self.steps = sum(1 for flags in rows.flags if flags & _REQUEST)
         self.bodies_left_out = rows.kept.left_out
+        self.tools = tuple(rows.tools)
 
     def __repr__(self) -> str:
         return f"<Recording of {len(self._rows)} steps, {sum(self.by_way.values())} answers>"

@@ -15,7 +15,7 @@ from replay.planes.recorded.keys import comparable, possible_ids
 from replay.planes.recorded.recording import Recording, Rows
 from replay.planes.recorded.types import Question
 from replay.trace.errors import TraceError
-from replay.trace.types import LlmCall, Recorded, Request, Session, Step
+from replay.trace.types import LlmCall, McpCall, Recorded, Request, Session, Step
 
 
 def recording_of(*sessions):
@@ -293,3 +293,28 @@ def test_a_trace_with_too_many_steps_is_refused(tmp_path, monkeypatch):
 
 def test_what_is_kept_is_bounded():
     assert kept.MOST_KEPT_BYTES <= 1 << 30
+
+
+def test_the_tools_of_a_recording_are_those_that_its_steps_call():
+    def called(step_id, tool):
+        return Step(step_id, "mcp", tool, mcp=McpCall("tools/call", tool=tool))
+
+    sent = http("3", "/mcp", method="POST", body=rpc("tools/call", params={"name": "sent"}).body.decode())
+    sent.kind = "mcp"
+    listed = http("4", "/mcp", method="POST", body=rpc("tools/list", params={"name": "no"}).body.decode())
+    listed.kind = "mcp"
+    recording = recording_of(
+        [called("1", "search"), called("2", "search"), sent, listed, called("5", "x" * 300)]
+    )
+
+    reply = prepared(rpc("tools/list"), None, recording.tools)
+
+    tools = json.loads(reply.body.text)["result"]["tools"]
+    assert [tool["name"] for tool in tools] == ["search", "sent"]
+    assert {tool["inputSchema"]["type"] for tool in tools} == {"object"}
+
+
+def test_a_recording_without_calls_of_tools_lists_what_a_modelled_server_has():
+    reply = prepared(rpc("tools/list"), None, recording_of([]).tools)
+
+    assert [tool["name"] for tool in json.loads(reply.body.text)["result"]["tools"]] == ["modelled"]
