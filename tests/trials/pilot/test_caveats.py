@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from replay.choice.types import PilotVerdict
 from replay.trace.types import Recorded, Session
 from replay.trials.pilot.caveats import are_many, recorded_failures
 from replay.trials.pilot.workload import phases
@@ -45,8 +46,15 @@ def failing() -> Iterator[Session]:
         yield Session(f"f-{n}", n * 3000.0, [call(0, "http", "ask", 100.0, recorded=Recorded(status=status))])
 
 
-def test_a_pilot_says_what_it_made_of_recorded_failures(tmp_path: Path):
-    verdict = verdict_of(piloted(written(tmp_path, failing), tmp_path / "out"))
+@pytest.fixture(scope="module")
+def of_failing(tmp_path_factory: pytest.TempPathFactory) -> PilotVerdict:
+    """The pilot of that trace, carried out once."""
+    folder = tmp_path_factory.mktemp("failing")
+    return verdict_of(piloted(written(folder, failing), folder / "out"))
+
+
+def test_a_pilot_says_what_it_made_of_recorded_failures(of_failing: PilotVerdict):
+    verdict = of_failing
 
     assert any("8 requests of 200 (4%) were recorded as failed (8 x 503)" in note for note in verdict.notes)
     assert any("4% of the requests were recorded as failed" in doubt for doubt in verdict.doubts)
@@ -60,12 +68,10 @@ def test_a_pilot_of_a_part_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert any("150 of 200 requests were (25% left out)" in doubt for doubt in verdict.doubts)
 
 
-def test_the_same_seed_gives_the_same_verdict(tmp_path: Path):
-    trace = written(tmp_path, failing)
+def test_the_same_seed_gives_the_same_verdict(tmp_path: Path, of_failing: PilotVerdict):
+    again = verdict_of(piloted(written(tmp_path, failing), tmp_path / "out"))
 
-    one, two = (as_made(verdict_of(piloted(trace, tmp_path / name))) for name in ("one", "two"))
-
-    assert one == two
+    assert as_made(again) == as_made(of_failing)
 
 
 def as_made(verdict: Any) -> Any:

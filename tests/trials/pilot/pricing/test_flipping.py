@@ -82,9 +82,16 @@ def doubt_of_a_flip(verdict: PilotVerdict) -> str:
     return verdict.doubts[1]
 
 
-def test_an_assumption_that_flips_the_cheaper_plane_is_doubted_first_but_for_the_month(tmp_path: Path):
-    trace = written(tmp_path, hot)
-    verdict = verdict_of(piloted(trace, tmp_path / "out", targets=eights(trace)))
+@pytest.fixture(scope="module")
+def of_hot(tmp_path_factory: pytest.TempPathFactory) -> PilotVerdict:
+    """The pilot of that trace with eight requests to an instance, carried out once."""
+    folder = tmp_path_factory.mktemp("hot")
+    trace = written(folder, hot)
+    return verdict_of(piloted(trace, folder / "out", targets=eights(trace)))
+
+
+def test_an_assumption_that_flips_the_cheaper_plane_is_doubted_first_but_for_the_month(of_hot: PilotVerdict):
+    verdict = of_hot
     serverless, vm = verdict.planes
     doubt = doubt_of_a_flip(verdict)
 
@@ -94,17 +101,16 @@ def test_an_assumption_that_flips_the_cheaper_plane_is_doubted_first_but_for_the
     assert "the cheaper plane flips" in doubt
 
 
-def test_the_bill_of_a_variant_is_that_of_a_target_set_up_so(tmp_path: Path):
+def test_the_bill_of_a_variant_is_that_of_a_target_set_up_so(tmp_path: Path, of_hot: PilotVerdict):
     trace = written(tmp_path, hot)
     serverless, vm = eights(trace)
     set_up = msgspec.structs.replace(
         waiting(serverless, concurrency=80), cost=msgspec.structs.replace(serverless.cost, billing="instance")
     )
 
-    said = doubt_of_a_flip(verdict_of(piloted(trace, tmp_path / "a", targets=eights(trace))))
-    bill = verdict_of(piloted(trace, tmp_path / "b", targets=[set_up, vm])).planes[0].cost_month
+    bill = verdict_of(piloted(trace, tmp_path / "out", targets=[set_up, vm])).planes[0].cost_month
 
-    assert f"{bill:,.2f} instead of" in said
+    assert f"{bill:,.2f} instead of" in doubt_of_a_flip(of_hot)
 
 
 def test_one_that_flips_nothing_is_a_note(tmp_path: Path):
