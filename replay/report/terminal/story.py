@@ -33,9 +33,12 @@ def print_story(session: str, records: Sequence[StepRecord], console: Console | 
         said += f" ({milliseconds(recorded_ms)} when it was recorded)"
     retries = sum(not record.final and not record.handshake for record in ordered)
     handshakes = sum(record.handshake for record in ordered)
-    for n, what in ((failed, "failed"), (unsent, "unsent"), (retries, "retries"), (handshakes, "handshakes")):
+    for n, what in ((failed, "failed"), (unsent, "unsent")):
         if n:
             said += f", {n} {what}"
+    for n, one, more in ((retries, "retry", "retries"), (handshakes, "handshake", "handshakes")):
+        if n:
+            said += f", {counted(n, one, more)}"
     console.print(Text(f"{said}; it began {milliseconds(first_ns / _NS_PER_MS)} into the run"))
     shared = _shared(finals)
     for name, value in shared.items():

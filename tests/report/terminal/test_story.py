@@ -46,7 +46,7 @@ def test_a_story_has_every_attempt_in_order_of_time_with_its_facts():
 
     text = told(records)
 
-    assert "2 steps in 70 ms, 1 retries; it began 100 ms into the run" in text
+    assert "2 steps in 70 ms, 1 retry; it began 100 ms into the run" in text
     assert "prompt_version: 7" in text
     lines = [line for line in text.splitlines() if "llm:plan" in line or "tool:crm" in line]
     assert "status_5xx 503 (try 1)" in lines[0]
