@@ -8,6 +8,7 @@ from replay.api.options import options_of
 from replay.errors import InputError
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.results.evidence import read_evidence
+from replay.trace.redaction.requests import clean_path
 from replay.trace.types import Request, Step
 from replay.trials.coldstart.experiment import ProbePlan
 from replay.trials.coldstart.probing import OnWait, ProbeOutcome, probe_coldstart
@@ -76,7 +77,7 @@ def coldstart(
         raise InputError(
             "first_s and most_s are idle times in seconds, the shorter first; precision is above 0."
         )
-    step = Step("probe", "http", f"{method} {path}", request=Request(method, path))
+    step = Step("probe", "http", f"{method} {clean_path(path)}", request=Request(method, path))
     plan = ProbePlan(first_s, most_s, precision, tuple(bursts))
     options = options_of({"workers": workers, "listen": listen, "cluster": cluster}, "replay.coldstart")
     return probe_coldstart(target_of(target), step, plan, out=out_of(out), on_wait=on_wait, options=options)

@@ -7,6 +7,7 @@ import msgspec
 
 from replay.trace.file.rules import LONGEST_NAME
 from replay.trace.file.stream import TraceWriter, read_sessions, scan
+from replay.trace.redaction.requests import clean_path
 from replay.trace.synthesis.making import from_recipe, recipe_header
 from replay.trace.synthesis.presets import preset_text
 from replay.trace.synthesis.recipe import parse_recipe
@@ -23,7 +24,7 @@ def write_constant(folder: Path, trace: Path | None, path: str) -> Path:
     """A trace in this folder whose sessions start evenly: at their mean rate, or single requests at one a second."""
     out = folder / "constant.jsonl"
     if trace is None:
-        step = Step("request", "http", f"GET {path}", request=Request("GET", path))
+        step = Step("request", "http", f"GET {clean_path(path)}", request=Request("GET", path))
         header = Header(FORMAT, VERSION, "constant", "single requests at one a second")
         gap_ms = _GAP_MS
 

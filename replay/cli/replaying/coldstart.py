@@ -16,6 +16,7 @@ from replay.live.working import working
 from replay.report.terminal.load import print_coldstart
 from replay.results.evidence import read_evidence
 from replay.target.file import load_target
+from replay.trace.redaction.requests import clean_path
 from replay.trace.types import Request, Step
 from replay.trials.coldstart.experiment import ProbePlan
 from replay.trials.coldstart.probing import probe_coldstart
@@ -104,7 +105,7 @@ def coldstart(
         click.echo(f"this takes at most {seconds(plan.most_wait_s)}; less, if it goes cold sooner", err=True)
         if plan.most_wait_s > 600 and not yes and sys.stdin.isatty():
             click.confirm("start?", default=True, abort=True, err=True)
-        step = Step("probe", "http", f"{method} {path}", request=Request(method, path))
+        step = Step("probe", "http", f"{method} {clean_path(path)}", request=Request(method, path))
         verdict, directory = probe_coldstart(aim, step, plan, out=out, on_wait=_say, options=options)
     if as_json:
         print_json(verdict)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from replay.engine.requests.render import Rendered
 from replay.target.target import Target
 from replay.trace.origins import origin_of
-from replay.trace.redaction.headers import redacted_path
+from replay.trace.redaction.requests import Redactor
 from replay.trace.redaction.secrets import may_be_secret
 from replay.trace.redaction.shown_urls import REDACTED
 from replay.trace.types import GrpcCall
@@ -21,6 +21,7 @@ from replay.words.numbers import exact
 _LEFT_OUT = ("host", "content-length", "connection", "accept-encoding", "traceparent")
 _LONGEST_BODY = 200
 _LONGEST_VALUE = 200
+_REQUEST = Redactor().of_request(())
 
 
 def as_curl(rendered: Rendered, place: Target) -> str:
@@ -30,11 +31,11 @@ def as_curl(rendered: Rendered, place: Target) -> str:
     words = ["curl", *(() if method == "GET" and not rendered.body else ("-X", method))]
     if place.unix_socket:
         words += ["--unix-socket", place.unix_socket]
-    words.append((origin_of(place.url) or place.url) + redacted_path(path))
+    words.append((origin_of(place.url) or place.url) + _REQUEST.path(path))
     for name, value in _headers(lines, place):
         words += ["-H", f"{name}: {clean(value, _LONGEST_VALUE)}"]
     if rendered.body:
-        words += ["--data-raw", clean(rendered.body.decode("utf-8", "replace"), _LONGEST_BODY)]
+        words += ["--data-raw", _masked(rendered.body, _content_type(lines))]
     return shlex.join(words)
 
 
@@ -49,9 +50,20 @@ def as_grpcurl(call: GrpcCall, place: Target) -> str:
     if call.timeout_ms is not None:
         words += ["-max-time", exact(call.timeout_ms / 1_000).replace(",", "")]
     if call.message:
-        words += ["-d", clean(bytes(call.message).decode("utf-8", "replace"), _LONGEST_BODY)]
+        words += ["-d", _masked(bytes(call.message), "application/json")]
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return shlex.join([*words, f"{parts.hostname}:{port}", call.method])
+
+
+def _masked(body: bytes, content_type: str) -> str:
+    return clean(_REQUEST.body(body, content_type).content.decode("utf-8", "replace"), _LONGEST_BODY)
+
+
+def _content_type(lines: list[str]) -> str:
+    found = (
+        value for name, _, value in (line.partition(": ") for line in lines) if name.lower() == "content-type"
+    )
+    return next(found, "")
 
 
 def _headers(lines: list[str], place: Target) -> Iterator[tuple[str, str]]:
