@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from replay.judge.measures.metrics import rows_of
+from replay.judge.measures.remembering import remembering
 from replay.judge.measures.slo import Slo, SloWindow
 from replay.judge.types import Check
 from replay.results.evidence import Evidence
@@ -30,6 +31,7 @@ def rests_on(
     notes = [_window(slo, check, run, judged) for slo, check in zip(slos, checks, strict=True)]
     if any(slo.statistic == "cold" for slo in slos):
         notes.append(_silent(run))
+    notes.append(_sent_before(run))
     return [
         note for note in (*notes, _tried_again(run.summary.counts), _never_tried(run.summary.counts)) if note
     ]
@@ -57,6 +59,19 @@ def _shown(slo: Slo, check: Check) -> str:
         return "" if check.observed_ms is None else f" ({milliseconds(check.observed_ms)})"
     known = check.observed
     return "" if known is None else f" ({number(known)}{'%' if check.unit == 'percent' else ''})"
+
+
+def _sent_before(run: Evidence) -> str | None:
+    """A run that repeats its trace measures what a target keeps of it, too."""
+    found = remembering(run.columns)
+    if found is None:
+        return None
+    of = f"{found.requests:,} of {counted(found.sessions, 'session')}"
+    return (
+        f"the same requests took {milliseconds(found.first_ms)} in the median when they came first, and "
+        f"{milliseconds(found.again_ms)} later in the run ({of}): "
+        "a target that keeps answers, or has warmed up, is slower for new ones"
+    )
 
 
 def _silent(run: Evidence) -> str | None:
