@@ -16,10 +16,11 @@ from replay.engine.arms import ALL, Arm, armed
 from replay.engine.shares import WHOLE, Scheduled, Share
 from replay.engine.types import Phase, RunOptions
 from replay.engine.walker import Pace
-from replay.trace.copies import COPY, Copy, copied, copy_id, jitter_ratio, lap_id, placed
+from replay.trace.copies import Copy, copied, copy_id, jitter_ratio, lap_id, placed
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stream import TraceScan, read_sessions, scan
 from replay.trace.types import Session
+from replay.words.copies import COPY
 
 _NS = 1_000_000_000
 

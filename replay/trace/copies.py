@@ -6,8 +6,7 @@ The same rules for a run that scales a trace and for a trace that was scaled.
 import hashlib
 
 from replay.trace.types import Session
-
-COPY, LAP = "~", "@"
+from replay.words.copies import COPY, LAP
 
 
 class Copy(Session, gc=False, omit_defaults=True, forbid_unknown_fields=True):

@@ -50,6 +50,23 @@ def test_a_quicker_target_that_fails_more_is_not_called_faster_in_anything(rng, 
     assert not [d for d in found.differences if d.unit == "ms" and d.verdict == "b_faster"]
 
 
+@pytest.mark.parametrize("failing", ["a", "b"])
+def test_times_that_are_alike_are_told_with_who_fails_more(rng, failing):
+    runs = {label: run(rng, failed=0.05 if label == failing else 0.0) for label in "ab"}
+
+    found = compared(runs["a"], runs["b"], "p50")
+
+    assert found.verdict == "no_difference"
+    assert found.reasons[1].startswith(f"but {failing} fails more (")
+
+
+def test_times_that_are_alike_where_both_fail_alike_are_told_as_that(rng):
+    found = compared(run(rng, failed=0.05), run(rng, failed=0.05), "p50")
+
+    assert found.verdict == "no_difference"
+    assert len(found.reasons) == 1
+
+
 def late(run):
     """The same run, of a machine that was late by 30 ms at most."""
     return msgspec.structs.replace(run, summary=summary(generator="suspect", late_ms=30.0))

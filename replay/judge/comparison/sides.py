@@ -77,6 +77,9 @@ def judge_compare(
     for other in others:
         decide(other, failing, confidence)
     reasons = [main.reason]
+    if main.verdict == "no_difference" and main.unit == "ms" and failing.label:
+        # Times that are alike are not all that a reader takes it for.
+        reasons.append(f"but {failing}")
     doubts_of = [
         (run, [*run_doubts(run.summary), *unlike_recording(run.summary, least_fidelity)])
         for run in (*a.runs, *b.runs)

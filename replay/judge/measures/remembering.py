@@ -13,12 +13,11 @@ import numpy as np
 from replay.judge.measures.metrics import starts_of
 from replay.judge.statistics.distributions import at_least
 from replay.results.columns import ABSENT_NS, Columns
-from replay.trace.copies import COPY, LAP
+from replay.words.copies import recorded_id
 
 _TEST = 0.01
 _LEAST_RATIO = 1.25
 _MOST_SESSIONS = 1_000
-_DIGITS = "0123456789"
 
 
 class Remembering(NamedTuple):
@@ -63,20 +62,13 @@ def remembering(columns: Columns) -> Remembering | None:
 def _first_and_last(columns: Columns) -> list[tuple[int, int]]:
     """The codes of each session's first copy and of its last, by their starts; of a thousand sessions at most."""
     names = columns.sessions
-    if not any(_recorded(name) != name for name in (*names[:_MOST_SESSIONS], *names[-_MOST_SESSIONS:])):
+    if not any(recorded_id(name) != name for name in (*names[:_MOST_SESSIONS], *names[-_MOST_SESSIONS:])):
         return []
     first: dict[str, int] = {}
     last: dict[str, int] = {}
     for code in np.argsort(starts_of(columns), kind="stable").tolist():
-        name = _recorded(names[code])
+        name = recorded_id(names[code])
         first.setdefault(name, code)
         last[name] = code
     pairs = [(code, last[name]) for name, code in first.items() if last[name] != code]
     return pairs[:: 1 + len(pairs) // _MOST_SESSIONS]
-
-
-def _recorded(name: str) -> str:
-    """What a copy, or a later lap, is a copy of; other names are what they are."""
-    while (before := name.rstrip(_DIGITS)) != name and before[-1:] in (COPY, LAP):
-        name = before.rstrip(before[-1])
-    return name

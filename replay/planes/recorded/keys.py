@@ -10,9 +10,9 @@ import msgspec
 
 from replay.dialects.mcp import prepares
 from replay.planes.recorded.types import Ids, Question
-from replay.trace.copies import COPY, LAP
 from replay.trace.edges.names import grouped_name
 from replay.trace.types import Kind, Request, Step
+from replay.words.copies import COPY, LAP
 
 _LONGEST_TOOL = 200
 MOST_BODY_BYTES = 1 << 20

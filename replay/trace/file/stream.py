@@ -20,7 +20,7 @@ from typing import BinaryIO, NoReturn
 import msgspec
 import numpy as np
 
-from replay.trace.copies import COPY, LAP, Marks
+from replay.trace.copies import Marks
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.explain import HEADER, decoding_fault, header_fault, sentence
 from replay.trace.file.rules import LONGEST_MS, LONGEST_NAME, find_problem
@@ -30,6 +30,7 @@ from replay.trace.file.weight import is_too_heavy
 from replay.trace.origins import MOST_ORIGINS, origin_of
 from replay.trace.types import GrpcCall, Header, McpCall, Request, Session, WsCall
 from replay.trace.values.uses import Uses
+from replay.words.copies import COPY, LAP
 from replay.words.numbers import exact
 from replay.words.phrases import counted
 
