@@ -18,7 +18,7 @@ LONGEST_TOOL_NAME = 200
 
 # https://docs.claude.com/en/docs/claude-code/mcp: names of servers hold no two underscores in a row.
 _of_a_server = re.compile(r"mcp__((?:(?!__).)+?)__(.+)", re.DOTALL).fullmatch
-_without_controls = re.compile(r"[\x00-\x1f\x7f]").sub
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _NO_ARGUMENTS = msgspec.Raw(b"{}")
 
 
@@ -43,7 +43,7 @@ def tool_message(name: str, arguments: bytes | str | None = None) -> tuple[McpCa
         return None
     request, is_left_out = tool_request("", arguments)
     tool = without_secrets(found[2][:LONGEST_TOOL_NAME])
-    server = _without_controls("", without_secrets(found[1][:LONGEST_TOOL_NAME])).lstrip("/") or None
+    server = _CONTROLS.sub("", without_secrets(found[1][:LONGEST_TOOL_NAME])).lstrip("/") or None
     return McpCall("tools/call", tool=tool, arguments=request.json, server=server), is_left_out
 
 
