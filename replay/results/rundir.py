@@ -51,7 +51,9 @@ def decoded(data: bytes, kind: type[_Value], place: str, fault: str) -> _Value:
     except RecursionError as cause:
         raise RunDirError(f"{place}: {fault} (it is nested too deeply to be read).") from cause
     except msgspec.DecodeError as cause:
-        raise RunDirError(f"{place}: {fault} ({cause}).") from cause
+        # msgspec tells it so from 0.23 on.
+        why = "it is not valid UTF-8" if "Invalid UTF-8" in str(cause) else str(cause)
+        raise RunDirError(f"{place}: {fault} ({why}).") from cause
 
 
 def read_lines(path: Path, kind: type[_Value], fault: str) -> list[_Value]:
