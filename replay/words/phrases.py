@@ -12,6 +12,7 @@ def counted(n: float, thing: str, several: str = "") -> str:
 # What a plural that follows its noun becomes after one thing.
 _OF_ONE = {"are": "is", "were": "was", "have": "has", "begin": "begins", "start": "starts", "occur": "occurs"} | {
     "belong": "belongs", "overlap": "overlaps", "repeat": "repeats", "follow": "follows", "lack": "lacks",
+    "hold": "holds", "tell": "tells", "open": "opens",
 }  # fmt: skip
 _WORDS_BETWEEN = 5
 
@@ -43,8 +44,8 @@ def _number_before(said: str) -> str | None:
 
 def _with_one_verb(after: str) -> str:
     """What follows a noun, its verb as it is of one thing."""
-    blank, *words = after.split(" ", 3)
-    at = 1 if words[:1] == ["that"] else 0
+    blank, *words = after.split(" ", 4)
+    at = next((n for n, word in enumerate(words) if word not in ("that", "only", "all")), 0)
     if not blank and len(words) > at:
         words[at] = _OF_ONE.get(words[at], words[at])
     return " ".join([blank, *words])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import replay
+from replay.words.phrases import agreed
 
 ROOMS = Path(replay.__file__).parent
 THINGS = (
@@ -53,6 +54,25 @@ def test_what_is_counted_agrees_with_its_number():
     }
 
     assert found == KNOWN_TO_BE_SEVERAL
+
+
+# What stands behind `(s) that` and is the same of one as of several.
+THE_SAME_OF_ONE = {"may", "began", "took", "wrote", "another", "functions", "mitmproxy", "the"}
+VERBS = re.compile(r"\(s\) that (?:only |all )?(\w+)")
+
+
+def test_verbs_behind_what_is_counted_agree_with_one():
+    written = {
+        verb
+        for path in ROOMS.rglob("*.py")
+        for text in ast.walk(ast.parse(path.read_text()))
+        if isinstance(text, ast.Constant) and isinstance(text.value, str)
+        for verb in VERBS.findall(text.value)
+    }
+    unchanged = {verb for verb in written if agreed(f"1 thing(s) that {verb} so") == f"1 thing that {verb} so"}
+
+    assert {"hold", "occur"} <= written
+    assert unchanged <= THE_SAME_OF_ONE
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,8 @@ def test_figures_are_counted_as_they_are_shown():
     [
         ("1 session(s) from 3 file(s): 12 model calls, ", "1 session from 3 files: 12 model calls, "),
         ("1 record(s) that occur twice", "1 record that occurs twice"),
+        ("1 span(s) that hold no call", "1 span that holds no call"),
+        ("1 sample(s) that only hold others", "1 sample that only holds others"),
         ("2 record(s) that occur twice", "2 records that occur twice"),
         ("1,024 session id(s) occurred before", "1,024 session ids occurred before"),
         ("1 tool result(s) without a tool call", "1 tool result without a tool call"),
