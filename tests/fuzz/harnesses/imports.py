@@ -52,6 +52,7 @@ _READS = {
     "otlp": (
         "tracing.otlp",
         "tracing.otlp_files",
+        "tracing.otlp_json",
         "tracing.otlp_own_names",
         "tracing.otlp_protobuf",
         "tracing.otlp_requests",

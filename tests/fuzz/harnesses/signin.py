@@ -1,13 +1,17 @@
-"""What those say that are asked for tokens and keys: OAuth servers, metadata servers, commands."""
+"""What those say that are asked for tokens and keys: OAuth servers, metadata servers, commands, targets at a login."""
 
 import asyncio
 import os
 from pathlib import Path
 
+from replay.engine.requests.login import carried, logins_of
 from replay.target.auth import OAuth
+from replay.target.login import Login
+from replay.target.target import Target
 from replay.wire.errors import TargetUnreachable
 from replay.wire.signin.asking import Answer
 from replay.wire.signin.commands import CommandKeys
+from replay.wire.signin.credentials import Credentials
 from replay.wire.signin.google import IdentityTokens
 from replay.wire.signin.oauth import ClientTokens
 from replay.wire.signin.sources import Fetched, Keys, Source
@@ -56,6 +60,36 @@ def _keys(data: bytes, folder: Path) -> bool:
     return _fetched(CommandKeys("command", run, lambda: 1.8e9))
 
 
+_LOGINS = (
+    Login("/in", token="/a/token", expires_in="/lives"),
+    Login("/in", token_header="x-token", header="x-in"),
+    Login("/in", token_cookie="sid"),
+)
+
+
+def _login(data: bytes, folder: Path) -> bool:
+    """Heads of lines, a blank one, and a body."""
+    head, _, body = data.partition(b"\n\n")
+    headers = [(name, value) for line in head.split(b"\n") for name, _, value in (line.partition(b":"),)]
+    is_taken = False
+    for login in _LOGINS:
+        target = Target(url="http://a.example", login=login)
+        (at,) = logins_of(target, [target], [Credentials(target.auth)], "run", str)
+        assert at is not None
+        token = at.taken(headers, body)
+        if token is None:
+            continue
+        is_taken = True
+        assert token.line.count(b"\r\n") == 1
+        assert token.line.endswith(b"\r\n")
+        assert token.lives_s is None or 0 < token.lives_s < float("inf")
+        once = carried(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", token)
+        assert once == carried(once, token)
+        assert once.count(b"\r\n") == 4
+        assert once.endswith(b"\r\n\r\n")
+    return is_taken
+
+
 HARNESSES = (
     Harness(
         "signin:oauth",
@@ -68,6 +102,18 @@ HARNESSES = (
         ],
         ("replay.wire.signin.oauth", "replay.wire.signin.asking"),
         (b'"expires_in":1e999', b'"access_token":', b"null", b"\\u0000"),
+    ),
+    Harness(
+        "signin:login",
+        _login,
+        (),
+        lambda: [
+            b'content-type: application/json\n\n{"a":{"token":"abc"},"lives":3600}',
+            b"x-token: abc\nset-cookie: sid=1; Path=/; HttpOnly\n\n{}",
+            b'\n\n{"a":{"token":12345},"lives":"600"}',
+        ],
+        ("replay.engine.requests.login",),
+        (b'"lives":1e999', b'"token":', b"\\r\\n", b"set-cookie: sid=", b"\r", b"null"),
     ),
     Harness(
         "signin:google",
