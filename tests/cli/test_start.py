@@ -98,6 +98,16 @@ def test_garbage_is_looked_for_while_a_command_is_carried_out_and_not_before_or_
     assert told.stderr.split() == ["False", "True", "True"]
 
 
+def test_what_judges_a_tail_and_draws_it_imports_statistics_when_it_needs_them():
+    code = (
+        "import sys, replay.judge.tail.explain, replay.report.page.cause_chart; "
+        "print(*{'scipy', 'scipy.stats'} & sys.modules.keys())"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert told.stdout.split() == []
+
+
 def test_a_trace_is_checked_without_statistics_and_without_pages():
     assert loaded_by("trace", "validate", str(TRACE)).isdisjoint({"scipy", "pyarrow", "httpx", "rich", "anyio"})
 

@@ -24,7 +24,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata, spearmanr
 
 from replay.judge.statistics.distributions import normal_above
 from replay.judge.statistics.sample import Floats
@@ -194,6 +193,9 @@ def _slow_instances(columns: Columns, steady: Flags, relative: Floats) -> tuple[
     tested = np.flatnonzero((sizes >= _LEAST_INSTANCE_STEPS) & (sizes < n))
     if len(tested) < 2:
         return [], slower
+    # Here and below: it takes longer to import than all that a short run's page needs.
+    from scipy.stats import rankdata
+
     rank_sums = np.bincount(codes, weights=rankdata(values), minlength=len(columns.instances))
     found = []
     for code in tested.tolist():
@@ -217,6 +219,8 @@ def _queueing(columns: Columns, sent: Flags, steady: Flags, service_ms: Floats, 
         loads, values = in_flight[known], service_ms[known]
         if len(values) < _LEAST_STEPS or loads.min() == loads.max():
             continue
+        from scipy.stats import spearmanr
+
         relation = spearmanr(loads, values)
         if relation.statistic <= 0 or relation.pvalue >= _TEST:
             continue
@@ -237,6 +241,8 @@ def _go_together_nearby(loads: Int64s, values: Floats) -> bool:
     blocks = len(values) // _BLOCK
     if not blocks:
         return True
+    from scipy.stats import rankdata
+
     ranked = [
         rankdata(one[: blocks * _BLOCK].reshape(blocks, _BLOCK), axis=1) - (_BLOCK + 1) / 2
         for one in (loads, values)

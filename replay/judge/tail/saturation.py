@@ -15,7 +15,6 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 from msgspec import Meta
-from scipy.stats import kendalltau, theilslopes
 
 from replay.judge.load.flow import concurrency, flow, settled
 from replay.judge.statistics.sample import Floats
@@ -158,6 +157,9 @@ def find_drift(columns: Columns) -> Drift:
     at_s: Floats = np.array([np.median(columns.intended_ns[piece]) / 1e9 for piece in pieces])
     if at_s[0] == at_s[-1]:
         return Drift(trend="unknown", why="all steps were due at once")
+    # Imported here because it takes longer than a short run's whole verdict.
+    from scipy.stats import kendalltau, theilslopes
+
     p_value = float(kendalltau(at_s, values).pvalue) if np.ptp(values) else 1.0
     sen = theilslopes(values, at_s, alpha=0.95)
     # A relative value of 1 is the run's median; changes are told as parts of what it began with.
