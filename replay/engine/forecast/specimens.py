@@ -24,8 +24,10 @@ _LONGEST_VALUE = 200
 _REQUEST = Redactor().of_request(())
 
 
-def as_curl(rendered: Rendered, place: Target) -> str:
-    """One request to a place, on one line. A long body is cut."""
+def as_curl(rendered: Rendered, place: Target, *, names_secrets: bool = False) -> str:
+    """One request to a place, on one line. A long body is cut. names_secrets: its body says where each secret comes
+    from, as a login's does, and holds none.
+    """
     first, *lines = rendered.head.decode("utf-8", "replace").split("\r\n")
     method, path, _ = first.split(" ", 2)
     words = ["curl", *(() if method == "GET" and not rendered.body else ("-X", method))]
@@ -35,7 +37,9 @@ def as_curl(rendered: Rendered, place: Target) -> str:
     for name, value in _headers(lines, place):
         words += ["-H", f"{name}: {clean(value, _LONGEST_VALUE)}"]
     if rendered.body:
-        words += ["--data-raw", _masked(rendered.body, _content_type(lines))]
+        body = rendered.body
+        shown = _shown(body) if names_secrets else _masked(body, _content_type(lines))
+        words += ["--data-raw", shown]
     return shlex.join(words)
 
 
@@ -56,7 +60,11 @@ def as_grpcurl(call: GrpcCall, place: Target) -> str:
 
 
 def _masked(body: bytes, content_type: str) -> str:
-    return clean(_REQUEST.body(body, content_type).content.decode("utf-8", "replace"), _LONGEST_BODY)
+    return _shown(_REQUEST.body(body, content_type).content)
+
+
+def _shown(body: bytes) -> str:
+    return clean(body.decode("utf-8", "replace"), _LONGEST_BODY)
 
 
 def _content_type(lines: list[str]) -> str:

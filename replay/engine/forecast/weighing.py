@@ -94,7 +94,8 @@ class Weighing:
         self._shown_logins.add(login.place)
         step = login.step_for(lambda _: None)
         place = msgspec.structs.replace(self._places[login.place], login=None)
-        self.first.append(as_curl(login.renderer.render(step, "forecast"), place))
+        rendered = login.renderer.render(step, "forecast")
+        self.first.append(as_curl(rendered, place, names_secrets=True))
 
     @property
     def notes(self) -> Iterator[str]:
