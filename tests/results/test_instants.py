@@ -1,6 +1,7 @@
 """Instants that are kept: the same whether they stay in memory or not, and few of them there."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -66,6 +67,18 @@ def test_a_long_run_keeps_few_in_memory(tmp_path):
     assert most < 10_000
     assert list(tmp_path.iterdir()) == []
     assert same(kept.taken(), told)
+
+
+def test_what_has_no_name_is_not_waited_for_until_it_is_on_the_disk(tmp_path, monkeypatch):
+    synced, real = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(os.fstat(fd).st_nlink), real(fd)))
+    writer = FileWriter()
+    writer.open(tmp_path / "steps.jsonl")
+    kept = KeptInstants(writer.open_unnamed(tmp_path))
+    kept.add(next(blocks_of([20_000])))
+    writer.close()
+
+    assert synced == [1]
 
 
 def test_what_comes_after_the_end_of_the_files_stays_in_memory(tmp_path):

@@ -21,6 +21,8 @@ class FileWriter:
         self._queue: queue.SimpleQueue[tuple[int, bytes] | None] = queue.SimpleQueue()
         self._fds: list[int] = []
         self._paths: list[Path] = []
+        # Who reads them asks this system, whether or not they have reached the disk.
+        self._unnamed: set[int] = set()
         self._thread = threading.Thread(target=self._work, name="replay-writer", daemon=True)
         self._is_started = False
         self.failure: str | None = None
@@ -36,6 +38,7 @@ class FileWriter:
         """A file on the disk of this folder, in which it has no name: it is gone when nobody has it any more."""
         with tempfile.TemporaryFile(dir=folder) as file:
             unnamed = Unnamed(self, len(self._fds), os.dup(file.fileno()))
+            self._unnamed.add(len(self._fds))
             # The writer's own, to close as it does the others.
             self._fds.append(os.dup(file.fileno()))
         self._paths.append(folder)
@@ -53,16 +56,17 @@ class FileWriter:
         return bool(self._fds)
 
     def close(self) -> None:
-        """Write what is queued, have it on the disk, and close the files.
+        """Write what is queued, have it on the disk where it has a name, and close the files.
 
         Whoever says afterwards, in a file, that the run is over says it of lines that a power cut cannot take.
         """
         if self._is_started:
             self._queue.put(None)
             self._thread.join()
-        for fd, path in zip(self._fds, self._paths, strict=True):
+        for number, (fd, path) in enumerate(zip(self._fds, self._paths, strict=True)):
             try:
-                os.fsync(fd)
+                if number not in self._unnamed:
+                    os.fsync(fd)
             except OSError as cause:
                 self._note(path, cause)
             os.close(fd)
