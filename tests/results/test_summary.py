@@ -11,35 +11,15 @@ from hypothesis import strategies as st
 from replay.results.folding import MOST_SERIES, OTHER
 from replay.results.rates import peak_in_flight
 from replay.results.summary import rebuild
-from replay.results.types import (
-    STEPS_FILE,
-    Generator,
-    Manifest,
-    Quantiles,
-    StepRecord,
-    TargetFacts,
-    TraceFacts,
-)
+from replay.results.types import STEPS_FILE, Quantiles, StepRecord, TraceFacts
+from tests.support.manifests import MANIFEST
 
 MS = 1_000_000
 
 
 def manifest(steps, status="finished", **more):
-    return Manifest(
-        schema="replay.run/1",
-        status=status,
-        version="0",
-        started_at="2026-01-01T00:00:00Z",
-        trace=TraceFacts(name="t", sha256="0", sessions=steps, steps=steps, resolution_ms=1.0),
-        target={},
-        target_facts=TargetFacts(name="x", url="http://x"),
-        options={},
-        seed=1,
-        host={},
-        clock={},
-        generator=Generator(verdict="ok", reasons=[]),
-        **more,
-    )
+    trace = TraceFacts(name="t", sha256="0", sessions=steps, steps=steps, resolution_ms=1.0)
+    return msgspec.structs.replace(MANIFEST, status=status, trace=trace, **more)
 
 
 def step(n, intended_ms=0.0, sent_ms=0.0, end_ms=10.0, outcome="ok", **more):
