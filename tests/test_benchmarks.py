@@ -230,13 +230,17 @@ def test_a_quick_run_has_a_row_for_every_figure_of_the_scenarios_that_were_asked
     )
 
     found = [re.split(r" *\| *", line)[1] for line in done.stdout.splitlines()[2:]]
+    over_one = f"two workers over one, {len(os.sched_getaffinity(0))} cores with the server"
     assert found == [
         "noise floor, the client's core",
         "noise floor, the server's core",
         "fan-outs of eight, replay",
         "single steps, --workers 1",
         "single steps, --workers 2",
-        f"two workers over one, {len(os.sched_getaffinity(0))} cores with the server",
+        over_one,
+        "streams of 200 tokens, --workers 1",
+        "streams of 200 tokens, --workers 2",
+        over_one,
         "late at 2,000/s, a bare spinning loop",
         "late at 2,000/s, replay: arrived",
         "late at 2,000/s, replay: as it reports it",

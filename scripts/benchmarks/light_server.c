@@ -1,6 +1,8 @@
-/* A server that takes as little of the processor as one can: it answers each GET with the same few bytes.
+/* A server that takes as little of the processor as one can: it answers each GET with the same few bytes, and each POST
+ * with an event stream, in one write.
  *
- * GET /status is answered with how many others came before. One argument: the port, on loopback. It ends by a signal.
+ * GET /status is answered with how many others came before. Two arguments: the port, on loopback, and a file with what
+ * an event stream is. It ends by a signal.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -17,10 +19,13 @@
 #define END "\r\n\r\n"
 #define STATUS "GET /status "
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+#define STREAM_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %zu\r\n\r\n"
 
 /* Of the end of a request, how many characters a connection has brought last. */
 static unsigned char ends[MOST_FDS];
 static unsigned long answered;
+static char stream[1 << 18];
+static size_t stream_size;
 
 static int listening(int port) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
@@ -58,6 +63,25 @@ static int tell_status(int fd) {
   return write(fd, text, whole) < 0;
 }
 
+static void read_stream(const char *path) {
+  static char body[1 << 17];
+  FILE *file = fopen(path, "rb");
+  if (!file) {
+    perror(path);
+    exit(1);
+  }
+  size_t size = fread(body, 1, sizeof body, file);
+  fclose(file);
+  stream_size = snprintf(stream, sizeof stream, STREAM_HEAD, size);
+  memcpy(stream + stream_size, body, size);
+  stream_size += size;
+}
+
+/* Whether all of it went: the kernel has room for what a client has asked for, which is one answer at a time. */
+static int write_whole(int fd, const char *text, size_t size) {
+  return write(fd, text, size) == (ssize_t)size;
+}
+
 static void answer(int fd) {
   static char read_in[1 << 16];
   ssize_t size = read(fd, read_in, sizeof read_in);
@@ -69,12 +93,14 @@ static void answer(int fd) {
     if (tell_status(fd)) close(fd);
     return;
   }
+  /* A client that posts sends a request whole, and the next when this one is answered. */
+  int posted = read_in[0] == 'P';
   for (ssize_t n = 0; n < size; n++) {
     ends[fd] = read_in[n] == END[ends[fd]] ? ends[fd] + 1 : read_in[n] == '\r';
     if (ends[fd] < sizeof END - 1) continue;
     ends[fd] = 0;
     answered++;
-    if (write(fd, ANSWER, sizeof ANSWER - 1) < 0) {
+    if (!(posted ? write_whole(fd, stream, stream_size) : write_whole(fd, ANSWER, sizeof ANSWER - 1))) {
       close(fd);
       return;
     }
@@ -82,7 +108,8 @@ static void answer(int fd) {
 }
 
 int main(int count, char **given) {
-  if (count != 2) return 2;
+  if (count != 3) return 2;
+  read_stream(given[2]);
   int listener = listening(atoi(given[1])), loop = epoll_create1(0);
   watch(loop, listener);
   for (;;) {

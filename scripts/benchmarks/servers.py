@@ -147,7 +147,9 @@ def light() -> Iterator[Light]:
         program = Path(folder, "light_server")
         source = Path(__file__).with_name("light_server.c")
         subprocess.run([compiler, "-O2", "-o", str(program), str(source)], check=True)
-        server = on_cores(CORES, [str(program), str(LIGHT_PORT)])
+        stream = Path(folder, "stream")
+        stream.write_text(token_stream())
+        server = on_cores(CORES, [str(program), str(LIGHT_PORT), str(stream)])
         try:
             found = Light(f"http://127.0.0.1:{LIGHT_PORT}", server.pid)
             _wait_for(found.answered, "the light server", LIGHT_PORT, server)
