@@ -12,15 +12,25 @@ _MOST_CHOICES = 1024
 
 
 class Facts:
-    """error: the first one. finish_reasons, tool_names: distinct, in order of appearance, bounded."""
+    """error: the first one. finish_reasons, tool_names: distinct, in order of appearance, bounded. has_thought_aloud:
+    what the model thought was shown as it was, and not as a summary.
+    """
 
-    __slots__ = ("_choices", "_usage", "error", "finish_reasons", "has_said_end", "tool_names")
+    __slots__ = (
+        "_choices",
+        "_usage",
+        "error",
+        "finish_reasons",
+        "has_said_end",
+        "has_thought_aloud",
+        "tool_names",
+    )
 
     def __init__(self) -> None:
         self._choices: dict[int, bool] | None = None
         self._usage: dict[str, Any] | None = None
         self.error: AnswerError | None = None
-        self.has_said_end = False
+        self.has_said_end = self.has_thought_aloud = False
         self.finish_reasons: tuple[str, ...] = ()
         self.tool_names: tuple[str, ...] = ()
 
@@ -32,6 +42,12 @@ class Facts:
     @property
     def usage(self) -> Usage | None:
         return None if self._usage is None else usage_of(self._usage)
+
+    @property
+    def hidden_tokens(self) -> int | None:
+        """Of the tokens that the usage counts, how many were thought and not shown; None where that is not told."""
+        usage = self.usage
+        return None if usage is None or self.has_thought_aloud else usage.reasoning_tokens
 
     def note_error(self, error: AnswerError) -> None:
         if self.error is None:

@@ -130,6 +130,10 @@ class StreamReader:
         return self._facts.usage
 
     @property
+    def hidden_tokens(self) -> int | None:
+        return self._facts.hidden_tokens
+
+    @property
     def finish_reasons(self) -> tuple[str, ...]:
         return self._facts.finish_reasons
 

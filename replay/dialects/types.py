@@ -44,12 +44,14 @@ Document = dict[str, Any]
 class Usage(NamedTuple):
     """Token counts as an answer tells them; None where it does not.
 
-    input_tokens: with those that came from a cache. cached_tokens: how many of them did.
+    input_tokens: with those that came from a cache. cached_tokens: how many of them did. output_tokens: with those that
+    the model thought. reasoning_tokens: how many of them it did.
     """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 class BodyFacts(NamedTuple):
@@ -66,7 +68,7 @@ class StreamFacts(Protocol):
 
     is_cut_short: a model's answer ended without its layout's end, and without an error that would say why; to be asked
     once the response is over. further_itl_ns: of the gaps between token events that are listed nowhere, how often each
-    came.
+    came. hidden_tokens: of those that the usage counts, how many were thought and not shown; None where it is silent.
     """
 
     @property
@@ -80,6 +82,9 @@ class StreamFacts(Protocol):
 
     @property
     def usage(self) -> Usage | None: ...
+
+    @property
+    def hidden_tokens(self) -> int | None: ...
 
     @property
     def finish_reasons(self) -> tuple[str, ...]: ...

@@ -11,6 +11,9 @@ What counts cached tokens, and what leaves them out:
 | `promptTokenCount` | Gemini; its thoughts count beside its candidates | within |
 | `inputTokens` | Bedrock's Converse | beside it, as `cacheReadInputTokens`, `cacheWriteInputTokens` |
 
+What a model thought is within `completion_tokens` and `output_tokens`, and beside Gemini's candidates. xAI has it
+beside `completion_tokens`, too, which only the total tells. Anthropic and Bedrock count it, and do not say how much.
+
 Sources: https://platform.openai.com/docs/api-reference/chat/object, .../responses/object,
 https://docs.anthropic.com/en/api/messages, https://api-docs.deepseek.com/api/create-chat-completion,
 https://docs.x.ai/developers/advanced-api-usage/prompt-caching/usage-and-pricing,
@@ -31,17 +34,20 @@ _PARTS = (
     "cache_read_input_tokens",
     "candidatesTokenCount",
     "completion_tokens",
+    "completion_tokens_details",
     "inputTokens",
     "input_tokens",
     "input_tokens_details",
     "outputTokens",
     "output_tokens",
+    "output_tokens_details",
     "prompt_cache_hit_tokens",
     "prompt_tokens",
     "prompt_tokens_details",
     "promptTokenCount",
     "thoughtsTokenCount",
     "toolUsePromptTokenCount",
+    "total_tokens",
 )
 # Where a document holds its usage: itself (all), `response` (Responses), `message` (message_start), `x_groq` (Groq).
 _HOLDERS = ("response", "message", "x_groq")
@@ -88,19 +94,20 @@ def usage_of(parts: dict[str, Any]) -> Usage | None:
         cached = read if read is not None else _count(parts.get("prompt_cache_hit_tokens"))
     completion = _count(parts.get("completion_tokens"))
     output = _count(parts.get("output_tokens"))
-    usage = Usage(
-        input_tokens=given,
-        # Gateways that fill in both forms leave a zero in the one that they do not use.
-        output_tokens=completion if completion or output is None else output,
-        cached_tokens=cached,
-    )
+    # Gateways that fill in both forms leave a zero in the one that they do not use.
+    output = completion if completion or output is None else output
+    thought = _thought(parts)
+    if thought and output is not None and given is not None:
+        is_beside = _count(parts.get("total_tokens")) == given + output + thought
+        output += thought if is_beside else 0
+    usage = Usage(input_tokens=given, output_tokens=output, cached_tokens=cached, reasoning_tokens=thought)
     return None if usage == _NOTHING else usage
 
 
 def _usage_of_gemini(parts: dict[str, Any]) -> Usage | None:
     asked = [_count(parts.get(name)) for name in ("promptTokenCount", "toolUsePromptTokenCount")]
     given = [_count(parts.get(name)) for name in ("candidatesTokenCount", "thoughtsTokenCount")]
-    usage = Usage(_sum(asked), _sum(given), _count(parts.get("cachedContentTokenCount")))
+    usage = Usage(_sum(asked), _sum(given), _count(parts.get("cachedContentTokenCount")), given[1])
     return None if usage == _NOTHING else usage
 
 
@@ -109,6 +116,15 @@ def _usage_of_bedrock(parts: dict[str, Any]) -> Usage | None:
     given, read, written = (_count(parts.get(name)) for name in names)
     usage = Usage(_sum([given, read, written]), _count(parts.get("outputTokens")), read)
     return None if usage == _NOTHING else usage
+
+
+def _thought(parts: dict[str, Any]) -> int | None:
+    for name in ("completion_tokens_details", "output_tokens_details"):
+        details = parts.get(name)
+        thought = _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
+        if thought is not None:
+            return thought
+    return None
 
 
 def _sum(counts: list[int | None]) -> int | None:

@@ -76,6 +76,7 @@ class Columns(NamedTuple):
     last_token_ns: Int64s | None = None
     input_tokens: Int64s | None = None
     output_tokens: Int64s | None = None
+    hidden_tokens: Int64s | None = None
     recorded_ns: Int64s | None = None
     recorded_at_ns: Int64s | None = None
     recorded_ttft_ns: Int64s | None = None
@@ -144,6 +145,7 @@ _NUMBERS = (
     "last_token_ns",
     "input_tokens",
     "output_tokens",
+    "hidden_tokens",
     "recorded_status",
     "recorded_input_tokens",
     "recorded_output_tokens",

@@ -91,7 +91,7 @@ class SummaryFold:
         self._handshakes = _Handshakes()
         self._ttfb, self._ttft, self._lag = Histogram(), Histogram(), Histogram(LAG_UNIT_NS)
         self._timeless = self._unlike = self._redirected = 0
-        self._unknown_streams = self._dense_streams = 0
+        self._unknown_streams = self._dense_streams = self._thinking_streams = self._hidden_tokens = 0
         self._fidelity = FidelityFold(resolution_ms)
         self._series_names: dict[tuple[str, str], int] = {}
         self._series: list[_SeriesFold] = []
@@ -170,7 +170,10 @@ class SummaryFold:
         # Of messages of a WebSocket it is said which is the last, and each is one, whatever is in it.
         self._unknown_streams += int(np.count_nonzero(streams & ~table.has("layout") & ~table.has("messages")))
         events, told = table.numbers("tokens"), table.numbers("output_tokens")
-        self._dense_streams += int(np.count_nonzero(streams & (told >= _DENSE * events)))
+        hidden = np.maximum(0, table.numbers("hidden_tokens"))
+        self._thinking_streams += int(np.count_nonzero(streams & (hidden > 0)))
+        self._hidden_tokens += int(hidden[streams].sum())
+        self._dense_streams += int(np.count_nonzero(streams & (told - hidden >= _DENSE * events)))
         status, recorded = table.numbers("status")[rows], table.numbers("recorded_status")[rows]
         unlike = (recorded != ABSENT) & (recorded != status) & ~are_transient(recorded)
         # What was asked by a request when it was recorded may be asked on a WebSocket now.
@@ -258,7 +261,9 @@ class SummaryFold:
             notes.append(
                 f"{were(cut, 'session')} cut off before the end, as a step was left unsent; makespans are of the others"
             )
-        notes += _stream_notes(self._unknown_streams, self._dense_streams)
+        notes += _stream_notes(
+            self._unknown_streams, self._dense_streams, self._thinking_streams, self._hidden_tokens
+        )
         if manifest.error is not None:
             notes.append(manifest.error)
         if lost > 0:
@@ -412,8 +417,10 @@ class _Handshakes:
             )
 
 
-def _stream_notes(unknown: int, dense: int) -> Iterator[str]:
-    """unknown: streams in no known layout. dense: those whose usage counts many more tokens than there were events."""
+def _stream_notes(unknown: int, dense: int, thinking: int, hidden: int) -> Iterator[str]:
+    """unknown: streams in no known layout. dense: those whose usage counts many more tokens than there were events.
+    thinking: those whose usage tells of tokens that were thought and not shown, which are hidden in all.
+    """
     if unknown:
         yield (
             f"the layout of {counted(unknown, 'stream')} is not known here: each event was counted as a token, and "
@@ -423,6 +430,11 @@ def _stream_notes(unknown: int, dense: int) -> Iterator[str]:
         yield (
             f"in {counted(dense, 'stream')} the answer's own count has at least half as many tokens again as there "
             "were events: several came in one, or were thought and not shown; tpot goes by that count, itl by events"
+        )
+    if thinking:
+        yield (
+            f"in {counted(thinking, 'stream')} {were(hidden, 'token')} thought and not shown, as the answers count "
+            "them: they are among the output tokens, and tpot leaves them out"
         )
 
 

@@ -56,6 +56,7 @@ NUMBERS = (
     "tokens",
     "input_tokens",
     "output_tokens",
+    "hidden_tokens",
     "messages",
     "close_code",
     "connect_ns",

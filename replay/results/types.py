@@ -169,6 +169,12 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     output_tokens: Annotated[
         Count | None, Meta(description="Tokens of the answer, as the answer's own usage counts them.")
     ] = None
+    hidden_tokens: Annotated[
+        Count | None,
+        Meta(
+            description="Of output_tokens, how many the model thought and did not show, where its usage tells."
+        ),
+    ] = None
     error: Annotated[
         str | None,
         Meta(

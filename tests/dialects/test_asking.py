@@ -146,7 +146,7 @@ def test_a_modelled_stream_is_read_as_so_many_tokens_of_its_layout(dialect, toke
     assert reader.error is None
     assert reader.finish_reasons
     if tells_usage or not dialect.ends_with_done:
-        assert reader.usage == Usage(4, tokens, reader.usage.cached_tokens)
+        assert reader.usage[:2] == Usage(4, tokens)[:2]
 
 
 @pytest.mark.parametrize("dialect", named(STREAMING))

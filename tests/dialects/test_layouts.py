@@ -58,6 +58,10 @@ TOKENS = {
     "a custom tool's input": chat({"tool_calls": [{"index": 0, "custom": {"input": "x"}}]}),
     "a function's arguments": chat({"function_call": {"arguments": "{"}}),
     "audio": chat({"audio": {"id": "a", "data": "AAAA"}}),
+    "an image as it comes": response("image_generation_call.partial_image", partial_image_b64="AAAA"),
+    "a thought that is not to be read": event(
+        {"type": "content_block_start", "content_block": {"type": "redacted_thinking", "data": "AAAA"}}
+    ),
     "a transcript": chat({"audio": {"transcript": "Hi"}}),
     "the second choice": event(
         {"choices": [{"delta": {"content": ""}}, {"index": 1, "delta": {"content": "x"}}]}
@@ -287,3 +291,88 @@ def test_a_gigantic_last_event_still_ends_the_stream():
     for size in (65_536, len(last)):
         reader = fed(*(last[at : at + size] for at in range(0, len(last), size)))
         assert (reader.has_ended, reader.error, reader.token_count) == (True, None, 0)
+
+
+THINKING = {
+    "prompt_tokens": 5,
+    "completion_tokens": 107,
+    "completion_tokens_details": {"reasoning_tokens": 100},
+}
+SUMMARY = {"type": "reasoning.summary", "summary": "hm"}
+HIDDEN = {
+    "a chat that shows nothing of it": ((chat({"content": "a"}, usage=THINKING),), 107, 100),
+    "a chat that shows all of it": (
+        (chat({"reasoning_content": "hm"}), chat({"content": "a"}, usage=THINKING)),
+        107,
+        None,
+    ),
+    "a chat that shows it in parts": (
+        (chat({"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}), chat({}, usage=THINKING)),
+        107,
+        None,
+    ),
+    "a chat that shows a summary of it": (
+        (chat({"reasoning": "hm", "reasoning_details": [SUMMARY]}), chat({}, usage=THINKING)),
+        107,
+        100,
+    ),
+    "xAI, which counts it beside": (
+        (chat({"content": "a"}, usage={**THINKING, "total_tokens": 212}),),
+        207,
+        100,
+    ),
+    "one that counts it within": ((chat({"content": "a"}, usage={**THINKING, "total_tokens": 112}),), 107, 100),
+    "Responses": (
+        (
+            response("reasoning_summary_text.delta", delta="hm"),
+            response(
+                "completed",
+                response={
+                    "status": "completed",
+                    "usage": {
+                        "input_tokens": 5,
+                        "output_tokens": 107,
+                        "output_tokens_details": {"reasoning_tokens": 100},
+                    },
+                },
+            ),
+        ),
+        107,
+        100,
+    ),
+    "Gemini": (
+        (
+            event(
+                {
+                    "candidates": [{"content": {"parts": [{"text": "hm", "thought": True}]}}],
+                    "usageMetadata": {
+                        "promptTokenCount": 5,
+                        "candidatesTokenCount": 7,
+                        "thoughtsTokenCount": 100,
+                    },
+                }
+            ),
+        ),
+        107,
+        100,
+    ),
+    "a usage that does not say": ((chat({"content": "a"}, usage={"completion_tokens": 7}),), 7, None),
+    "a usage of nonsense": (
+        (
+            chat(
+                {"content": "a"},
+                usage={"completion_tokens": 7, "completion_tokens_details": [{"reasoning_tokens": 1}]},
+            ),
+        ),
+        7,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_was_thought_and_not_shown_is_told_apart(name):
+    reads, output, hidden = HIDDEN[name]
+    reader = fed(*reads)
+
+    assert (reader.usage.output_tokens, reader.hidden_tokens) == (output, hidden)

@@ -223,3 +223,18 @@ def test_tokens_are_timed_to_the_last_one_and_by_usage_where_events_carry_severa
     evidence = Evidence(summary(), columns_of([records]), "r")
 
     assert figure_of(parse_slo("p50(tpot) < 1s"), evidence, 0.95).observed == 5.0
+
+
+def test_tokens_that_were_thought_and_not_shown_came_in_no_event():
+    first = 10_000_000
+    records = [
+        step(
+            f"s-{n}", 500.0, n, at_ms=0, kind="llm", first_token_ns=first, last_token_ns=first + 100_000_000,
+            tokens=21, output_tokens=1021, hidden_tokens=1000,
+        )
+        for n in range(100)
+    ]  # fmt: skip
+    evidence = Evidence(summary(), columns_of([records]), "r")
+
+    # By the usage alone it would be 0.1 ms: fifty times as fast as a reader sees them come.
+    assert figure_of(parse_slo("p50(tpot) < 1s"), evidence, 0.95).observed == 5.0

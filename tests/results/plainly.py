@@ -23,6 +23,7 @@ _NUMBERS = (
     "last_token_ns",
     "input_tokens",
     "output_tokens",
+    "hidden_tokens",
     "recorded_status",
     "recorded_input_tokens",
     "recorded_output_tokens",

@@ -189,3 +189,14 @@ def test_peak_in_flight_is_the_most_intervals_that_overlap(spans):
         assert peak_in_flight(sent, end) == expected
     else:
         assert peak_in_flight(sent, end) <= max(expected, 0)
+
+
+def test_what_was_thought_and_not_shown_is_told_and_makes_no_stream_dense(summary_of):
+    streamed = {"streamed": True, "first_token_ns": MS, "layout": "openai-responses", "tokens": 100}
+    thinking = [step(n, **streamed, output_tokens=1_100, hidden_tokens=1_000) for n in range(2)]
+
+    assert [note for note in summary_of(thinking).notes if "stream" in note] == [
+        "in 2 streams 2,000 tokens were thought and not shown, as the answers count them: they are among the output tokens, "
+        "and tpot leaves them out"
+    ]
+    assert "has at least half as many" in " ".join(summary_of([step(1, **streamed, output_tokens=1_100)]).notes)

@@ -23,8 +23,9 @@ _EVENTS = frozenset(
     )
 )
 # By a delta's type what it shows is in text (text_delta), thinking or partial_json (input_json_delta). A
-# signature_delta and a citations_delta are about content that was shown, and are none.
-_TEXTS = ("text", "thinking", "partial_json")
+# signature_delta and a citations_delta are about content that was shown, and are none. A thought that is not to be read
+# comes in the data of the block itself (redacted_thinking), all at once.
+_TEXTS = ("text", "thinking", "partial_json", "data")
 
 
 def _is_event(_document: Document, kind: str) -> bool:

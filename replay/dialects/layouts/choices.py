@@ -12,9 +12,11 @@ DONE = b"data: [DONE]\n\n"
 # The members of a delta, or of a whole message, that show something if they hold a string of some length. OpenAI
 # names `content` and `refusal`; `reasoning_content` is DeepSeek's, vLLM's and SGLang's, `reasoning` OpenRouter's,
 # Groq's and newer vLLM's, `thinking` Ollama's, `reasoning_text` Copilot's.
-_TEXTS = frozenset(
-    ("content", "refusal", "reasoning", "reasoning_content", "reasoning_text", "thinking", "text")
-)
+_THOUGHTS = frozenset(("reasoning", "reasoning_content", "reasoning_text", "thinking"))
+_TEXTS = _THOUGHTS | {"content", "refusal", "text"}
+_THOUGHTS_IN_PARTS = frozenset(("reasoning_details", "thinking_blocks"))
+# OpenRouter's word for thoughts that were shortened for show.
+_SUMMARY = "reasoning.summary"
 
 
 def choices_of(document: Document) -> list[Document] | None:
@@ -65,7 +67,15 @@ def _shown_by_choice(choice: Document, facts: Facts) -> Shown:
             part = bool(value.get("transcript") or value.get("data"))
         if part:
             shown = True if shown else part
+            if name in _THOUGHTS or name in _THOUGHTS_IN_PARTS:
+                facts.has_thought_aloud |= not _are_summaries(delta.get("reasoning_details"))
     return shown
+
+
+def _are_summaries(details: Any) -> bool:
+    return isinstance(details, list) and any(
+        isinstance(detail, dict) and detail.get("type") == _SUMMARY for detail in details
+    )
 
 
 def _shown_by_parts(value: Any) -> bool:

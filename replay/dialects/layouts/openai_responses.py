@@ -1,4 +1,4 @@
-"""OpenAI Responses: a stream of typed events, of which those called `...delta` bring content.
+"""OpenAI Responses: a stream of typed events, of which those called `...delta` and `...partial_image` bring content.
 
 `response.completed`, `.incomplete`, `.failed` and `.cancelled` end it, and hold the whole response with its usage.
 
@@ -32,6 +32,8 @@ def _read_event(document: Document, kind: str, facts: Facts) -> Shown:
     if kind.endswith(".delta"):
         delta = document.get("delta")
         return delta if isinstance(delta, str) else bool(delta)
+    if kind.endswith(".partial_image"):
+        return bool(document.get("partial_image_b64"))
     item = document.get("item")
     if item is not None:
         _note_tools([item], facts)

@@ -94,6 +94,7 @@ class StepRecords:
             tokens=x.token_count or None,
             input_tokens=None if usage is None else usage.input_tokens,
             output_tokens=None if usage is None else usage.output_tokens,
+            hidden_tokens=None if events is None else events.hidden_tokens or None,
             error=x.error,
             phase=x.phase,
             check=x.check,

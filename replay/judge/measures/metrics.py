@@ -119,11 +119,13 @@ def timed(columns: Columns, measure: str) -> tuple[Int64s, Flags, Flags]:
 
 def _time_per_token(columns: Columns, has_tokens: Flags) -> tuple[Int64s, Flags]:
     """From the first token to the last, by the tokens between. Where the answer's own usage counts more tokens than
-    there were events, an event carries several. Runs that did not record the last token have the response's end for it.
+    there were events, an event carries several; those that were thought and not shown came in none. Runs that did not
+    record the last token have the response's end for it.
     """
     last = columns.numbers("last_token_ns")
     last = np.where(last == ABSENT_NS, columns.end_ns, last)
-    tokens = np.maximum(columns.tokens, columns.numbers("output_tokens"))
+    shown = columns.numbers("output_tokens") - np.maximum(0, columns.numbers("hidden_tokens"))
+    tokens = np.maximum(columns.tokens, shown)
     counted = has_tokens & (columns.tokens > 1)
     return (last - columns.first_token_ns) // np.maximum(1, tokens - 1), counted
 

@@ -91,6 +91,8 @@ def pair(run: Evidence, shift_ms: float = 0.0) -> tuple[Evidence, Evidence] | No
     both_tokens = np.where(is_streamed, np.maximum(1, tokens), 0)
     here = np.where(ours.first_token_ns == ABSENT_NS, 0, np.maximum(1, ours.tokens))
     both_tokens = np.where(ours.ok, np.minimum(both_tokens, here), both_tokens)
+    # How many of the recorded tokens were thought and not shown is not known: where some are now, no rate is compared.
+    both_tokens = np.where(ours.numbers("hidden_tokens") > 0, np.minimum(1, both_tokens), both_tokens)
     recording = ours._replace(
         ok=np.ones(n, np.bool_),
         error=np.full(n, -1, np.int32),

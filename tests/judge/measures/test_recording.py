@@ -193,6 +193,21 @@ def test_times_to_first_token_are_held_to_recorded_ones(rng):
     assert check("p50(tpot) < recorded * 1.2", run).limit_ms == pytest.approx(9.6)
 
 
+def test_no_rate_is_held_to_a_recorded_one_where_tokens_were_thought_and_not_shown():
+    records = [
+        step(
+            f"s-{n}", 100.0, n, kind="llm", first_token_ns=int((n * 10 + 30) * 1e6), last_token_ns=int((n * 10 + 90) * 1e6),
+            tokens=11, output_tokens=111, hidden_tokens=100, stream=True, recorded_ms=100.0, recorded_ttft_ms=20.0,
+            recorded_output_tokens=111,
+        )
+        for n in range(500)
+    ]  # fmt: skip
+    run = Evidence(summary(), columns_of([records]), "r")
+
+    assert check("p50(tpot) < recorded * 1.2", run).verdict == "inconclusive"
+    assert check("p50(ttft) < recorded * 1.2", run).verdict == "fail"
+
+
 @pytest.mark.parametrize(
     ("slo", "message"),
     [
