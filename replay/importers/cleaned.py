@@ -1,4 +1,7 @@
-"""An importer whose sessions are gone through for secrets in names, ids and attributes, wherever it took them from."""
+"""An importer whose sessions are gone through for secrets in names, ids and attributes, wherever it took them from.
+
+Those that come as lines have been gone through where these were made.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,4 +25,6 @@ class Cleaned:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         result = self._importer.read(paths, options)
+        if result.lines is not None:
+            return result
         return msgspec.structs.replace(result, sessions=lambda: sessions_without_secrets(result.sessions()))

@@ -6,10 +6,14 @@ any model writes, their unit is surely wrong, and the trace is refused.
 
 from collections.abc import Iterator
 
+import msgspec
+
+from replay.importers.types import SessionLine
 from replay.trace.errors import TraceError, shown
 from replay.trace.types import Session, Step
 from replay.words.numbers import milliseconds
 
+_decode = msgspec.json.Decoder(Session).decode
 _LONG_MS = 24 * 3_600_000.0
 _FASTEST_TOKENS_A_MS = 20.0
 _IMPOSSIBLE_TOKENS_A_MS = 1_000.0
@@ -34,11 +38,7 @@ class Doubts:
 
     def seen(self, session: Session) -> Session:
         """The session itself. Raises TraceError where a unit is surely wrong."""
-        self._sessions += 1
-        self._last_ms = max(self._last_ms, session.start_ms)
-        if len(self._starts) < 2:
-            self._starts.add(session.start_ms)
-        self._steps += len(session.steps)
+        self._see_session(session.start_ms, len(session.steps))
         for step in session.steps:
             self._models += step.llm is not None
             self._see(session.id, step)
@@ -48,6 +48,21 @@ class Doubts:
                 f"{text}: their durations are not in the unit that the format says. Nothing was written."
             )
         return session
+
+    def seen_line(self, line: SessionLine) -> SessionLine:
+        """The line itself, of a session of requests."""
+        if line.is_long:
+            self.seen(_decode(line.text))
+        else:
+            self._see_session(line.start_ms, line.steps)
+        return line
+
+    def _see_session(self, start_ms: float, steps: int) -> None:
+        self._sessions += 1
+        self._last_ms = max(self._last_ms, start_ms)
+        if len(self._starts) < 2:
+            self._starts.add(start_ms)
+        self._steps += steps
 
     def _see(self, session: str, step: Step) -> None:
         took_ms = step.took_ms

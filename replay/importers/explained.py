@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from replay.importers.foreign import foreign, is_binary
 from replay.importers.nearest import nearest, told
 from replay.importers.reading.inputs import SNIFFED_BYTES, first_bytes, telling_file
@@ -36,7 +38,7 @@ class Explained:
             result = self._importer.read(paths, options)
         except TraceError as error:
             raise self._said(error, paths) from error
-        return ImportResult(result.header, lambda: self._sessions(result.sessions, paths), result.notes)
+        return msgspec.structs.replace(result, sessions=lambda: self._sessions(result.sessions, paths))
 
     def _sessions(self, sessions: Callable[[], Iterator[Session]], paths: Sequence[Path]) -> Iterator[Session]:
         try:

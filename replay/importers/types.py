@@ -39,16 +39,30 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     keys: str | None = None
 
 
+class SessionLine(msgspec.Struct, frozen=True, gc=False):
+    """A session as a trace's file has it, by an importer that makes none but valid ones, without secrets.
+
+    text: JSON, without a line break. steps: how many it has. is_long: whether one of them took more than a day.
+    """
+
+    text: bytes
+    start_ms: float
+    steps: int
+    is_long: bool
+
+
 class ImportResult(msgspec.Struct, frozen=True):
     """A recording as a trace.
 
     header: complete, with what was inferred and dropped in its attributes. sessions: in order of start_ms;
-    iterating reads the input, and may raise TraceError. notes: the same facts as sentences, for people.
+    iterating reads the input, and may raise TraceError. notes: the same facts as sentences, for people. lines: the same
+    sessions, where the importer has them as lines.
     """
 
     header: Header
     sessions: Callable[[], Iterator[Session]]
     notes: tuple[str, ...] = ()
+    lines: Callable[[], Iterator[SessionLine]] | None = None
 
 
 class Importer(Protocol):

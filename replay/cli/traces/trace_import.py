@@ -168,13 +168,18 @@ def import_(
         except ArrivalsError as error:
             raise click.BadParameter(str(error), param_hint="--arrivals") from error
         doubts = Doubts(_first_unix_ns(result.header), time.time_ns())
-        header, sessions, tally = result.header, result.sessions(), Tally()
+        header, tally = result.header, Tally()
         header = msgspec.structs.replace(header, source=header.source and agreed(header.source))
         if redaction is not None:
-            header, sessions = redaction.header(header), redaction.apply(sessions, tally)
+            header = redaction.header(header)
         with TraceWriter(out, header) as writer:
-            for session in map(doubts.seen, sessions):
-                writer.write(session)
+            if result.lines is not None and redaction is None:
+                for line in map(doubts.seen_line, result.lines()):
+                    writer.write_line(line.text, line.start_ms, line.steps)
+            else:
+                sessions = result.sessions() if redaction is None else redaction.apply(result.sessions(), tally)
+                for session in map(doubts.seen, sessions):
+                    writer.write(session)
         work.end()
         sentences, table = closing_table(result.notes, writer.sessions, writer.steps, list(doubts.told()))
         for note in (*sentences, *table):

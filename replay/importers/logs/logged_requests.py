@@ -8,7 +8,7 @@
 - Addresses and users are not imported: clients are numbered. Values of query parameters that are named like
   secrets are replaced. The user agent becomes an attribute of the session.
 
-All requests are held in memory, about 1 KB each: up to 2 million of them, and 1 GiB of paths.
+What grows with a log is on the disk (replay/importers/requests/), but for what tells its clients apart, up to 1 GiB.
 """
 
 import re
@@ -27,18 +27,21 @@ from replay.importers.reading.inputs import trace_name
 from replay.importers.reading.log_fields import LONGEST_PATH, is_secret_session, replayable_path
 from replay.importers.reading.starts import refuse_arrivals
 from replay.importers.reading.timestamps import Grain
+from replay.importers.requests.collected import CollectedRequests
+from replay.importers.requests.kept import parts_for
+from replay.importers.requests.lines import RequestLines
+from replay.importers.requests.session_lines import WaitingSessions
+from replay.importers.requests.step_texts import attributes_text, called_texts, recorded_text, took_text
+from replay.importers.requests.types import SessionRule
 from replay.importers.types import ImportOptions, ImportResult
-from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
-from replay.trace.edges.names import grouped_name
+from replay.trace.edges.concurrent import EdgeCounts
 from replay.trace.errors import TraceError, shown, shown_path
-from replay.trace.file.rules import LONGEST_MS, MOST_BODY_BYTES, MOST_STEPS
+from replay.trace.file.rules import LONGEST_MS, MOST_BODY_BYTES
 from replay.trace.origins import OriginTally
-from replay.trace.redaction.requests import clean_path
-from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
+from replay.trace.types import FORMAT, VERSION, Header
 from replay.words.numbers import milliseconds, seconds
 from replay.words.phrases import counted
 
-MOST_REQUESTS = 2_000_000
 MOST_HELD_BYTES = 1 << 30
 
 _Found = TypeVar("_Found")
@@ -50,6 +53,8 @@ _CROWD = 3
 # So many requests of one session show too much of it to be the whole of what there is.
 _MANY_REQUESTS = 100
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_SECRET_PATHS = 'path(s) with secrets in the query, replaced by "redacted"'
+_PACKED, _UNPACKED = (".gz", ".zst"), 10
 
 
 class LoggedRequest(msgspec.Struct, gc=False, kw_only=True):
@@ -118,12 +123,10 @@ class RequestLog:
         self._paths = paths
         self._options = options
         self._session_is = session_is
-        self._requests: list[LoggedRequest] = []
-        self._texts: dict[str, str] = {}
-        self._held_bytes = 0
-        self._clients = 0
+        self._requests = CollectedRequests(parts_for(_recording_bytes(paths)))
         self._went_to = OriginTally()
         self._frames: list[str] = []
+        self._without_session = 0
         self.damage = Damage(is_refused=options.strict)
         self.departures = Departures()
         self.stamps = Stamps()
@@ -160,16 +163,10 @@ class RequestLog:
         if request.path[0] != "/":
             self._went_to.add_url(request.path)
         self._went_to.add("https", request.host)
-        redacted = clean_path(path)
-        self.departures.infer('path(s) with secrets in the query, replaced by "redacted"', redacted != path)
-        request.path = self._shared(redacted)
-        request.method = self._shared(request.method)
-        request.client = self._shared(request.client)
-        if request.user_agent is not None:
-            request.user_agent = self._shared(request.user_agent[:LONGEST_TEXT])
-        if request.session is not None:
-            request.session = self._shared(request.session[:LONGEST_PATH])
-        request.attributes = bounded(request.attributes)
+        called = called_texts(request.method, path)
+        self.departures.infer(_SECRET_PATHS, called.has_secrets)
+        agent = None if request.user_agent is None else request.user_agent[:LONGEST_TEXT]
+        session = None if request.session is None else request.session[:LONGEST_PATH]
         if request.method not in _WITH_BODY:
             request.body_bytes = None
         elif request.body_bytes is None:
@@ -179,80 +176,51 @@ class RequestLog:
             self.departures.infer(
                 "request(s) with a body, which is filled to the size recorded", bool(request.body_bytes)
             )
-        self._requests.append(request)
-        if len(self._requests) > MOST_REQUESTS or self._held_bytes > MOST_HELD_BYTES:
-            limit = f"{MOST_REQUESTS:,} requests, or {MOST_HELD_BYTES >> 20} MiB of paths and clients"
-            text = f"more than {limit}. Import a part of the log at a time."
-            raise TraceError(f"{shown_path(self._paths[0])}: {text}")
+        body = f',"body_bytes":{request.body_bytes}' if request.body_bytes else ""
+        recorded = recorded_text(request.status, request.request_bytes, request.response_bytes, request.cold)
+        attributes = attributes_text(bounded(request.attributes))
+        text = f"{called.head}{took_text(request.took_us)},{called.request}{body}}}{recorded}{attributes}}}"
+        self._requests.add(request.start_us, request.took_us, request.client, agent, session, text)
+        self._without_session += request.session is None
+        self._refuse_many()
 
-    def _shared(self, text: str) -> str:
-        """The text, kept once however often it comes."""
-        known = self._texts.setdefault(text, text)
-        if known is text:
-            self._held_bytes += 100 + len(text)
-        return known
+    def _refuse_many(self) -> None:
+        if self._requests.held_bytes > MOST_HELD_BYTES:
+            text = f"more than {MOST_HELD_BYTES >> 20} MiB of clients and sessions. Import a part of the log at a time."
+            raise TraceError(f"{shown_path(self._paths[0])}: {text}")
 
     def result(self, explained: Sequence[str]) -> ImportResult:
         """The trace. explained: assumptions, for people. Raises TraceError where too little could be read."""
         file = shown_path(self._paths[0])
         self.damage.refuse_most()
-        if not self._requests:
+        requests = self._requests
+        requests.settle()
+        if not requests:
             why = "".join(f" Left out: {n} {what}." for what, n in self.departures.dropped.items())
             raise TraceError(f"{file}: no requests.{why}")
-        self._requests.sort(key=lambda request: request.start_us)
-        first_us = self._requests[0].start_us
-        span_us = self._requests[-1].start_us - first_us
+        first_us, span_us = requests.first_us, requests.last_us - requests.first_us
         if span_us > LONGEST_MS * 1_000:
             text = "its first and last request are more than 31 years apart. Remove the lines with wrong times."
             raise TraceError(f"{file}: {text}")
         session_by = self._options.session_by
-        if session_by is not None and all(request.session is None for request in self._requests):
+        if session_by is not None and not requests.names:
             raise TraceError(f"{file}: no request has a value for --session-by {shown(session_by)}.")
-        groups = self._groups()
         resolution_ms = max(self.stamps.grain.ms, 0.001)
-        resolution_us = round(resolution_ms * 1_000)
         counts = EdgeCounts()
-        for group in groups:
-            concurrent_edges(_timed(group.requests), resolution_us, counts)
-        header = self._header(first_us, resolution_ms, len(groups), counts)
-
-        def sessions() -> Iterator[Session]:
-            for group in groups:
-                yield _session(group, first_us, resolution_us)
-
-        notes = (*self._notes(span_us, resolution_ms, groups, counts), *explained)
-        return ImportResult(header, sessions, notes)
-
-    def _groups(self) -> "list[_Group]":
-        """The requests by session, in order of their starts."""
-        options = self._options
-        by_value = options.session_by is not None
-        may_show = by_value and not is_secret_session(options.session_by)
-        gap_us = round(options.idle_gap_s * 1e6)
-        groups: list[_Group] = []
-        open_groups: dict[tuple[bool, str], _Group] = {}
-        clients: dict[str, int] = {}
-        ids: set[str] = set()
-        for request in self._requests:
-            is_named = request.session is not None and options.session_by not in _CLIENTS
-            key = (True, request.session or "") if request.session is not None else (False, request.client)
-            client = clients.setdefault(request.client, len(clients) + 1)
-            group = open_groups.get(key)
-            is_silent = group is not None and not is_named and request.start_us - group.end_us > gap_us
-            if group is None or is_silent or len(group.requests) >= MOST_STEPS:
-                name = (request.session or "")[:LONGEST_TEXT] if is_named and may_show else ""
-                group = _Group(_unique(name, len(groups) + 1, ids), f"client {client}", request.user_agent)
-                open_groups[key] = group
-                groups.append(group)
-            group.requests.append(request)
-            group.end_us = max(group.end_us, request.start_us + (request.took_us or 0))
-        if by_value:
+        waiting = requests.sessions(self._rule(round(resolution_ms * 1_000)), counts)
+        if session_by is not None:
             self.departures.infer(
-                "request(s) without a value for --session-by, put together by client",
-                sum(request.session is None for request in self._requests),
+                "request(s) without a value for --session-by, put together by client", self._without_session
             )
-        self._clients = len(clients)
-        return groups
+        header = self._header(first_us, resolution_ms, waiting.sessions, counts)
+        are_named = session_by not in (None, *_CLIENTS) and not is_secret_session(session_by)
+        lines = RequestLines(waiting, requests, are_named)
+        notes = (*self._notes(span_us, resolution_ms, waiting, counts), *explained)
+        return ImportResult(header, lines.sessions, notes, lines.lines)
+
+    def _rule(self, resolution_us: int) -> SessionRule:
+        has_gaps = self._options.session_by in _CLIENTS
+        return SessionRule(round(self._options.idle_gap_s * 1e6), resolution_us, has_gaps)
 
     def _header(self, first_us: int, resolution_ms: float, sessions: int, counts: EdgeCounts) -> Header:
         stamps = self.stamps
@@ -261,7 +229,7 @@ class RequestLog:
             "first_unix_ns": first_us * 1_000,
             "session_by": self._options.session_by or "client",
             "idle_gap_s": self._options.idle_gap_s,
-            "clients": self._clients,
+            "clients": len(self._requests.clients),
             **self.damage.told(),
             "frames": self._frames,
             "stamped_at_start": stamps.at_start,
@@ -282,12 +250,12 @@ class RequestLog:
         )
 
     def _notes(
-        self, span_us: int, resolution_ms: float, groups: "Sequence[_Group]", counts: EdgeCounts
+        self, span_us: int, resolution_ms: float, waiting: WaitingSessions, counts: EdgeCounts
     ) -> Iterator[str]:
-        options, n = self._options, len(self._requests)
-        yield f"{n} request(s) of {self._clients} client(s) over {seconds(span_us / 1e6)}: {len(groups)} session(s)."
+        options, n, clients = self._options, len(self._requests), len(self._requests.clients)
+        yield f"{n} request(s) of {clients} client(s) over {seconds(span_us / 1e6)}: {waiting.sessions} session(s)."
         if self._session_is is None:
-            yield from _crowding(groups, self._requests, options.session_by)
+            yield from _crowding(waiting, n, options.session_by)
         if self._session_is is not None:
             yield self._session_is
         elif options.session_by is None:
@@ -317,77 +285,25 @@ class RequestLog:
         yield from self.departures.notes()
 
 
-def _crowding(
-    groups: "Sequence[_Group]", requests: Sequence[LoggedRequest], session_by: str | None
-) -> Iterator[str]:
+def _crowding(waiting: WaitingSessions, requests: int, session_by: str | None) -> Iterator[str]:
     """A warning where sessions are rather many agents taken for one: what is judged of them then has no evidence."""
-    crowds = [len({request.client for request in group.requests}) for group in groups]
-    if session_by is not None and sum(crowds) >= _CROWD * len(groups):
-        where = "one session" if len(groups) == 1 else "a session"
+    if session_by is not None and waiting.clients >= _CROWD * waiting.sessions:
+        where = "one session" if waiting.sessions == 1 else "a session"
         yield (
-            f"Warning: requests of {max(crowds)} client(s) are in {where}, so what ran side by side may follow one "
-            f"another. Do they share an address, as behind a balancer? Then leave --session-by {shown(session_by)} "
-            "out, or name what tells agents apart."
+            f"Warning: requests of {waiting.most_clients} client(s) are in {where}, so what ran side by side may "
+            "follow one another. Do they share an address, as behind a balancer? Then leave --session-by "
+            f"{shown(session_by)} out, or name what tells agents apart."
         )
-    elif len(groups) == 1 and len(requests) >= _MANY_REQUESTS:
+    elif waiting.sessions == 1 and requests >= _MANY_REQUESTS:
         yield (
-            f"Warning: all {len(requests)} request(s) are one session, of which little can be judged. If they "
+            f"Warning: all {requests} request(s) are one session, of which little can be judged. If they "
             "are of several agents, name what tells these apart with --session-by, where the log has it."
         )
 
 
-class _Group(msgspec.Struct):
-    """A session to be. end_us: the end of its last request."""
-
-    id: str
-    client: str
-    user_agent: str | None
-    requests: list[LoggedRequest] = []
-    end_us: int = -(2**62)
-
-
-def _unique(name: str, n: int, ids: set[str]) -> str:
-    """The name, or one made of it and n, which no other session has."""
-    name = name or f"s{n}"
-    while name in ids:
-        name += f"~{n}"
-    ids.add(name)
-    return name
-
-
-def _timed(requests: Sequence[LoggedRequest]) -> list[Timed]:
-    zero_us = requests[0].start_us
-    return [Timed(str(n), each.start_us - zero_us, each.took_us) for n, each in enumerate(requests, 1)]
-
-
-def _session(group: _Group, first_us: int, resolution_us: int) -> Session:
-    timed = _timed(group.requests)
-    steps = [
-        Step(
-            id=call.id,
-            kind="http",
-            name=grouped_name(request.method, request.path),
-            after=after,
-            at_ms=call.start_us / 1_000,
-            took_ms=None if request.took_us is None else request.took_us / 1_000,
-            request=Request(request.method, request.path, body_bytes=request.body_bytes or None),
-            recorded=_recorded(request),
-            attributes=request.attributes,
-        )
-        for call, request, after in zip(
-            timed, group.requests, concurrent_edges(timed, resolution_us, EdgeCounts()), strict=True
-        )
-    ]
-    start_ms = (group.requests[0].start_us - first_us) / 1_000
-    attributes = bounded({"client": group.client, "user_agent": group.user_agent})
-    return Session(group.id, start_ms, steps, attributes)
-
-
-def _recorded(request: LoggedRequest) -> Recorded | None:
-    found = Recorded(
-        status=request.status,
-        request_bytes=request.request_bytes,
-        response_bytes=request.response_bytes,
-        cold=request.cold,
+def _recording_bytes(paths: Sequence[Path]) -> int:
+    """How long a recording is once it is unpacked, about."""
+    files = (file for path in paths for file in (path.rglob("*") if path.is_dir() else (path,)))
+    return sum(
+        file.stat().st_size * (_UNPACKED if file.suffix in _PACKED else 1) for file in files if file.is_file()
     )
-    return None if found == Recorded() else found

@@ -322,12 +322,7 @@ class TraceWriter:
         problem = find_problem(session)
         if problem is not None:
             raise TraceError(f"{shown_path(self._path)}: {sentence(session.id, problem)}")
-        if session.start_ms < self._last_start_ms:
-            raise TraceError(
-                f"{shown_path(self._path)}: session {shown(session.id)} starts before the one written last. "
-                "Sort the sessions by start_ms."
-            )
-        self._last_start_ms = session.start_ms
+        self._refuse_early(session.start_ms, f"session {shown(session.id)}")
         for step in session.steps:
             if step.request is not None and not step.request.json:
                 step.request.json = _NO_JSON  # the default is left out; another empty Raw would break the line
@@ -341,9 +336,28 @@ class TraceWriter:
         line = encoded_with_extra(session) if has_extra(session) else _encode(session)
         if b"\n" in line or b"\r" in line:  # within raw JSON bodies that were laid out for people
             line = msgspec.json.format(line, indent=-1)
+        self._append(line, len(session.steps))
+
+    def write_line(self, line: bytes, start_ms: float, steps: int) -> None:
+        """Append one session that is known to keep to all rules, as it stands in a trace, without its line break.
+
+        Raises TraceError if it starts too early, or the disk is full.
+        """
+        self._refuse_early(start_ms, f"session {self.sessions + 1}")
+        self._append(line, steps)
+
+    def _append(self, line: bytes, steps: int) -> None:
         self._file.write(line + b"\n")
         self.sessions += 1
-        self.steps += len(session.steps)
+        self.steps += steps
+
+    def _refuse_early(self, start_ms: float, which: str) -> None:
+        if start_ms < self._last_start_ms:
+            raise TraceError(
+                f"{shown_path(self._path)}: {which} starts before the one written last. "
+                "Sort the sessions by start_ms."
+            )
+        self._last_start_ms = start_ms
 
 
 def header_problem(header: Header) -> str | None:

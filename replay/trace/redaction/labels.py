@@ -22,7 +22,7 @@ def sessions_without_secrets(sessions: Iterable[Session]) -> Iterator[Session]:
     """The sessions, with such texts replaced; a session whose id holds a secret is numbered."""
     numbered = 0
     for session in sessions:
-        if _clean(session.id) != session.id:
+        if label_without_secrets(session.id) != session.id:
             numbered += 1
             session.id = f"{REDACTED}-{numbered}"
         session.attributes = _clean_all(session.attributes)
@@ -32,21 +32,26 @@ def sessions_without_secrets(sessions: Iterable[Session]) -> Iterator[Session]:
 
 
 def _clean_labels(step: Step) -> None:
-    step.name = _clean(step.name)
+    step.name = label_without_secrets(step.name)
     if step.attributes:
         step.attributes = _clean_all(step.attributes)
     if step.llm is not None and step.llm.model is not None:
-        step.llm.model = _clean(step.llm.model)
+        step.llm.model = label_without_secrets(step.llm.model)
     if step.request is not None and step.request.headers:
         headers = step.request.headers
-        step.request.headers = {name: _clean(text) for name, text in headers.items() if _clean(name) == name}
+        step.request.headers = {
+            name: label_without_secrets(text)
+            for name, text in headers.items()
+            if label_without_secrets(name) == name
+        }
 
 
 def _clean_all(labels: Mapping[str, str]) -> dict[str, str]:
-    return {_clean(name): _clean(text) for name, text in labels.items()}
+    return {label_without_secrets(name): label_without_secrets(text) for name, text in labels.items()}
 
 
-def _clean(text: str) -> str:
+def label_without_secrets(text: str) -> str:
+    """One such text, with everything in it replaced that is a secret."""
     return text if _IS_HARMLESS(text) else _without(text)
 
 

@@ -1,0 +1,82 @@
+"""The JSON of steps that are logged requests, but for what depends on the others of their session. Pure.
+
+It stands in two halves: what is before `after`, without the id, and what is behind `at_ms`.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from replay.importers.requests.types import MadeSession
+from replay.trace.edges.names import grouped_name
+from replay.trace.redaction.labels import label_without_secrets
+from replay.trace.redaction.requests import clean_path
+from replay.trace.remembered import remembered
+
+# The same few requests come again and again.
+_MOST_REQUESTS = 1 << 14
+
+_encode = msgspec.json.Encoder().encode
+
+
+def json_text(text: str) -> str:
+    """A text as JSON."""
+    return _encode(text).decode()
+
+
+class CalledTexts(msgspec.Struct, frozen=True, gc=False):
+    """What steps that call the same have in common. has_secrets: whether the path had some.
+
+    head: the first half of their texts, and the line break behind it. request: up to where a body's size stands.
+    """
+
+    head: str
+    request: str
+    has_secrets: bool
+
+
+@remembered(_MOST_REQUESTS)
+def called_texts(method: str, path: str) -> CalledTexts:
+    """method: a token. path: as replay/importers/reading/log_fields.py makes it replayable."""
+    redacted = clean_path(path)
+    name = json_text(label_without_secrets(grouped_name(method, redacted)))
+    request = f'"request":{{"method":{json_text(method)},"path":{json_text(redacted)}'
+    return CalledTexts(f'"kind":"http","name":{name}\n', request, redacted != path)
+
+
+def took_text(took_us: int | None) -> str:
+    """How long a step took, and the comma in front; nothing where that is unknown."""
+    if took_us is None:
+        return ""
+    return f',"took_ms":{took_us // 1_000}.0' if took_us % 1_000 == 0 else f',"took_ms":{took_us / 1_000}'
+
+
+def recorded_text(
+    status: int | None, request_bytes: int | None, response_bytes: int | None, cold: bool | None
+) -> str:
+    """What was seen of the response, and the comma in front; nothing where that is nothing."""
+    parts = []
+    if status is not None:
+        parts.append(f'"status":{status}')
+    if request_bytes is not None:
+        parts.append(f'"request_bytes":{request_bytes}')
+    if response_bytes is not None:
+        parts.append(f'"response_bytes":{response_bytes}')
+    if cold is not None:
+        parts.append(f'"cold":{"true" if cold else "false"}')
+    return f',"recorded":{{{",".join(parts)}}}' if parts else ""
+
+
+def attributes_text(attributes: Mapping[str, str]) -> str:
+    """The attributes without secrets, and the comma in front; nothing where there are none."""
+    if not attributes:
+        return ""
+    clean = {label_without_secrets(name): label_without_secrets(text) for name, text in attributes.items()}
+    return f',"attributes":{_encode(clean).decode()}'
+
+
+def session_text(session: MadeSession, name: str, start_ms: float, client: int, agent: str | None) -> str:
+    """A whole session as a line of a trace. client: its number. agent: what it calls itself, as JSON."""
+    told = f',"user_agent":{agent}' if agent is not None else ""
+    steps = f'"steps":[{session.text}],"attributes":{{"client":"client {client}"{told}}}'
+    return f'{{"id":{json_text(name)},"start_ms":{start_ms},{steps}}}'
