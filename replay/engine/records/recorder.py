@@ -63,8 +63,9 @@ class Recorder:
         self._target = target
         self._writer = writer
         self._steps_file = writer.open(directory / STEPS_FILE)
-        hlog_file = writer.open(directory / HLOG_FILE)
-        self._hlog = HlogWriter(lambda data: writer.write(hlog_file, data))
+        self._hlog_file = writer.open(directory / HLOG_FILE)
+        self._logged = bytearray()
+        self._hlog = HlogWriter(self._logged.extend)
         self._fold = IntervalFold(self._hlog)
         self._summing = Summing(resolution_ms, writer.open_unnamed(directory))
         self._records = StepRecords(target, int(warmup_s * _NS))
@@ -185,6 +186,7 @@ class Recorder:
         if self._closing is not None:
             for _ in self._closing:
                 pass
+        self.flush()
         self._writer.close()
 
     def summary(self, manifest: Manifest) -> Summary:
@@ -200,10 +202,11 @@ class Recorder:
             self.flush()
 
     def flush(self) -> None:
-        """Hand the lines so far to the writer."""
-        if self._out:
-            self._writer.write(self._steps_file, bytes(self._out))
-            self._out.clear()
+        """Hand the lines so far to the writer: each time wakes it, so not each line by itself."""
+        for file, lines in ((self._steps_file, self._out), (self._hlog_file, self._logged)):
+            if lines:
+                self._writer.write(file, bytes(lines))
+                lines.clear()
         if self.answers is not None:
             self.answers.flush()
 

@@ -74,6 +74,37 @@ def test_what_is_added_while_firing_is_fired_in_turn():
     assert [due for _, due, _ in fired] == [MS, MS + 100 * US, MS + 200 * US, MS + 300 * US]
 
 
+@given(
+    st.lists(st.integers(min_value=0, max_value=5 * MS), min_size=1, max_size=20),
+    st.lists(st.lists(st.integers(min_value=-MS, max_value=5 * MS), max_size=3), max_size=30),
+)
+def test_what_is_fired_is_always_the_first_due_of_all_that_were_added_by_then(dues, gaps_of):
+    world = World()
+    waiting: list[tuple[int, int]] = []
+    added = 0
+
+    def add(due_ns: int) -> None:
+        nonlocal added
+        waiting.append((due_ns, added))
+        pacer.add(due_ns, note, added)
+        added += 1
+
+    def fire(what: int, index: int, due_ns: int) -> None:
+        assert (due_ns, what) == min(waiting)
+        waiting.remove((due_ns, what))
+        for gap_ns in gaps_of[what] if what < len(gaps_of) else ():
+            add(due_ns + gap_ns)
+
+    pacer, note, fired = pacer_in(world, fire)
+    for due_ns in dues:
+        add(due_ns)
+    assert len(pacer) == added
+    world.run_until(200 * MS)
+
+    assert len(fired) == added
+    assert len(pacer) == len(waiting) == 0
+
+
 def test_an_earlier_entry_shortens_the_sleep():
     world = World()
     pacer, note, fired = pacer_in(world)
