@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+# Workers of the suite share the cores. numpy's would each start a thread a core besides, which spin for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import msgspec
 import numpy as np
 import pytest
