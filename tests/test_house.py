@@ -68,7 +68,7 @@ KNOWS = {
     "importers": {"trace", "websocket", "http"},
     "judge": {"results"},
     "money": {"results", "keys", "toml"},
-    "planes": {"trace", "relay", "dialects", "http", "system"},
+    "planes": {"trace", "relay", "dialects", "websocket", "http", "system"},
     "recording": {"trace", "relay", "dialects", "websocket", "http", "system"},
     "target": {"trace", "dialects", "keys", "toml"},
     "results": {"system"},

@@ -166,6 +166,10 @@ class Backend(asyncio.Protocol):
             if doorway is not None:
                 head = doorway.answer_head(passage, told, self._body.ends_with_connection)
             data, self._buffer = self._buffer, b""
+            if is_tunnel and doorway is None:
+                # Its client has gone, or has had another answer: nobody would ever end it.
+                self._finish(passage, False)
+                return
             self._pass_on(passage, data, head)
             if is_tunnel and doorway is not None:
                 doorway.tunnel()

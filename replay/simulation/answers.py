@@ -8,7 +8,8 @@ from typing import NamedTuple
 import msgspec
 
 from replay.planes.core.types import InstanceId
-from replay.planes.modelled.asking import NOTHING_ASKED, scan_for
+from replay.planes.modelled.asking import NOTHING_ASKED, kind_and_name, scan_for
+from replay.planes.modelled.messages import asks_model
 from replay.planes.modelled.script import Plan, Recorded, Script
 from replay.planes.modelled.types import Asked, Faults
 from replay.planes.types import SimulatedPlane
@@ -73,16 +74,28 @@ class Answers:
         return Job(number, plan, int(body_ms * _MS)), int(first_ms * _MS)
 
     def _modelled(self, number: int, step: Step, key: bytes, elapsed_s: float) -> tuple[Job, int]:
-        method, path, asked = b"POST", self._chat_path, NOTHING_ASKED
+        method, path, asked, usual = b"POST", self._chat_path, NOTHING_ASKED, step.kind
         if step.request is not None:
             method = step.request.method.encode()
-            path = step.request.path.partition("?")[0].encode()
+            path = step.request.path.partition("?")[0].encode("utf-8", "surrogatepass")
+            usual = kind_and_name(path)[0]
             if step.request.json and (scan := scan_for(path)) is not None:
                 scan.feed(bytes(step.request.json))
                 asked = scan.asked()
         elif step.llm is not None:
-            asked = Asked(step.llm.output_tokens or 1, step.llm.stream)
-        plan = self._script.plan(method, path, asked, key, elapsed_s)
+            asked, usual = Asked(step.llm.output_tokens or 1, step.llm.stream), "llm"
+        elif step.ws is not None:
+            method, path = b"WS", step.ws.path.partition("?")[0].encode("utf-8", "surrogatepass")
+            message = bytes(step.ws.json)
+            if message and asks_model(path, message) is not None and (scan := scan_for(path)) is not None:
+                scan.feed(message)
+                method, usual, asked = b"POST", "llm", msgspec.structs.replace(scan.asked(), stream=True)
+        elif step.mcp is not None:
+            server = step.mcp.server or ""
+            path = server.encode("utf-8", "surrogatepass") if server.startswith("/") else b"/mcp"
+        elif step.grpc is not None:
+            path = b"/" + step.grpc.method.encode("utf-8", "surrogatepass")
+        plan = self._script.plan(method, path, asked, key, elapsed_s, usual=usual)
         body_ms = plan.body_ms or 0.0
         if plan.stream and plan.body_ms is None:
             body_ms = sum(self._script.gap_ms(plan.random) for _ in range(plan.tokens - 1))

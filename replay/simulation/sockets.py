@@ -18,7 +18,7 @@ from replay.planes.core.types import InstanceId
 from replay.planes.modelled.script import Plan
 from replay.wire.types import OnSocket
 
-_SWITCHED, _UPGRADE_REFUSED = 101, 504
+_SWITCHED, _BAD_GATEWAY, _UPGRADE_REFUSED = 101, 502, 504
 # What an endpoint closes with whose handler has failed, and what stands for an end without a close.
 _INTERNAL_ERROR, _ABNORMAL = 1011, 1006
 
@@ -45,20 +45,26 @@ class Hosts(Protocol):
         """An attempt is over, in whatever way: it is told once this call is."""
 
     @property
+    def error_status(self) -> int:
+        """Of what fails on purpose."""
+
+    @property
     def now_ns(self) -> int: ...
 
 
 class _Connection:
-    """One WebSocket of a session. number: of the request that it is to the plane. instance: None until it is open.
+    """One WebSocket of a session. number: of the request that it is to the plane. instance: None until it has one.
 
-    name: as records call that one. waiting: steps that wait for it to open. under_way: steps by their numbers.
+    name: as records call that one. is_opening: whether that takes its time to answer the opening, which is a step.
+    waiting: steps that wait for it to open. under_way: steps by their numbers.
     """
 
-    __slots__ = ("instance", "key", "name", "number", "under_way", "waiting", "walk")
+    __slots__ = ("instance", "is_opening", "key", "name", "number", "under_way", "waiting", "walk")
 
     def __init__(self, walk: Walk, key: Hashable, number: int) -> None:
         self.walk, self.key, self.number = walk, key, number
         self.instance: InstanceId | None = None
+        self.is_opening = False
         self.name = ""
         self.waiting: list[Attempt] = []
         self.under_way: dict[int, Attempt] = {}
@@ -91,7 +97,7 @@ class Sockets:
             attempt.sent_ns = now
             attempt.status = 0 if connection is None else _SWITCHED
             if connection is not None:
-                attempt.instance = connection.name or None
+                attempt.instance, attempt.cold = connection.name or None, False
                 self._end(connection, "closed", socket.code)
                 socket.close_code = socket.code
             self._hosts.done(attempt)
@@ -109,7 +115,7 @@ class Sockets:
             connection.waiting.append(attempt)
             attempt.queued_ns = now
             self._hosts.arrive(connection.number)
-        elif connection.instance is None:
+        elif connection.instance is None or connection.is_opening:
             attempt.queued_ns = now
             connection.waiting.append(attempt)
         else:
@@ -123,14 +129,24 @@ class Sockets:
         """The plane has given a connection to this instance, which is called so."""
         connection = self._by_number[number]
         connection.instance, connection.name = instance, name
-        waiting, connection.waiting = connection.waiting, []
-        for attempt in waiting:
+        for attempt in connection.waiting:
             attempt.cold = waited_for_boot and attempt.is_new_connection
             if attempt.is_new_connection and _socket(attempt).action != "open":
                 attempt.connect_ns = self._hosts.now_ns - attempt.queued_ns
+        first = connection.waiting[0]
+        if _socket(first).action == "open":
+            connection.is_opening = True
+            del connection.waiting[0]
+            self._begin(connection, instance, first)
+        else:
+            self._begin_waiting(connection, instance)
+
+    def _begin_waiting(self, connection: _Connection, instance: InstanceId) -> None:
+        """It is open: begin what waited for that."""
+        waiting, connection.waiting = connection.waiting, []
         for attempt in waiting:
             # One of them may have brought the instance down, and the connection with it.
-            if self._by_number.get(number) is connection:
+            if self._by_number.get(connection.number) is connection:
                 self._begin(connection, instance, attempt)
             else:
                 self._fail(attempt, "reset", _ABNORMAL)
@@ -139,23 +155,53 @@ class Sockets:
         """The plane answers a connection that is asked for with this status."""
         connection = self._by_number.pop(number)
         self._forget(connection)
-        for attempt in connection.waiting:
+        self._refuse_waiting(connection, status)
+
+    def _refuse_waiting(self, connection: _Connection, status: int) -> None:
+        waiting, connection.waiting = connection.waiting, []
+        for attempt in waiting:
             attempt.sent_ns = attempt.sent_ns or attempt.queued_ns
             attempt.status = status
             attempt.first_byte_ns = self._hosts.now_ns
             self._hosts.done(attempt)
 
-    def lost(self, number: int) -> None:
-        """The instance of a connection is no more, or has cut it off; the plane has let go of it."""
+    def lost(self, number: int, status: int) -> None:
+        """The instance of a connection is no more, or has cut it off; the plane has let go of it.
+
+        status: that the plane answers the request for it with, where that was not answered yet.
+        """
         connection = self._by_number.pop(number)
         self._forget(connection)
-        self._fail_all(connection, "reset", _ABNORMAL)
+        if connection.is_opening:
+            self._answer_opening(connection, status)
+        else:
+            self._fail_all(connection, "reset", _ABNORMAL)
+
+    def _answer_opening(self, connection: _Connection, status: int) -> None:
+        """The plane answers in the place of an instance, of which nothing is told then."""
+        for number, attempt in list(connection.under_way.items()):
+            del self._steps[number]
+            self._hosts.drop(number)
+            attempt.instance = attempt.cold = None
+            connection.waiting.insert(0, attempt)
+        connection.under_way.clear()
+        self._refuse_waiting(connection, status)
 
     def ended(self, number: int, attempt: Attempt, plan: Plan) -> None:
         """What a step asked of its instance is done, or has come to what its plan says."""
         connection = self._steps.pop(number)
         del connection.under_way[number]
         attempt.status = _SWITCHED
+        is_opening, connection.is_opening = connection.is_opening, False
+        if is_opening and plan.fate in ("fails", "away", "resets"):
+            # What takes no connection answers the request for one; where it breaks off, the plane does.
+            status = self._hosts.error_status
+            if plan.fate == "resets":
+                status, attempt.instance, attempt.cold = _BAD_GATEWAY, None, None
+            connection.waiting.insert(0, attempt)
+            self._refuse_waiting(connection, status)
+            self._end(connection, "closed", None)
+            return
         if plan.fate in ("fails", "away", "resets"):
             error, code = ("reset", _ABNORMAL) if plan.fate == "resets" else ("closed", _INTERNAL_ERROR)
             self._fail(attempt, error, code)
@@ -165,6 +211,8 @@ class Sockets:
         if recorded is not None:
             attempt.response_bytes = recorded.response_bytes or 0
         self._hosts.done(attempt)
+        if is_opening and connection.instance is not None:
+            self._begin_waiting(connection, connection.instance)
 
     def is_step(self, number: int) -> bool:
         """Whether this is the number of a step on a connection."""

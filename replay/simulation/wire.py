@@ -87,6 +87,10 @@ class SimulatedWire:
     def now_ns(self) -> int:
         return self._time.now_ns
 
+    @property
+    def error_status(self) -> int:
+        return self._model.faults.error_status
+
     def new_number(self) -> int:
         """Of a request, or of a step on a WebSocket."""
         self._next += 1
@@ -148,13 +152,13 @@ class SimulatedWire:
             elif isinstance(decision, TimeOut):
                 self._timed_out += 1
                 if decision.instance is not None and decision.request in self.sockets:
-                    self._cut(decision.request, now)
+                    self._cut(decision.request, decision.status, now)
                 else:
                     self._answer(decision.request, decision.status, now)
             elif isinstance(decision, Lose):
                 self._displace(decision.request)
                 if decision.request in self.sockets:
-                    self.sockets.lost(decision.request)  # type: ignore[arg-type]
+                    self.sockets.lost(decision.request, decision.status)  # type: ignore[arg-type]
                 else:
                     self._end_with(decision.request, decision.status, now)
             elif isinstance(decision, Stop):
@@ -193,10 +197,10 @@ class SimulatedWire:
         else:
             self._end_with(number, status, now)
 
-    def _cut(self, number: Any, now: int) -> None:
+    def _cut(self, number: Any, status: int, now: int) -> None:
         """End a WebSocket whose time is up; what served it hears of that, and ends."""
         self._displace(number)
-        self.sockets.lost(number)
+        self.sockets.lost(number, status)
         # Not within what the plane decided: it is in the middle of that.
         self._time.at(now, self._cut_off, number)
 

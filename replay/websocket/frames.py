@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from replay.websocket.telling import TOLD
 from replay.websocket.types import (
     BINARY,
     CLOSE,
@@ -35,13 +36,16 @@ class Frame(NamedTuple):
 
 
 class FrameCutter:
-    """Cuts what one side sends into frames. is_masked: whether that side masks, as clients do and servers must not."""
+    """Cuts what one side sends into frames. is_masked: whether that side masks, as clients do and servers must not.
+    is_told: whether our extension was agreed on, so that side may tell of its messages (telling.py).
+    """
 
-    __slots__ = ("_began_ns", "_is_masked", "_most_bytes", "_needed", "_rest")
+    __slots__ = ("_began_ns", "_is_masked", "_known", "_most_bytes", "_needed", "_rest")
 
-    def __init__(self, *, is_masked: bool, most_bytes: int = MOST_MESSAGE_BYTES) -> None:
+    def __init__(self, *, is_masked: bool, most_bytes: int = MOST_MESSAGE_BYTES, is_told: bool = False) -> None:
         self._is_masked = is_masked
         self._most_bytes = most_bytes
+        self._known = _KNOWN | {TOLD} if is_told else _KNOWN
         self._rest = bytearray()
         # How many bytes there have to be before it is worth looking at them.
         self._needed = 2
@@ -79,7 +83,7 @@ class FrameCutter:
     def _frame(self, data: bytearray, at: int) -> tuple[Frame, int] | None:
         """The frame that begins here, and where it ends; None if more bytes are needed, which `_needed` then says."""
         first, size = data[at], data[at + 1] & _LENGTH
-        _check(first, data[at + 1], is_masked=self._is_masked)
+        _check(first, data[at + 1], self._known, is_masked=self._is_masked)
         head = 2
         if size > MOST_CONTROL_BYTES:
             head = 4 if size == 126 else 10
@@ -104,12 +108,12 @@ class FrameCutter:
         return Frame(opcode, bool(first & _FINAL), bool(first & _PACKED), payload, self._began_ns), end
 
 
-def _check(first: int, second: int, *, is_masked: bool) -> None:
+def _check(first: int, second: int, known: frozenset[int], *, is_masked: bool) -> None:
     """Raises BrokenRule for what the first two bytes of a frame must not say."""
     opcode = first & _OPCODE
     if first & _RESERVED:
         raise BrokenRule("a frame with a reserved bit that no extension has a meaning for")
-    if opcode not in _KNOWN:
+    if opcode not in known:
         raise BrokenRule("a frame of an unknown kind")
     if bool(second & _MASKED) != is_masked:
         raise BrokenRule("a frame that is not masked" if is_masked else "a frame that is masked")
@@ -131,15 +135,19 @@ def masked(payload: bytes, key: bytes) -> bytes:
 
 def frame_bytes(opcode: int, payload: bytes, *, is_masked: bool, is_packed: bool = False) -> bytes:
     """A whole message, or a control frame, as it goes out in one frame."""
-    first, size = _FINAL | opcode | (_PACKED if is_packed else 0), len(payload)
-    mask = _MASKED if is_masked else 0
-    if size <= MOST_CONTROL_BYTES:
-        head = bytes((first, mask | size))
-    elif size < 1 << 16:
-        head = bytes((first, mask | 126)) + size.to_bytes(2)
-    else:
-        head = bytes((first, mask | 127)) + size.to_bytes(8)
+    first, mask = opcode | (_PACKED if is_packed else 0), _MASKED if is_masked else 0
+    head = frame_head(first, len(payload), mask)
     if not is_masked:
         return head + payload
     key = os.urandom(4)
     return head + key + masked(payload, key)
+
+
+def frame_head(opcode: int, size: int, mask: int = 0) -> bytes:
+    """What goes before the payload of a whole message; opcode and mask with the bits that stand beside them."""
+    first = _FINAL | opcode
+    if size <= MOST_CONTROL_BYTES:
+        return bytes((first, mask | size))
+    if size < 1 << 16:
+        return bytes((first, mask | 126)) + size.to_bytes(2)
+    return bytes((first, mask | 127)) + size.to_bytes(8)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from replay.websocket.compression import Compression
 from replay.websocket.frames import FrameCutter
+from replay.websocket.telling import MOST_TOLD_BYTES, TOLD
 from replay.websocket.types import (
     BAD_DATA,
     CLOSE,
@@ -19,14 +20,21 @@ from replay.websocket.types import (
 
 
 class MessageReader:
-    """Reads what one side of a connection sends. compression: what was agreed on; None for nothing."""
+    """Reads what one side of a connection sends. compression: what was agreed on; None for nothing. is_told: whether
+    what tells of a message (telling.py) may come, which is then a message of its own opcode.
+    """
 
     __slots__ = ("_compression", "_cutter", "_first", "_most_bytes", "_opcode", "_parts")
 
     def __init__(
-        self, *, is_masked: bool, compression: Compression | None = None, most_bytes: int = MOST_MESSAGE_BYTES
+        self,
+        *,
+        is_masked: bool,
+        compression: Compression | None = None,
+        most_bytes: int = MOST_MESSAGE_BYTES,
+        is_told: bool = False,
     ) -> None:
-        self._cutter = FrameCutter(is_masked=is_masked, most_bytes=most_bytes)
+        self._cutter = FrameCutter(is_masked=is_masked, most_bytes=most_bytes, is_told=is_told)
         self._compression = compression
         self._most_bytes = most_bytes
         self._parts = bytearray()
@@ -46,6 +54,13 @@ class MessageReader:
         """The messages and control frames that these bytes complete. Raises BrokenRule, after those before it."""
         for opcode, is_final, is_packed, payload, began_ns in self._cutter.feed(data, now_ns):
             if opcode >= CLOSE:
+                yield Message(opcode, payload, began_ns)
+                continue
+            if opcode == TOLD:
+                if not is_final or is_packed or self._opcode:
+                    raise BrokenRule("what tells of a message within one, or in parts")
+                if len(payload) > MOST_TOLD_BYTES:
+                    raise BrokenRule("more told of a message than may be", TOO_BIG)
                 yield Message(opcode, payload, began_ns)
                 continue
             if is_packed and (self._compression is None or opcode == CONTINUATION):

@@ -6,6 +6,7 @@ a busy machine add. The bound for that is generous, and one-sided: reality is ne
 """
 
 import asyncio
+import contextlib
 import json
 import threading
 
@@ -18,7 +19,7 @@ from replay.planes.core.types import PlaneSpec
 from replay.planes.modelled.time_types import Constant
 from replay.planes.modelled.types import ModelSpec
 from replay.planes.serving.serving import plane_server
-from replay.simulation.simulation import simulate_trace
+from replay.simulation.simulation import simulate_trace, simulated_plane
 from replay.target.target import Target
 
 BOOT_MS, SERVICE_MS = 400.0, 60.0
@@ -35,13 +36,13 @@ SIMULATED = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def plane():
+@contextlib.contextmanager
+def served(spec, model):
     """A modelled plane that is served from a thread."""
     started, ready, stop = [], threading.Event(), threading.Event()
 
     async def serve():
-        async with plane_server(SPEC, MODEL, control_port=0) as served:
+        async with plane_server(spec, model, control_port=0) as served:
             started.append(served)
             ready.set()
             while not stop.is_set():
@@ -50,9 +51,17 @@ def plane():
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     assert ready.wait(20)
-    yield started[0]
-    stop.set()
-    thread.join()
+    try:
+        yield started[0]
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.fixture
+def plane():
+    with served(SPEC, MODEL) as plane:
+        yield plane
 
 
 def lines_of(directory):
@@ -98,3 +107,86 @@ def test_a_real_run_and_its_simulation_agree(plane, write_trace, tmp_path):
         modelled_ms = getattr(virtual.latency_ms["service"], quantile)
         measured_ms = getattr(real.latency_ms["service"], quantile)
         assert modelled_ms * 0.999 <= measured_ms <= modelled_ms * 1.15 + 150
+
+
+# WebSockets. Instants that decide lie a second and more apart, so that both ways agree on a busy machine too.
+
+TOLD_OF_SOCKETS = ("outcome", "error", "status", "close_code", "instance", "cold")
+HELD = {"kind": "serverless", "concurrency": 2, "max_instances": 2, "idle_lifetime_s": 60.0}
+
+
+def on_socket(step_id, *after, took_ms=50.0, delay_ms=0.0, **call):
+    ws = {"path": "/talk", **call}
+    if "action" not in ws:
+        ws = {"until": {}, **({} if "json" in ws else {"text": "x"}), **ws}
+    edges = [{"step": one, "delay_ms": delay_ms} for one in after]
+    return {"id": step_id, "kind": "ws", "name": step_id, "after": edges, "took_ms": took_ms, "ws": ws}
+
+
+A_TALK = [
+    on_socket("open", action="open"),
+    on_socket("say", "open", json={"n": 1}, until={"json": "/type", "equals": "done"}),
+    on_socket("ping", "say", action="ping"),
+    on_socket("hear", "ping", until={"messages": 3}),
+    on_socket("tell", "hear", until=None),
+    on_socket("close", "tell", action="close"),
+    on_socket("again", "close", until={"text": "[END]"}),
+]
+TALKS = {
+    "a talk, and a connection that outlasts its time": (
+        {"request_timeout_s": 3.0},
+        {},
+        [
+            (0.0, A_TALK),
+            (2_000.0, [on_socket("a"), on_socket("long", "a", took_ms=9_000.0), on_socket("b", "long")]),
+        ],
+    ),
+    "messages that bring their instance down": ({}, {"dies_ratio": 1.0}, [(0.0, A_TALK)]),
+    "messages that end their connection": ({}, {"reset_ratio": 1.0}, [(0.0, A_TALK)]),
+    "an application that fails": (
+        {},
+        {"error_ratio": 1.0},
+        [(0.0, A_TALK), (50.0, [on_socket("a"), on_socket("b", "a")])],
+    ),
+    "a dependency that is away": ({}, {"away": [{"from_s": 0.0, "for_s": 600.0}]}, [(0.0, A_TALK)]),
+    "slots that are held, and a queue that lasts a while": (
+        {"concurrency": 1, "max_instances": 1, "pending_limit": {"wait_s": 1.0, "status": 429}},
+        {},
+        [(0.0, [on_socket("a"), on_socket("b", "a", delay_ms=6_000.0)]), (2_500.0, [on_socket("c")])],
+    ),
+}
+
+
+@pytest.mark.parametrize("talk", TALKS)
+def test_websockets_come_to_the_same_on_real_sockets_as_in_virtual_time(talk, write_trace, tmp_path):
+    rules, faults, sessions = TALKS[talk]
+    simulated = {
+        "as_recorded": True,
+        "plane": {**HELD, "scaling": {"policy": "request", "windows_s": []}, **rules},
+        "instances": {"boot": {"of": "constant", "ms": 300.0}, "as_recorded": True, "faults": faults},
+    }
+    virtual_target = Target(url="http://x", name="virtual", simulate=simulated)
+    spec = simulated_plane(virtual_target)
+    trace = write_trace(*sessions)
+
+    with served(spec.plane, spec.instances) as plane:
+        real_target = Target(
+            url=plane.url,
+            name="real",
+            send_recorded_ms=True,
+            instance_header="x-replay-instance",
+            cold_header="x-replay-cold",
+            observe=f"{plane.control_url}/state",
+        )
+        real = replay_trace(trace, real_target, RunOptions(), tmp_path / "real").summary
+    virtual = simulate_trace(trace, virtual_target, RunOptions(), tmp_path / "virtual").summary
+
+    really, virtually = (
+        {key: [line.get(field) for field in TOLD_OF_SOCKETS] for key, line in lines_of(tmp_path / name).items()}
+        for name in ("real", "virtual")
+    )
+    assert really == virtually
+    for count in ("sessions", "steps", "sent", "ok", "failed", "unsent", "retries", "errors"):
+        assert getattr(real.counts, count) == getattr(virtual.counts, count), count
+    for figure in ("instances", "cold", "refused", "timed_out"):
+        assert getattr(real.plane, figure) == getattr(virtual.plane, figure), figure

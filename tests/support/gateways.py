@@ -63,6 +63,8 @@ class Played:
     def stop(self, instance):
         self.stopped.append(instance)
 
+    death_notice_s = 0.03
+
     def address(self, instance):
         return "127.0.0.1", self._ports[instance]
 

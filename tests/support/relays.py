@@ -26,6 +26,8 @@ class OneInstance:
 
     def stop(self, instance): ...
 
+    death_notice_s = 0.03
+
     def address(self, instance):
         return "127.0.0.1", self._port
 

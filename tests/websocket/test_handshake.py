@@ -36,10 +36,13 @@ def agreed(head, protocols=(), compresses=False):
 
 
 def test_an_answer_that_agrees_is_taken():
-    assert agreed(HEAD) is None
-    assert agreed(HEAD + b"\r\nSec-WebSocket-Protocol: b", ("a", "b")) is None
-    assert agreed(HEAD + b"\r\nSec-WebSocket-Extensions: permessage-deflate", compresses=True) is not None
-    assert agreed(HEAD, compresses=True) is None
+    assert agreed(HEAD) == (None, False)
+    assert agreed(HEAD + b"\r\nSec-WebSocket-Protocol: b", ("a", "b")) == (None, False)
+    assert (
+        agreed(HEAD + b"\r\nSec-WebSocket-Extensions: permessage-deflate", compresses=True).compression
+        is not None
+    )
+    assert agreed(HEAD, compresses=True) == (None, False)
 
 
 @pytest.mark.parametrize(

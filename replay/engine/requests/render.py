@@ -34,6 +34,7 @@ _BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "DELETE", "CONNECT"))
 _CLOSES = b"\r\nconnection: close\r\n"
 # Sessions under way whose trace ids are remembered; each takes some 200 bytes.
 _MOST_TRACES = 1 << 14
+_LONGEST_UNTIL = 8_000
 _FILLER = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n" * 64
 
 
@@ -160,6 +161,8 @@ class Renderer:
         asks = msgspec.structs.replace(step, ws=None, llm=None, request=Request("GET", seen.path, headers))
         rendered = self.render(asks, session_id, number)
         head = rendered.head.replace(_CLOSES, b"\r\n", 1) if self._closes else rendered.head
+        if self._sends_recorded and step.ws is not None:
+            head = head[:-2] + _recorded_on_socket(step.ws) + b"\r\n"
         return rendered._replace(head=head, body=_body(seen)[0], is_idempotent=call.action != "message")
 
     def is_current(self, rendered: Rendered) -> bool:
@@ -226,6 +229,20 @@ def _recorded(step: Step, session_id: str) -> str:
         lines += f"x-replay-recorded-ms: {step.took_ms:.3f}{first}\r\n"
         lines += f"x-replay-recorded-step: {step.kind} {quote(step.name[:200], errors='replace')}\r\n"
     return lines
+
+
+def _recorded_on_socket(call: WsCall) -> bytes:
+    """The same of what a step does on a WebSocket: its action, and which message ends it."""
+    if call.until is None:
+        return f"x-replay-recorded-ws: {call.action}\r\n".encode()
+    try:
+        until = quote(msgspec.json.encode(call.until), safe="")
+    except UnicodeEncodeError:
+        until = ""
+    # One that cannot be told, or is too long for a header, is left to whoever answers.
+    return (
+        f"x-replay-recorded-ws: {call.action} {until if 0 < len(until) <= _LONGEST_UNTIL else '?'}\r\n".encode()
+    )
 
 
 @lru_cache(maxsize=64)

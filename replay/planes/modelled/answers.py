@@ -4,6 +4,12 @@ from replay.http.statuses import reason_of
 from replay.planes.modelled.wording import CONTENT_TYPE
 
 ANSWERED = b'{"answer":"modelled"}'
+FAILED = b'{"error":"this modelled instance fails a share of its requests on purpose"}'
+NOT_RECORDED = (
+    b'{"error":"nothing in the recording answers this request: it has no step of this method and path, and none of '
+    b'this kind and name"}'
+)
+AWAY = b'{"error":"what this modelled instance depends on is away"}'
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\ncache-control: no-store\r\n"
 _CLOSE = b"connection: close\r\n"

@@ -7,75 +7,44 @@ to 1 ms under uvloop) delay bytes but not the model: what follows counts from th
 
 import asyncio
 import re
-from collections import Counter
-from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
 import msgspec
 
 from replay.dialects.types import Scripted
 from replay.http.framing import Body, FramingError
-from replay.http.heads import Refused, read_request, request_body
-from replay.planes.core.types import InstanceId, Owner
-from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, plain
+from replay.http.heads import Refused, RequestHead, read_request, request_body
+from replay.planes.core.types import InstanceId
+from replay.planes.modelled.answers import (
+    ANSWERED,
+    AWAY,
+    CHUNKED,
+    CONTINUE,
+    FAILED,
+    NOT_RECORDED,
+    head_of,
+    plain,
+)
 from replay.planes.modelled.asking import NOTHING_ASKED, BodyScan, kind_and_name, scan_for
-from replay.planes.modelled.cpu import CpuRules, InstanceCpu
+from replay.planes.modelled.cpu import InstanceCpu
+from replay.planes.modelled.holding import open_socket
+from replay.planes.modelled.house import House, Job
 from replay.planes.modelled.replies import USUAL, Reply, prepared, replied
-from replay.planes.modelled.script import UNKNOWN, Plan, Recorded, Script, ids_of, recorded_of, told_of
+from replay.planes.modelled.script import UNKNOWN, Plan, Recorded, ids_of, key_of, recorded_of, told_of
+from replay.planes.modelled.sockets import HeldSocket
 from replay.planes.modelled.tools import is_mcp_server, spoken
-from replay.planes.modelled.types import ModelSpec
 from replay.planes.modelled.wording import Wording, answer_name, wording_at
 from replay.planes.recorded.bodies import NO_BODY, Filled, filled
 from replay.planes.recorded.keys import MOST_BODY_BYTES
-from replay.planes.recorded.recording import Recording
 from replay.planes.recorded.types import Question
 
 HOST = "127.0.0.1"
 _MS = 1_000_000
 _NS = 1_000_000_000
 _SLOW_PARTS = 8
-_KEY = re.compile(rb"\r\ntraceparent:[ \t]*([^\r\n]+)", re.IGNORECASE)
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)
-_FAILED = b'{"error":"this modelled instance fails a share of its requests on purpose"}'
-_NOT_RECORDED = (
-    b'{"error":"nothing in the recording answers this request: it has no step of this method and path, and none of '
-    b'this kind and name"}'
-)
-_AWAY = b'{"error":"what this modelled instance depends on is away"}'
 
 _NOTHING_SAID = Scripted(b"", 0, 0)
-
-
-class DeployingOwner(Owner, Protocol):
-    """Who is told of the instances, of the CPU that they use, and when a deploy is due; knows which is the busiest."""
-
-    def deploy(self) -> None: ...
-
-    def cpu_used(self, instance: InstanceId, milli_vcpu: int) -> None: ...
-
-    def busiest(self) -> InstanceId | None: ...
-
-
-class House(Protocol):
-    """What an instance needs of whoever boots it: rules, the clock, and where things are counted."""
-
-    spec: ModelSpec
-    cpu: CpuRules
-    script: Script
-    owner: DeployingOwner
-    now: Callable[[], int]
-    recording: Recording | None
-    requests: int
-    counts: Counter[str]
-    killed_for_memory: int
-    background_done: int
-    background_lost: int
-
-    def die(self, instance: InstanceId) -> None: ...
-
-    def came(self) -> bytes: ...
-
-    def elapsed_s(self) -> float: ...
 
 
 class Instance:
@@ -84,7 +53,7 @@ class Instance:
     def __init__(self, number: InstanceId, house: House) -> None:
         self.number = number
         self.house = house
-        self.work: InstanceCpu[Line] = InstanceCpu(house.cpu, house.spec.sharing, house.now())
+        self.work: InstanceCpu[Job] = InstanceCpu(house.cpu, house.spec.sharing, house.now())
         self.lines: set[Line] = set()
         self.requests = 0
         self.port = 0
@@ -117,44 +86,51 @@ class Instance:
         for line in list(self.lines):
             line.abort()
 
-    def begin(self, line: "Line", plan: Plan) -> None:
-        """A request has come in whole."""
-        spec = self.house.spec
+    def begin(self, job: Job, time_ms: float) -> None:
+        """A request has come in whole, or a message; its first part is due after so much work."""
         self.settle()
-        if self.is_gone:
+        if self.is_gone or job.plan is None:
             return
-        self._add(line, plan, plan.work_ms, self.house.now())
-        if spec.memory_mib is not None and spec.idle_mib + len(self.work) * spec.request_mib > spec.memory_mib:
-            self.house.killed_for_memory += 1
-            self.house.die(self.number)
-            return
-        self._wake_at_next_end()
+        self._add(job, job.plan, time_ms, self.house.now())
+        if not self.lacks_memory():
+            self._wake_at_next_end()
 
-    def leave(self, line: "Line") -> None:
-        """A connection is gone."""
-        self.lines.discard(line)
+    def lacks_memory(self) -> bool:
+        """Whether its requests need more than there is; then it dies."""
+        spec = self.house.spec
+        if spec.memory_mib is None:
+            return False
+        requests = sum(line.is_busy for line in self.lines)
+        if spec.idle_mib + requests * spec.request_mib <= spec.memory_mib:
+            return False
+        self.house.killed_for_memory += 1
+        self.house.die(self.number)
+        return True
+
+    def give_up(self, job: Job) -> None:
+        """Whoever asked is gone."""
         if not self.is_gone:
             self.settle()
-            self.work.leave(line, self.house.now())
+            self.work.leave(job, self.house.now())
             self._wake_at_next_end()
 
     def settle(self) -> None:
         """Let happen what is due by now, each at its own instant: a token may be followed by others that are due."""
         now_ns = self.house.now()
         while not self.is_gone and (end_ns := self.work.next_end_ns()) is not None and end_ns <= now_ns:
-            for line in self.work.finished(end_ns):
-                plan, left_ms = line.plan, line.background_ms
-                gap_ms = line.go_on()
+            for job in self.work.finished(end_ns):
+                plan, left_ms = job.plan, job.background_ms
+                gap_ms = job.go_on()
                 if self.is_gone:
                     return
                 if gap_ms is not None and plan is not None:
-                    self._add(line, plan, gap_ms, end_ns)
+                    self._add(job, plan, gap_ms, end_ns)
                 elif left_ms:
                     self.work.leave_behind(left_ms * _MS, end_ns)
 
-    def _add(self, line: "Line", plan: Plan, time_ms: float, now_ns: int) -> None:
+    def _add(self, job: Job, plan: Plan, time_ms: float, now_ns: int) -> None:
         """Begin the next part of a request, among those of others."""
-        self.work.add(line, time_ms * _MS, now_ns, plan.cpu_share)
+        self.work.add(job, time_ms * _MS, now_ns, plan.cpu_share)
 
     def _tell_cpu(self) -> None:
         used = self.work.used_milli_vcpu
@@ -198,6 +174,7 @@ class Line(asyncio.Protocol):
         self._keeps_alive = self._can_stream = True
         self._is_chunked = False
         self._plan: Plan | None = None
+        self._socket: HeldSocket | None = None
         self._scripted = _NOTHING_SAID
         self._body_sent = Filled(b"")
         self._sent = 0  # tokens, or parts of a slow body
@@ -211,10 +188,27 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._plan = None
-        self._instance.leave(self)
+        self._instance.lines.discard(self)
+        if self._socket is not None:
+            self._socket.lost()
+        else:
+            self._instance.give_up(self)
+
+    def pause_writing(self) -> None:
+        if self._socket is not None:
+            self._socket.full(True)
+
+    def resume_writing(self) -> None:
+        if self._socket is not None:
+            self._socket.full(False)
 
     def abort(self) -> None:
         self._transport.abort()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way: a WebSocket is one for as long as it lasts."""
+        return self._plan is not None or self._socket is not None
 
     @property
     def plan(self) -> Plan | None:
@@ -227,6 +221,9 @@ class Line(asyncio.Protocol):
         return self._plan.background_ms if self._plan is not None else 0.0
 
     def data_received(self, data: bytes) -> None:
+        if self._socket is not None:
+            self._socket.received(data)
+            return
         self._buffer += data
         try:
             self._read()
@@ -241,8 +238,15 @@ class Line(asyncio.Protocol):
                 end = self._buffer.find(b"\r\n\r\n")
                 if end < 0:
                     return
-                self._read_head(self._buffer[:end])
-                self._buffer = self._buffer[end + 4 :]
+                text, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
+                head = read_request(text, takes_sockets=True)
+                if head.is_upgrade:
+                    early, self._buffer = self._buffer, b""
+                    self._socket = open_socket(self._instance, self._transport, head, text)
+                    if self._socket is not None and not self._instance.lacks_memory() and early:
+                        self._socket.received(early)
+                    return
+                self._read_head(head, text)
             body = self._body
             assert body is not None
             taken = body.take(self._buffer)
@@ -256,14 +260,12 @@ class Line(asyncio.Protocol):
             self._body = None
             self._begin()
 
-    def _read_head(self, text: bytes) -> None:
-        head = read_request(text)
+    def _read_head(self, head: RequestHead, text: bytes) -> None:
         self._method = head.method
         self._path = head.target.partition(b"?")[0]
         self._keeps_alive = head.keeps_alive
         self._can_stream = not head.is_old
-        key = _KEY.search(text)
-        self._key = key[1] if key is not None else b""
+        self._key = key_of(text)
         self._recorded = recorded_of(text) if self._house.spec.as_recorded else None
         self._scan = scan_for(self._path)
         self._wording = wording_at(self._path)
@@ -318,7 +320,7 @@ class Line(asyncio.Protocol):
             prompt = 0 if self._scan is None else self._scan.prompt_tokens
         self._scripted = Scripted(answer_name(house.requests), plan.tokens, prompt, asked.tells_usage)
         self._sent = 0
-        self._instance.begin(self, plan)
+        self._instance.begin(self, plan.work_ms)
 
     def go_on(self) -> float | None:
         """Do what is due; returns the time in ms until the next part of the answer, None where there is none."""
@@ -330,11 +332,11 @@ class Line(asyncio.Protocol):
         elif plan.fate == "resets":
             self._break_off()
         elif plan.fate == "away":
-            self._finish(self._whole(self._house.spec.faults.error_status, _AWAY))
+            self._finish(self._whole(self._house.spec.faults.error_status, AWAY))
         elif plan.fate == "fails":
-            self._finish(self._whole(self._house.spec.faults.error_status, _FAILED))
+            self._finish(self._whole(self._house.spec.faults.error_status, FAILED))
         elif plan.fate == "unknown":
-            self._finish(self._whole(404, _NOT_RECORDED))
+            self._finish(self._whole(404, NOT_RECORDED))
         elif plan.stream:
             return self._send_token(plan)
         elif plan.body_ms is not None and self._method != b"HEAD" and (self._sent or self._answer(plan).size):

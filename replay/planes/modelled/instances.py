@@ -13,7 +13,8 @@ import msgspec
 
 from replay.planes.core.types import Address, InstanceId, PlaneSpec
 from replay.planes.modelled.cpu import InstanceCpu, cpu_rules
-from replay.planes.modelled.instance import HOST, DeployingOwner, Instance
+from replay.planes.modelled.house import DeployingOwner
+from replay.planes.modelled.instance import HOST, Instance
 from replay.planes.modelled.script import Script
 from replay.planes.modelled.types import ModelSpec
 from replay.planes.recorded.recording import Recording
@@ -75,6 +76,11 @@ class ModelledInstances:
         stopped = self._running.pop(instance, None)
         if stopped is not None:
             stopped.close()
+
+    @property
+    def death_notice_s(self) -> float:
+        """None: it is told before its connections end."""
+        return 0.0
 
     def address(self, instance: InstanceId) -> Address:
         """Raises KeyError if there is no such instance any more."""

@@ -5,22 +5,29 @@ from fnmatch import fnmatchcase
 from hashlib import blake2b
 from random import Random
 from typing import Literal, NamedTuple, cast
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
+
+import msgspec
 
 from replay.dialects.asked import answered_in
 from replay.planes.core.types import InstanceId, PlaneKind
 from replay.planes.modelled.asking import kind_and_name
 from replay.planes.modelled.distributions import draw
 from replay.planes.modelled.model import time_ms
-from replay.planes.modelled.time_types import USUAL_BOOTS
+from replay.planes.modelled.time_types import USUAL_BOOTS, USUAL_TIMES
 from replay.planes.modelled.types import USUAL_CPU_SHARES, Asked, ModelSpec
 from replay.planes.recorded.types import Ids
-from replay.trace.types import Kind
+from replay.trace.types import Kind, Until
 
+_KEY = re.compile(rb"\r\ntraceparent:[ \t]*([^\r\n]+)", re.IGNORECASE)
 _RECORDED = re.compile(
     rb"\r\nx-replay-recorded-ms:[ \t]*([0-9.]{1,16})(?: ([0-9.]{1,16}))?[ \t]*(?=\r\n|$)", re.IGNORECASE
 )
-_STEP = re.compile(rb"\r\nx-replay-recorded-step:[ \t]*(llm|tool|mcp|http) ([^\r\n ]*)", re.IGNORECASE)
+_STEP = re.compile(rb"\r\nx-replay-recorded-step:[ \t]*(llm|tool|mcp|http|ws|grpc) ([^\r\n ]*)", re.IGNORECASE)
+_ON_SOCKET = re.compile(
+    rb"\r\nx-replay-recorded-ws:[ \t]*(message|open|ping|close)(?: ([^\r\n ]{1,8000}))?[ \t]*(?=\r\n|$)",
+    re.IGNORECASE,
+)
 _IDS = re.compile(
     rb"\r\nx-replay-recorded-ids:[ \t]*([^\r\n ]{1,12000}) ([^\r\n ]{1,12000})[ \t]*(?=\r\n|$)", re.IGNORECASE
 )
@@ -100,12 +107,17 @@ class Script:
         key: bytes,
         at_s: float,
         recorded: Recorded | None = None,
+        usual: Kind | None = None,
     ) -> Plan:
-        """path: without query. at_s: when it came, from the plane's start. recorded: counts if the model says so."""
-        plan = self._plan(method, path, asked, key, at_s, recorded)
+        """path: without query. at_s: when it came, from the plane's start. recorded: counts if the model says so.
+
+        usual: the kind of what has come, where its path does not tell it.
+        """
+        kind, name = kind_and_name(path)
+        kind = usual or kind
+        plan = self._plan(method, path, asked, key, at_s, recorded, kind)
         if self._spec.sharing == "slots":
             return plan
-        kind, name = kind_and_name(path)
         if recorded is not None and recorded.kind is not None:
             kind, name = recorded.kind, recorded.name
         share = self.cpu_share(kind, name, is_recorded=recorded is not None and self._spec.as_recorded)
@@ -121,7 +133,14 @@ class Script:
         return USUAL_CPU_SHARES[kind] if is_recorded else 1.0
 
     def _plan(
-        self, method: bytes, path: bytes, asked: Asked, key: bytes, at_s: float, recorded: Recorded | None
+        self,
+        method: bytes,
+        path: bytes,
+        asked: Asked,
+        key: bytes,
+        at_s: float,
+        recorded: Recorded | None,
+        kind: Kind,
     ) -> Plan:
         spec, faults = self._spec, self._spec.faults
         random = self._random(key)
@@ -129,8 +148,8 @@ class Script:
         dies, resets, fails, slow, how_far = (random.random() for _ in range(5))
         if any(away.from_s <= at_s < away.from_s + away.for_s for away in faults.away):
             return Plan("away", 0.0, random)
-        is_model_call = answered_in(path) is not None and method == b"POST"
-        work_ms = self._service_ms(path, random)
+        is_model_call = kind == "llm" and answered_in(path) is not None and method == b"POST"
+        work_ms = self._service_ms(path, kind, random)
         if recorded is not None and spec.as_recorded:
             work_ms = recorded.took_ms / spec.speed
         if dies < faults.dies_ratio:
@@ -171,7 +190,7 @@ class Script:
         """The time from one token to the next."""
         return draw(self._spec.between_tokens, random) / self._spec.speed
 
-    def _service_ms(self, path: bytes, random: Random) -> float:
+    def _service_ms(self, path: bytes, kind: Kind, random: Random) -> float:
         spec = self._spec
         text = unquote(path.decode("latin-1"))
         for pattern, distribution in spec.by_path.items():
@@ -179,10 +198,18 @@ class Script:
                 return draw(distribution, random) / spec.speed
         if spec.service is not None:
             return draw(spec.service, random) / spec.speed
-        return time_ms(spec.by_kind[kind_and_name(path)[0]], random.uniform(1e-12, 1 - 1e-12)) / spec.speed
+        return (
+            time_ms(spec.by_kind.get(kind) or USUAL_TIMES[kind], random.uniform(1e-12, 1 - 1e-12)) / spec.speed
+        )
 
     def _random(self, key: bytes) -> Random:
         return Random(int.from_bytes(blake2b(key, digest_size=16, key=self._seed).digest(), "little"))
+
+
+def key_of(head: bytes) -> bytes:
+    """What is drawn for the request depends on this; empty where its head has none."""
+    found = _KEY.search(head)
+    return b"" if found is None else found[1]
 
 
 def ids_of(head: bytes) -> Ids | None:
@@ -195,6 +222,31 @@ def told_of(head: bytes) -> tuple[Kind, str] | None:
     """The kind and the name that the request's head says it had when it was recorded."""
     found = _STEP.search(head)
     return None if found is None else (cast(Kind, found[1].decode().lower()), _unquoted(found[2]))
+
+
+class OnSocket(NamedTuple):
+    """What a step does on a WebSocket, as its run tells. until: what ends it; None where that is that it was sent.
+
+    is_known: whether the run has told what ends it.
+    """
+
+    action: str
+    until: Until | None
+    is_known: bool
+
+
+def on_socket_of(head: bytes) -> OnSocket | None:
+    """What the head of an opening, or of what tells of a message, says that its step does there."""
+    found = _ON_SOCKET.search(head)
+    if found is None:
+        return None
+    action = found[1].decode().lower()
+    if found[2] is None:
+        return OnSocket(action, None, True)
+    try:
+        return OnSocket(action, msgspec.json.decode(unquote_to_bytes(found[2]), type=Until), True)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return OnSocket(action, None, False)
 
 
 def recorded_of(head: bytes) -> Recorded | None:

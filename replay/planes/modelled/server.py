@@ -21,11 +21,15 @@ import httptools
 from replay.dialects.types import Scripted
 from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, plain
 from replay.planes.modelled.asking import NOTHING_ASKED, BodyScan, kind_and_name, scan_for
+from replay.planes.modelled.heard import Heard
 from replay.planes.modelled.model import Model
+from replay.planes.modelled.sockets import HeldSocket
 from replay.planes.modelled.tools import MOST_MESSAGE_BYTES, Spoken, is_mcp_server, spoken
 from replay.planes.modelled.types import Answer, Asked, ServiceModel
 from replay.planes.modelled.wording import Wording, answer_name, wording_at
 from replay.system.listening import listening_on
+from replay.websocket.handshake import read_asked
+from replay.websocket.types import GOING_AWAY, BrokenRule
 
 INSTANCE = b"modelled-1"
 _MS = 1_000_000
@@ -45,10 +49,11 @@ _ANSWERED_WHOLE = plain(200, ANSWERED, first=_FIRST)
 class _Request:
     """A request as it comes in: what decides its answer, and no more."""
 
-    __slots__ = ("can_stream", "keep_alive", "key", "message", "method", "path", "scan", "url")
+    __slots__ = ("can_stream", "fields", "keep_alive", "key", "message", "method", "path", "scan", "url")
 
     def __init__(self) -> None:
         self.url = b""
+        self.fields: dict[str, str] = {}  # those that ask for a WebSocket
         self.path = b""  # without query
         self.method = b""
         self.key = b""
@@ -67,6 +72,11 @@ class Site:
         self.requests = 0
         self.stopping = False
         self.connections: set[Connection] = set()
+
+    def count(self) -> int:
+        """Count a message; returns its number, among the requests."""
+        self.requests += 1
+        return self.requests
 
     def __repr__(self) -> str:
         busy = sum(connection.is_busy for connection in self.connections)
@@ -89,6 +99,7 @@ class Connection(asyncio.Protocol):
         self._ended = False  # nothing more is read: the client, or a bad request, ended it
         self._full = False  # the client reads slower than tokens come
         self._stream = _NO_STREAM
+        self._socket: HeldSocket | None = None
 
     def __repr__(self) -> str:
         return f"<Connection {'busy' if self.is_busy else 'idle'}, {len(self._waiting)} waiting>"
@@ -101,7 +112,9 @@ class Connection(asyncio.Protocol):
         """Close once what is under way is answered."""
         self._ended = True
         self._waiting.clear()
-        if not self.is_busy:
+        if self._socket is not None:
+            self._socket.close(GOING_AWAY)
+        elif not self.is_busy:
             self._transport.close()
 
     def abort(self) -> None:
@@ -118,6 +131,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._site.connections.discard(self)
+        if self._socket is not None:
+            self._socket.lost()
         self._waiting.clear()
         self._current = None
         self._ended = True
@@ -126,11 +141,17 @@ class Connection(asyncio.Protocol):
             self._timer = None
 
     def data_received(self, data: bytes) -> None:
+        if self._socket is not None:
+            self._socket.received(data)
+            return
         if self._ended:
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._socket is not None:
+                self._socket.received(data[upgrade.args[0] :])
+                return
             # We speak nothing else: answer as if it had not asked, and close, for what follows is not ours.
             self._ended = True
             last = self._waiting[-1] if self._waiting else self._current
@@ -158,9 +179,13 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._full = True
+        if self._socket is not None:
+            self._socket.full(True)
 
     def resume_writing(self) -> None:
         self._full = False
+        if self._socket is not None:
+            self._socket.full(False)
         if self._stream is not _NO_STREAM and self._timer is None:
             self._send_tokens()
 
@@ -179,6 +204,9 @@ class Connection(asyncio.Protocol):
         if length == 11 and name.lower() == b"traceparent":
             assert self._incoming is not None
             self._incoming.key = value
+        elif length > 14 and name.lower().startswith(b"sec-websocket-"):
+            assert self._incoming is not None
+            self._incoming.fields[name.decode("latin-1").lower()] = value.decode("latin-1")
         elif (
             length == 6 and name.lower() == b"expect" and value.lower() == b"100-continue" and not self.is_busy
         ):
@@ -212,12 +240,27 @@ class Connection(asyncio.Protocol):
         self._incoming = None
         if self._ended:
             return
-        if not self.is_busy:
+        if not self.is_busy and request.fields and self._parser.should_upgrade():
+            self._open_socket(request)
+        elif not self.is_busy:
             self._serve(request)
         else:
             self._waiting.append(request)
 
     # Answering.
+
+    def _open_socket(self, request: _Request) -> None:
+        """Hold a WebSocket, where the request asks for one as the standard has it; else it is answered as any other."""
+        site = self._site
+        try:
+            asked = read_asked(request.fields)
+        except BrokenRule:
+            self._serve(request)
+            return
+        site.requests += 1
+        heard = Heard(site.model, request.path, site.clock, site.count)
+        self._socket = heard.socket = HeldSocket(heard, self._transport, asked, _FIRST)
+        self._socket.open()
 
     def _serve(self, request: _Request) -> None:
         self._current = request

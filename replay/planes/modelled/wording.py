@@ -38,14 +38,14 @@ class Wording:
     def end(self, answer: Scripted) -> bytes:
         """The end of a stream, and the last chunk."""
         assert self._answering.end is not None
-        return b"".join(map(_chunk, self._answering.end(answer, _text(answer.tokens) + b" "))) + _LAST_CHUNK
+        return b"".join(map(_chunk, self._answering.end(answer, text_of(answer.tokens) + b" "))) + _LAST_CHUNK
 
     def whole(self, answer: Scripted) -> bytes:
         """An answer as one JSON document."""
-        return self._answering.whole(answer, _text(answer.tokens))
+        return self._answering.whole(answer, text_of(answer.tokens))
 
 
-def _text(tokens: int) -> bytes:
+def text_of(tokens: int) -> bytes:
     rounds, rest = divmod(tokens, len(WORDS))
     return b" ".join(WORDS * rounds + WORDS[:rest])
 

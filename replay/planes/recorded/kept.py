@@ -1,14 +1,18 @@
-"""The bodies and headers that a recording has kept, as far as there is room for them."""
+"""What a recording has kept as far as there is room for it: bodies and headers, and what ends steps on WebSockets."""
 
 import re
 
 import msgspec
 
 from replay.http.fields import NOT_OF_A_TRACE, is_not_for_value
-from replay.trace.types import Recorded
+from replay.planes.recorded.types import Ending
+from replay.trace.types import Recorded, Until
 
 MOST_KEPT_BYTES = 256 << 20
 """Of all bodies and headers together; what comes after is left out, and counted."""
+
+MOST_ENDINGS_BYTES = 64 << 20
+"""Of what ends steps on WebSockets; further ones are answered as messages of which nobody knows that."""
 
 _NOTHING: tuple[bytes, tuple[tuple[str, str], ...]] = (b"", ())
 _is_name = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
@@ -45,6 +49,42 @@ class KeptBodies:
 
     def of(self, row: int) -> tuple[bytes, tuple[tuple[str, str], ...]]:
         return self._kept.get(row, _NOTHING)
+
+
+class KeptEndings:
+    """What ended steps on WebSockets, by row; many end alike."""
+
+    def __init__(self, most_bytes: int = MOST_ENDINGS_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._numbers: dict[bytes, int] = {}
+        self._of: dict[int, int] = {}
+        self._kept: list[Ending] = [Ending(None), Ending(None, is_known=False)]
+
+    def __repr__(self) -> str:
+        return f"<KeptEndings of {len(self._of)} steps>"
+
+    def add(self, row: int, until: Until | None) -> None:
+        if until is None:
+            self._of[row] = 0
+            return
+        try:
+            written = msgspec.json.encode(until)
+        except UnicodeEncodeError:
+            # It holds half a surrogate pair.
+            written = repr(until).encode("utf-8", "surrogatepass")
+        number = self._numbers.get(written)
+        if number is None:
+            number = 1
+            if self._bytes + len(written) <= self._most_bytes:
+                self._bytes += len(written)
+                number = self._numbers[written] = len(self._kept)
+                self._kept.append(Ending(until))
+        self._of[row] = number
+
+    def of(self, row: int) -> Ending | None:
+        number = self._of.get(row)
+        return None if number is None else self._kept[number]
 
 
 def _may_be_sent(name: str, value: str) -> bool:

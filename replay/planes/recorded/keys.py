@@ -140,6 +140,8 @@ def is_preparing(question: Question) -> bool:
     """
     if question.method in (b"GET", b"DELETE"):
         return question.usual[0] == "mcp"
+    if question.usual[0] == "ws":
+        return False
     body = question.body
     if not body or b'"jsonrpc"' not in body:
         return False

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from replay.planes.recorded.kept import KeptBodies
+from replay.planes.recorded.kept import KeptBodies, KeptEndings
 from replay.planes.recorded.keys import (
     Keys,
     is_preparing,
@@ -25,9 +25,13 @@ from replay.planes.recorded.keys import (
 )
 from replay.planes.recorded.types import Question, RecordedAnswer, Way
 from replay.trace.types import Kind, Session, Step
+from replay.trace.values.sockets import as_request
 
-_KINDS: tuple[Kind, ...] = ("llm", "tool", "mcp", "http", "ws")
-_STREAM, _REQUEST, _FAILED = 1, 2, 4
+_KINDS: tuple[Kind, ...] = ("llm", "tool", "mcp", "http", "ws", "grpc")
+_STREAM, _REQUEST, _FAILED, _OPENING = 1, 2, 4, 8
+_SWITCHED = 101
+ON_SOCKET, OPENING = b"WS", b"WS-OPEN"
+"""What stands for a method where a message on a WebSocket is looked up, and where the opening of one is."""
 _UNKNOWN = -1
 # As a list that an agent is given; what else is called is there, and unlisted.
 _MOST_TOOLS = 1_000
@@ -44,6 +48,7 @@ class Rows:
         self.name = array("L")
         self.names: dict[str, int] = {}
         self.kept = KeptBodies()
+        self.endings = KeptEndings()
         self.tools: dict[str, None] = {}
         self.found_by: dict[Way, tuple[array[int], array[int]]] = {
             way: (array("Q"), array("L")) for way in ("step", "body", "path", "name")
@@ -64,8 +69,12 @@ class Rows:
         status = None if recorded is None else recorded.status
         if step.is_wait and step.kind == "http":
             return  # time that passed, without a call
+        if step.ws is not None and step.ws.action in ("ping", "close"):
+            return  # of these any WebSocket is a recording
         row = len(self)
+        is_on_socket = step.kind in ("ws", "llm") and status == _SWITCHED
         has_failed = ("fault" in step.attributes) if status is None else not 200 <= status <= 599
+        has_failed = has_failed and not is_on_socket
         first_ms = None if recorded is None else recorded.ttft_ms
         took_ms = first_ms if step.took_ms is None else step.took_ms
         is_stream = step.attributes.get("stream") == "true" if llm is None else llm.stream
@@ -74,7 +83,10 @@ class Rows:
         self.first_ms.append(math.nan if first_ms is None else first_ms)
         self.status.append(status if status and not has_failed else 200)
         self.kind.append(_KINDS.index(step.kind))
-        self.flags.append(_STREAM * is_stream + _REQUEST * (not step.is_wait) + _FAILED * has_failed)
+        is_opening = step.ws is not None and step.ws.action == "open"
+        self.flags.append(
+            _STREAM * is_stream + _REQUEST * (not step.is_wait) + _FAILED * has_failed + _OPENING * is_opening
+        )
         size = None if recorded is None else recorded.response_bytes
         self.body_bytes.append(_UNKNOWN if size is None else max(0, min(size, 1 << 62)))
         self.input_tokens.append(_tokens(step, "input_tokens", None if llm is None else llm.input_tokens))
@@ -82,6 +94,8 @@ class Rows:
         self.name.append(self.names.setdefault(step.name, len(self.names)))
         if recorded is not None:
             self.kept.add(row, recorded)
+        if step.ws is not None and not is_opening:
+            self.endings.add(row, step.ws.until)
         if step.kind == "mcp" and len(self.tools) < _MOST_TOOLS and (tool := tool_called(step)) is not None:
             self.tools[tool] = None
         self._add_keys(row, session, step)
@@ -99,12 +113,16 @@ class Rows:
             if model:
                 self._found(row, "name", keys.of_model(model))
             self._found(row, "name", keys.of_model(""))
-        if step.request is None:
+        request = step.request
+        if step.ws is not None:
+            request = as_request(step.ws)
+            request.method = (OPENING if step.ws.action == "open" else ON_SOCKET).decode()
+        if request is None:
             return
-        method = step.request.method.encode("latin-1", "replace")
-        target = step.request.path.partition("#")[0].encode("utf-8", "surrogatepass")
+        method = request.method.encode("latin-1", "replace")
+        target = request.path.partition("#")[0].encode("utf-8", "surrogatepass")
         self._found(row, "path", keys.of_path(method, target))
-        if (body := recorded_body(step.request)) is not None:
+        if method != OPENING and (body := recorded_body(request)) is not None:
             self._found(row, "body", keys.of_body(method, target, body))
 
     def _found(self, row: int, way: Way, key: int) -> None:
@@ -161,6 +179,33 @@ class Recording:
         self._answered[row] = 1
         return self._answer(way, row)
 
+    def opening(self, question: Question) -> RecordedAnswer | None:
+        """The recorded opening of the WebSocket that this opens; None where that was no step of its own."""
+        index, keys = self._index, self._rows.keys
+        way: Way = "step" if question.ids is not None else "path"
+        if question.ids is not None:
+            rows = (index["step"].first(keys.of_step(ids)) for ids in possible_ids(question.ids))
+            row = next((row for row in rows if row is not None), None)
+        else:
+            row = index["path"].next(keys.of_path(OPENING, question.target), self._answered)
+        if row is None or not self._rows.flags[row] & _OPENING:
+            return None
+        self.by_way[way] += 1
+        self._answered[row] = 1
+        return self._answer(way, row)
+
+    def opens(self, question: Question) -> bool:
+        """Whether the recording has something on the WebSocket that this opens. Counts nothing."""
+        index, keys = self._index, self._rows.keys
+        if question.ids is not None:
+            for ids in possible_ids(question.ids):
+                if index["step"].first(keys.of_step(ids)) is not None:
+                    return True
+        for method in (OPENING, ON_SOCKET):
+            if index["path"].first(keys.of_path(method, question.target)) is not None:
+                return True
+        return any(index["name"].first(key) is not None for key in self._name_keys(question))
+
     def _find(self, question: Question) -> tuple[Way, int] | None:
         index, keys = self._index, self._rows.keys
         if question.ids is not None:
@@ -208,6 +253,7 @@ class Recording:
             _known(rows.body_bytes[row]),
             json,
             headers,
+            rows.endings.of(row),
         )
 
 

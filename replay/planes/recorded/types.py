@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from replay.trace.types import Kind
+from replay.trace.types import Kind, Until
 
 Way = Literal["step", "body", "path", "name"]
 """How an answer was found: by the step that the request names; by method, path and body; by method and path; by kind
@@ -25,9 +25,19 @@ class Question(NamedTuple):
     usual: tuple[Kind, str]
 
 
+class Ending(NamedTuple):
+    """What ended a recorded step on a WebSocket. until: None where that was that its message was sent. is_known: False
+    where there was no room to keep it.
+    """
+
+    until: Until | None
+    is_known: bool = True
+
+
 class RecordedAnswer(NamedTuple):
     """first_ms: until its first byte, or a stream's first token; None where only the whole is known.
 
+    on_socket: of a message on a WebSocket.
     status: None where the recording has no answer, because the request failed. is_stream: False also where it is not
     known. body_bytes: None where it is not known. json: the body, where it was kept; else empty. headers: those kept.
     """
@@ -44,6 +54,7 @@ class RecordedAnswer(NamedTuple):
     body_bytes: int | None
     json: bytes
     headers: tuple[tuple[str, str], ...]
+    on_socket: Ending | None = None
 
     @property
     def is_exact(self) -> bool:

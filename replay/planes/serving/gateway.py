@@ -30,12 +30,16 @@ from replay.relay.front import Passage
 from replay.system.shortage import shortage_of
 
 _NS = 1_000_000_000
-# Long enough for a process whose sockets have closed to be seen to have ended; short beside any boot.
-_DEATH_NOTICE_S = 0.03
 
 
 class Instances(Protocol):
-    """Whatever runs the instances; it calls the gateway's `ready` and `died`."""
+    """Whatever runs the instances; it calls the gateway's `ready` and `died`.
+
+    death_notice_s: how long after the end of its connections an instance may be heard to have died.
+    """
+
+    @property
+    def death_notice_s(self) -> float: ...
 
     def boot(self, instance: InstanceId, vcpu: float) -> None: ...
 
@@ -209,9 +213,9 @@ class Gateway:
             backend.close()
         doorway, visit = passage.doorway, cast(Visit, passage)
         if visit.is_tunnel:
-            # It may have ended because its instance did: hear of that first, so that it counts as lost.
+            # It may have ended because its instance did, of which to hear first, so that it counts as lost.
             visit.doorway, visit.backend = None, None
-            self._loop.call_later(_DEATH_NOTICE_S, self._ended, visit)
+            self._after_notice(self._ended, visit)
         else:
             self._ended(visit)
         if doorway is not None:
@@ -233,7 +237,14 @@ class Gateway:
 
     def _fail_soon(self, visit: Visit, why: str) -> None:
         """A connection often ends because its process does: hear of that first, so that no request follows it."""
-        self._loop.call_later(_DEATH_NOTICE_S, self._fail, visit, 502, why)
+        self._after_notice(self._fail, visit, 502, why)
+
+    def _after_notice(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Call it once a death that ended a connection would have been heard of."""
+        if not self._instances.death_notice_s:
+            call(*arguments)
+        else:
+            self._loop.call_later(self._instances.death_notice_s, call, *arguments)
 
     def _fail(self, visit: Visit, status: int, why: str) -> None:
         if visit.id not in self._visits:
@@ -241,8 +252,7 @@ class Gateway:
         doorway = visit.doorway
         visit.doorway = None
         self._ended(visit)
-        if doorway is not None:
-            self._answer(doorway, visit, status, why)
+        self._answer(doorway, visit, status, why)
 
     def _ended(self, visit: Visit) -> None:
         if self._visits.pop(visit.id, None) is not None and not self._is_closing:
@@ -315,8 +325,7 @@ class Gateway:
         doorway, visit.doorway = visit.doorway, None
         if visit.backend is not None:
             visit.backend.close()
-        if doorway is not None:
-            self._answer(doorway, visit, status, why)
+        self._answer(doorway, visit, status, why)
 
     def _time_out(self, decision: TimeOut) -> None:
         visit = self._visits.get(cast(int, decision.request))
@@ -329,14 +338,15 @@ class Gateway:
             visit.backend.close()
             self._ended(visit)
         doorway, visit.doorway = visit.doorway, None
-        if doorway is not None:
-            self._answer(doorway, visit, decision.status, "The request took longer than its timeout.")
+        self._answer(doorway, visit, decision.status, "The request took longer than its timeout.")
         if visit.backend is not None:
             # A client that read slowly has held it, and tells it nothing any more: read on, and drop what comes.
             visit.backend.hold(False)
 
-    def _answer(self, doorway: Doorway, visit: Visit, status: int, why: str) -> None:
-        """Answer in the plane's own name, or cut a response that has begun."""
+    def _answer(self, doorway: Doorway | None, visit: Visit, status: int, why: str) -> None:
+        """Answer in the plane's own name, or cut a response that has begun. doorway: None where nobody waits."""
+        if doorway is None:
+            return
         if visit.answered:
             doorway.cut()
         else:

@@ -21,6 +21,8 @@ from replay.words.numbers import seconds
 
 _HOST = "127.0.0.1"
 _POLL_S = 0.005
+# Long enough for a process whose sockets have closed to be seen to have ended; short beside any boot.
+_DEATH_NOTICE_S = 0.03
 _OUTPUT_LINE_MOST = 8192
 _BACKOFF_S = 0.05
 _MOST_BACKOFF_S = 5.0
@@ -93,6 +95,10 @@ class ProcessInstances:
         running = self._running.get(instance)
         if running is not None and running.process is not None:
             _kill_group(running.process.pid)
+
+    @property
+    def death_notice_s(self) -> float:
+        return _DEATH_NOTICE_S
 
     def address(self, instance: InstanceId) -> Address:
         """Raises KeyError if there is no such instance any more."""

@@ -49,12 +49,6 @@ def aims_of(named: Sequence[str | Target], shape: Shape, plan: Plan) -> Iterator
         if plan.how == "simulated":
             yield Aims(ours, [], are_ours=True)
             return
-        if any(one.kind == "ws" for one in shape.workload.series):
-            raise TargetError(
-                f"{shape.workload.trace}: has steps on WebSockets, which the embedded planes hold in virtual time "
-                "alone. Add --simulate, or name the planes to try, such as applications behind replay plane serve "
-                "--command."
-            )
         with served(ours) as serving:
             yield Aims(serving, embedded_targets(shape.workload, "simulated"), are_ours=True)
         return

@@ -4,8 +4,8 @@ import asyncio
 from time import monotonic_ns
 from typing import Any, Protocol, cast
 
-from replay.websocket.compression import Compression
 from replay.websocket.frames import frame_bytes
+from replay.websocket.handshake import Agreed
 from replay.websocket.messages import MessageReader, closing, code_in
 from replay.websocket.types import CLOSE, DROPPED, NORMAL, PING, PONG, BrokenRule, Message
 from replay.wire.answers import Tells, retry_after_s
@@ -21,7 +21,8 @@ class Pool(Protocol):
     """What a connection needs of whoever keeps it."""
 
     tells: Tells
-    compresses: bool
+
+    def opening(self, head: bytes, protocols: tuple[str, ...]) -> Opening: ...
 
     def is_open(self, conn: "SocketConnection") -> None: ...
 
@@ -40,8 +41,8 @@ class SocketConnection(Sliced):
     """
 
     __slots__ = (
+        "_agreed",
         "_asked_ns",
-        "_compression",
         "_is_blocked",
         "_is_closing",
         "_opening",
@@ -63,7 +64,7 @@ class SocketConnection(Sliced):
         self._pool, self.session, self.name = pool, session, name
         self._opening: Opening | None = None
         self._reader: MessageReader | None = None
-        self._compression: Compression | None = None
+        self._agreed = Agreed()
         self._pong: bytes | None = None
         self._asked_ns = self._upgrade_ns = self.served = 0
         self._is_blocked = self._is_closing = False
@@ -90,7 +91,7 @@ class SocketConnection(Sliced):
     def ask(self) -> None:
         """Ask for a WebSocket, as the first exchange that waits for it would; the connection is there."""
         first = self.under_way.oldest
-        self._opening = Opening(first.head, on_socket(first).protocols, compresses=self._pool.compresses)
+        self._opening = self._pool.opening(first.head, on_socket(first).protocols)
         self._write(self._opening.asks)
         self.read_ns = self._asked_ns = monotonic_ns()
         first.request_bytes = len(self._opening.asks)
@@ -119,7 +120,7 @@ class SocketConnection(Sliced):
             self._is_closing, self.is_usable = True, False
         elif socket.awaits is not None:
             self.under_way.awaits_messages(exchange)
-        data = frame_of(exchange, self.served, self._compression)
+        data = frame_of(exchange, self.served, self._agreed)
         exchange.request_bytes = len(data)
         self._write(data)
         # Stamped after the write: before it, a full socket buffer would pass as service time.
@@ -136,6 +137,9 @@ class SocketConnection(Sliced):
             exchange.dns_ns, exchange.tls_ns = self.dns_ns, self.tls_ns
             exchange.connect_ns = self.connect_ns + self._upgrade_ns
             exchange.cold = self.cold
+        else:
+            # Where it is told of the opening, whatever comes later waits for no boot.
+            exchange.cold = None if self.cold is None else False
         self.served += 1
 
     def _sent(self, exchange: Exchange, now: int) -> None:
@@ -188,8 +192,8 @@ class SocketConnection(Sliced):
         if answer.status != SWITCHED:
             self._refused(answer, now)
             return b""
-        self._compression = answer.compression
-        self._reader = MessageReader(is_masked=False, compression=answer.compression)
+        self._agreed = answer.agreed
+        self._reader = MessageReader(is_masked=False, compression=self._agreed.compression)
         self._upgrade_ns = now - self._asked_ns
         self._pool.is_open(self)
         for exchange in self.under_way:
@@ -325,9 +329,6 @@ class SocketConnection(Sliced):
             return
         phase = self._phase(self.under_way.oldest)
         self.fail(now, "reset", why=why_reset(phase, is_abrupt=isinstance(exc, ConnectionError)))
-
-    def eof_received(self) -> bool:
-        return False
 
     def _phase(self, exchange: Exchange) -> str:
         return "connect" if self._reader is None else phase_of(exchange)

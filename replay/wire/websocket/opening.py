@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from replay.websocket.compression import Compression
-from replay.websocket.handshake import new_key, opening_lines, read_answer, settled
+from replay.websocket.handshake import Agreed, new_key, opening_lines, read_answer, settled
 from replay.websocket.types import BrokenRule
 from replay.wire.answers import LONGEST_INSTANCE, Tells, says_cold
 from replay.wire.reasons import ENDLESS_HEAD
@@ -14,12 +13,12 @@ _HEAD_MOST_BYTES = 64 * 1024
 
 
 class Answer(NamedTuple):
-    """compression: what was agreed on. lines: the headers as they came. rest: what follows the head."""
+    """agreed: to what, where it is a WebSocket. lines: the headers as they came. rest: what follows the head."""
 
     status: int
     headers: Mapping[str, str]
     lines: list[tuple[bytes, bytes]]
-    compression: Compression | None
+    agreed: Agreed
     rest: bytes
 
     def instance(self, tells: Tells) -> str | None:
@@ -34,15 +33,20 @@ class Answer(NamedTuple):
 
 
 class Opening:
-    """asks: the head that asks. compresses: whether compression is asked for."""
+    """asks: the head that asks. compresses: whether compression is asked for. tells: whether it is offered to tell how
+    messages were recorded.
+    """
 
-    __slots__ = ("_compresses", "_key", "_protocols", "_unread", "asks")
+    __slots__ = ("_compresses", "_key", "_protocols", "_tells", "_unread", "asks")
 
-    def __init__(self, head: bytes, protocols: tuple[str, ...], *, compresses: bool) -> None:
+    def __init__(
+        self, head: bytes, protocols: tuple[str, ...], *, compresses: bool, tells: bool = False
+    ) -> None:
         """head: of the request, ended by its empty line, without what makes it one for a WebSocket."""
-        self._key, self._protocols, self._compresses = new_key(), protocols, compresses
+        self._key, self._protocols, self._compresses, self._tells = new_key(), protocols, compresses, tells
         self._unread = bytearray()
-        self.asks = head[:-2] + opening_lines(self._key, protocols, compresses=compresses) + b"\r\n"
+        lines = opening_lines(self._key, protocols, compresses=compresses, tells=tells)
+        self.asks = head[:-2] + lines + b"\r\n"
 
     def __repr__(self) -> str:
         return f"<Opening, {len(self._unread)} bytes of an answer>"
@@ -59,10 +63,12 @@ class Opening:
             if 100 <= status < SWITCHED or SWITCHED < status < 200:
                 # An interim answer.
                 continue
-            compression = None
+            agreed = Agreed()
             if status == SWITCHED:
-                compression = settled(headers, self._key, self._protocols, compresses=self._compresses)
-            return Answer(status, headers, _lines(head), compression, bytes(self._unread))
+                agreed = settled(
+                    headers, self._key, self._protocols, compresses=self._compresses, tells=self._tells
+                )
+            return Answer(status, headers, _lines(head), agreed, bytes(self._unread))
         if end > 0 or len(self._unread) > _HEAD_MOST_BYTES + 3:
             raise BrokenRule(ENDLESS_HEAD)
         return None

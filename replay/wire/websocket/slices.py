@@ -35,6 +35,9 @@ class Sliced(Opened):
         self._read(data[:size], now)
         asyncio.get_running_loop().call_soon(self._read_late)
 
+    def eof_received(self) -> bool:
+        return False
+
     def _read_late(self) -> None:
         """Read the next of what was put by. It happened when it came, whenever it is looked at."""
         self._read_next()

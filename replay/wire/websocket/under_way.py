@@ -7,9 +7,10 @@ nobody waits is counted, and passed over. What it says is read by the reader of 
 from collections.abc import Iterator
 
 from replay.dialects.messages import MessageEvents
-from replay.websocket.compression import Compression
 from replay.websocket.frames import frame_bytes
+from replay.websocket.handshake import Agreed
 from replay.websocket.messages import closing
+from replay.websocket.telling import TOLD, told_in
 from replay.websocket.types import CLOSE, PING
 from replay.wire.answers import MOST_CAPTURED_BYTES, settle_events
 from replay.wire.types import Exchange, OnSocket
@@ -122,7 +123,7 @@ def phase_of(exchange: Exchange) -> str:
     return "body" if exchange.first_byte_ns else "first_byte" if exchange.sent_ns else "send"
 
 
-def frame_of(exchange: Exchange, number: int, compression: Compression | None) -> bytes:
+def frame_of(exchange: Exchange, number: int, agreed: Agreed) -> bytes:
     """What an exchange sends on an open connection. number: of those that were sent on it, for pongs to be told by."""
     socket = on_socket(exchange)
     if socket.action == "close":
@@ -130,6 +131,8 @@ def frame_of(exchange: Exchange, number: int, compression: Compression | None) -
     if socket.action == "ping":
         exchange.body = number.to_bytes(4)
         return frame_bytes(PING, exchange.body, is_masked=True)
-    if compression is None:
-        return frame_bytes(socket.opcode, exchange.body, is_masked=True)
-    return frame_bytes(socket.opcode, compression.packed(exchange.body), is_masked=True, is_packed=True)
+    told = frame_bytes(TOLD, told_in(exchange.head), is_masked=True) if agreed.is_told else b""
+    if agreed.compression is None:
+        return told + frame_bytes(socket.opcode, exchange.body, is_masked=True)
+    packed = agreed.compression.packed(exchange.body)
+    return told + frame_bytes(socket.opcode, packed, is_masked=True, is_packed=True)

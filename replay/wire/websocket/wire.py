@@ -20,6 +20,7 @@ from replay.wire.errors import TargetUnreachable
 from replay.wire.opening import ConnectError, Opener, cut
 from replay.wire.types import Exchange
 from replay.wire.websocket.connection import SocketConnection
+from replay.wire.websocket.opening import Opening
 
 _NS = 1_000_000_000
 # How long a target may take to close a connection after us.
@@ -47,7 +48,6 @@ class WebSocketWire:
         self._all_left = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.tells = Tells.of(target)
-        self.compresses = target.websocket.compress
         self.opened = self.closed_while_idle = self.unasked = 0
         self.waited_for_limit = self.waited_for_machine = 0
         self.shortage: str | None = None
@@ -119,6 +119,10 @@ class WebSocketWire:
             conn.cut()
             return
         conn.ask()
+
+    def opening(self, head: bytes, protocols: tuple[str, ...]) -> Opening:
+        target = self._target
+        return Opening(head, protocols, compresses=target.websocket.compress, tells=target.send_recorded_ms)
 
     def is_open(self, conn: SocketConnection) -> None:
         """The target has agreed to a WebSocket."""

@@ -9,6 +9,7 @@ from tests.fuzz.harnesses import (
     passing,
     runs,
     signin,
+    talking,
     traces,
     websocket,
     workers,
@@ -17,6 +18,19 @@ from tests.fuzz.harnesses import (
 
 HARNESSES: dict[str, Harness] = {
     harness.name: harness
-    for room in (traces, imports, written, answers, http2, calls, websocket, passing, runs, workers, signin)
+    for room in (
+        traces,
+        imports,
+        written,
+        answers,
+        http2,
+        calls,
+        websocket,
+        passing,
+        runs,
+        workers,
+        signin,
+        talking,
+    )
     for harness in room.HARNESSES
 }

@@ -19,6 +19,7 @@ from replay.websocket.types import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
 from replay.wire.answers import Tells
 from replay.wire.types import ALWAYS, Exchange, OnSocket
 from replay.wire.websocket.connection import SocketConnection
+from replay.wire.websocket.opening import Opening
 from tests.fuzz.contract import Harness
 from tests.fuzz.harnesses.answers import Transport, Turns, pieces
 
@@ -36,8 +37,11 @@ class Keeper:
     tells = Tells.of(_TARGET)
 
     def __init__(self, *, compresses: bool = False) -> None:
-        self.compresses = compresses
+        self._compresses = compresses
         self.said: list[str] = []
+
+    def opening(self, head: bytes, protocols: tuple[str, ...]) -> Opening:
+        return Opening(head, protocols, compresses=self._compresses)
 
     def is_open(self, conn: SocketConnection) -> None:
         self.said.append("open")
