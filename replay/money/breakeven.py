@@ -12,15 +12,17 @@ happens within a window together. Nothing is said unless active seconds were mea
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import pairwise
-from math import ceil, floor
+from math import ceil, floor, log
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from replay.money.cost import Fleet, Group, Size, group_bill, machine_bill, serverless_bill
-from replay.money.following import Follows, kept, stretched
+from replay.money.following import Follows, Kept, kept, stretched
 from replay.money.price_table import PRICES, Extra, PriceTable, RequestBilling, Tier
 from replay.money.sizing import machines_for
 from replay.money.types import BreakEvenFound, Sensitive
@@ -46,7 +48,8 @@ _OTHERS_SHOWN = 5
 class Offer(NamedTuple):
     """Both planes' prices for one workload. capacity_rps: of one machine; peak_rps: of the workload. names: of the
     serverless target, and that of machines. follows: the load, where machines come and go with it; None: they are on
-    all month. following: how many times as many machines the plane's own run had as that load takes.
+    all month. following: how many times as many machines the plane's own run had as that load takes. known: the
+    machines that follow it, by what they depend on of a change; the months that are drawn share them.
     """
 
     month: Usage
@@ -60,6 +63,7 @@ class Offer(NamedTuple):
     names: tuple[str, str]
     follows: Follows | None = None
     following: float = 1.0
+    known: dict[tuple[float, float, float], Kept] | None = None
 
 
 class Change(NamedTuple):
@@ -78,20 +82,19 @@ class Change(NamedTuple):
 def costs(offer: Offer, change: Change = Change()) -> tuple[float, float]:  # noqa: B008 - a NamedTuple
     """The month on the serverless plane, and on machines, after a change. Raises CostError."""
     month = offer.month.times(change.load)
-    month = msgspec.structs.replace(month, seconds=offer.month.seconds)
+    changed: dict[str, float | None] = {"seconds": offer.month.seconds}
     stretched = change.duration / change.concurrency
-    month = msgspec.structs.replace(
-        month,
-        active_s=month.active_s * stretched,
-        billed_s=month.billed_s * stretched,
-        request_s=month.request_s * change.duration,
-        **{
-            name: None if value is None else value * stretched
-            for name in _LIVES
-            for value in (getattr(month, name),)
-        },
-    )
-    size = offer.size._replace(memory_gib=offer.size.memory_gib * change.memory)
+    if stretched != 1.0 or change.duration != 1.0:
+        changed["active_s"] = month.active_s * stretched
+        changed["billed_s"] = month.billed_s * stretched
+        changed["request_s"] = month.request_s * change.duration
+        for name in _LIVES:
+            if (value := getattr(month, name)) is not None:
+                changed[name] = value * stretched
+    month = msgspec.structs.replace(month, **changed)
+    size = offer.size
+    if change.memory != 1.0:
+        size = size._replace(memory_gib=size.memory_gib * change.memory)
     table = _priced(offer.serverless, change.serverless_price)
     return serverless_bill(month, table, size).total, _machines_cost(offer, month, change)
 
@@ -106,8 +109,13 @@ def _machines_cost(offer: Offer, month: Usage, change: Change) -> float:
     if offer.follows is None:
         machines = machines_for(offer.peak_rps * change.load * change.peak, capacity_rps, offer.headroom)
         return machine_bill(month, prices, offer.fleet._replace(machines=machines)).total
-    load = offer.follows if change.peak == 1.0 else stretched(offer.follows, change.peak)
-    there = kept(load, capacity_rps, offer.headroom, change.load, offer.following)
+    depends_on = capacity_rps, change.load, change.peak
+    there = None if offer.known is None else offer.known.get(depends_on)
+    if there is None:
+        load = offer.follows if change.peak == 1.0 else stretched(offer.follows, change.peak)
+        there = kept(load, capacity_rps, offer.headroom, change.load, offer.following)
+        if offer.known is not None:
+            offer.known[depends_on] = there
     machine_s = there.mean * MONTH_S
     return group_bill(month, prices, Group(offer.fleet.kind, machine_s, there.most, offer.fleet.discount)).total
 
@@ -157,40 +165,48 @@ def break_evens(
     reason = _refused(offer)
     if reason is not None:
         return [BreakEvenFound(between=offer.names, by=by, reason=reason, text=reason) for by in ways]
+    offer = offer._replace(known={})
     found = []
     for name in dict.fromkeys(_SCALED[by] for by in ways):
-        factors = _cross_at(offer, name, _MOST_JUMPS)
+        factors = crossings(_difference(offer, name), _factors(offer, name, _MOST_JUMPS))
         nearest = _nearest(factors, 1.0)
+        grid = _factors(offer, name, _FEW_JUMPS)
         others = [
-            (month, _cross_at(offer._replace(month=month), name, _FEW_JUMPS))
+            (month, cache(_difference(offer._replace(month=month), name)))
             for month in (drawn if nearest is not None else ())
         ]
         for by in (way for way in ways if _SCALED[way] == name):
             at = (nearest or 0.0) * _scale(offer.month, by)
             # Of each drawn month, the crossing that is this one.
             ends = [
-                end
-                for month, several in others
-                if (end := _nearest([factor * _scale(month, by) for factor in several], at)) is not None
+                factor * scale
+                for month, difference in others
+                if (scale := _scale(month, by)) > 0 < at
+                and (factor := nearest_crossing(difference, grid, at / scale)) is not None
             ]
             found.append(_found(offer, by, name, factors, _interval(ends, len(drawn))))
     return found
 
 
-def _cross_at(offer: Offer, name: str, jumps: int) -> list[float]:
-    """The factors of that input at which the bills meet. jumps: sizes of the fleet that are looked at one by one."""
+def _difference(offer: Offer, name: str) -> Callable[[float], float]:
+    """By how much serverless is dearer, where that input is so many times what it is."""
 
     def difference(factor: float) -> float:
         serverless, machines = costs(offer, Change(**{name: factor}))
         return serverless - machines
 
-    grid = np.geomspace(_LEAST, _MOST, _POINTS)
+    return difference
+
+
+def _factors(offer: Offer, name: str, jumps: int) -> list[float]:
+    """The factors of that input to look at, ascending. jumps: sizes of the fleet that are looked at one by one."""
+    grid: npt.NDArray[np.float64] = np.geomspace(_LEAST, _MOST, _POINTS)
     if name == "load" and offer.follows is None:
         # Up to n machines carry this; a little more takes another one.
         full = np.arange(1, jumps + 1) * offer.capacity_rps / (offer.peak_rps * (1 + offer.headroom))
         grid = np.unique(np.concatenate((grid, full, full * (1 + _BEYOND))))
         grid = grid[(grid >= _LEAST) & (grid <= _MOST)]
-    return crossings(difference, grid.tolist())
+    return [float(factor) for factor in grid]
 
 
 def _nearest(values: Sequence[float], to: float) -> float | None:
@@ -243,6 +259,27 @@ def crossings(difference: Callable[[float], float], grid: Sequence[float]) -> li
         if before is not None and is_dearer != before[1]:
             found.append(_bisected(difference, before[0], factor, is_dearer=is_dearer))
         before = factor, is_dearer
+    return found
+
+
+def nearest_crossing(difference: Callable[[float], float], grid: Sequence[float], to: float) -> float | None:
+    """Of those that `crossings` finds, the one that is the fewest times larger or smaller; looked for from there on."""
+
+    def away(factor: float) -> float:
+        return abs(log(factor / to))
+
+    def least_away(pair: tuple[float, float]) -> float:
+        return 0.0 if pair[0] <= to <= pair[1] else min(map(away, pair))
+
+    found = None
+    for low, high in sorted(pairwise(grid), key=least_away):
+        if found is not None and least_away((low, high)) > away(found):
+            break
+        is_dearer = difference(high) >= 0
+        if is_dearer != (difference(low) >= 0):
+            crossing = _bisected(difference, low, high, is_dearer=is_dearer)
+            if found is None or away(crossing) < away(found):
+                found = crossing
     return found
 
 
@@ -416,11 +453,11 @@ def resampled(windows: Sequence[Usage], seed: int, draws: int = _DRAWS) -> list[
     names = ("requests", "active_s", "billed_s", "request_s", "boot_s", "egress_bytes")
     table = np.array([[getattr(window, name) for name in names] for window in windows])
     whole, unknown = windows[0], dict.fromkeys(_LIVES)
+    seconds = sum(window.seconds for window in windows)
     found = []
     for _ in range(draws):
         sums = table[random.integers(0, len(windows), len(windows))].sum(axis=0)
         values = dict(zip(names, (float(value) for value in sums), strict=True))
-        seconds = sum(window.seconds for window in windows)
         found.append(
             msgspec.structs.replace(whole, seconds=seconds, **unknown, **values).times(MONTH_S / seconds)
         )

@@ -8,6 +8,7 @@ Sources of the rules: the providers' pricing pages, named in each price table.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import inf
 from typing import Annotated, NamedTuple
 
@@ -26,6 +27,8 @@ _EGRESS = "egress"
 # A bill that is less than half of what it were without the free tier rests on that; a cent is nothing to speak of.
 _MOST_LEFT = 0.5
 _LEAST_SAID = 0.01
+# For where two bills meet, bills are made by the thousand, of the same few sizes.
+_exact = lru_cache(maxsize=64)(exact)
 
 
 class Size(NamedTuple):
@@ -135,9 +138,9 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
             "vCPU-s",
             prices.vcpu_s,
             free.vcpu_s,
-            f"{exact(size.vcpu)} vCPU x {of}",
+            f"{_exact(size.vcpu)} vCPU x {of}",
         ),
-        *_memory(seconds * size.memory_gib, prices, f"{exact(size.memory_gib)} GiB x {of}"),
+        *_memory(seconds * size.memory_gib, prices, f"{_exact(size.memory_gib)} GiB x {of}"),
         _line("requests", month.requests, "requests", prices.request, free.requests, "as many as were sent"),
     ]
     if idle_s:
@@ -200,7 +203,7 @@ def _lives(seconds: float, prices: InstanceBilling, size: Size, of: str) -> list
             "vCPU-s",
             prices.vcpu_s,
             free.vcpu_s,
-            f"{exact(size.vcpu)} vCPU x {of}",
+            f"{_exact(size.vcpu)} vCPU x {of}",
         ),
         _line(
             "memory time",
@@ -208,7 +211,7 @@ def _lives(seconds: float, prices: InstanceBilling, size: Size, of: str) -> list
             "GiB-s",
             prices.gib_s,
             free.gib_s,
-            f"{exact(size.memory_gib)} GiB x {of}",
+            f"{_exact(size.memory_gib)} GiB x {of}",
         ),
     ]
     if prices.gpu_s:
@@ -221,7 +224,7 @@ _BILLINGS = {"request": _by_request, "instance": _by_instance, "worker-pool": _b
 
 def machine_bill(month: Usage, table: PriceTable, fleet: Fleet) -> Bill:
     """The bill for machines that are on all month. Raises CostError if the table has no such machine."""
-    of = f"{fleet.machines} x {exact(_HOURS)} h"
+    of = f"{fleet.machines} x {_exact(_HOURS)} h"
     each = f"one for each of {fleet.machines}"
     lines = _machines(table, fleet.kind, fleet.machines, fleet.discount, of, each)
     return _bill(table, [*lines, *_shared(month, table, fleet.machines), *_egress(month, table)])

@@ -114,6 +114,7 @@ _SUMMED = (
     "model_calls",
     "tokens",
 )
+_BY_WINDOW = tuple(name for name in _SUMMED if name != "seconds")
 _BASES: tuple[Basis, ...] = ("measured", "simulated", "estimated", "missing")
 
 
@@ -162,6 +163,27 @@ class Windows(NamedTuple):
             basis=self.basis,
             has_recorded_bytes=self.has_recorded_bytes,
         )
+
+    def each(self, which: npt.NDArray[np.intp]) -> list[Usage]:
+        """The windows of these numbers, each by itself; there may be tens of thousands."""
+        inside = which[which < len(self.requests)]
+        seconds = np.clip(self.ends_s - inside * self.window_s, 0.0, self.window_s)
+        columns = {
+            name: values[inside].tolist()
+            for name in _BY_WINDOW
+            for values in (getattr(self, name),)
+            if values is not None
+        }
+        return [
+            Usage(
+                seconds=lasted_s,
+                ranks=self.ranks,
+                basis=self.basis,
+                has_recorded_bytes=self.has_recorded_bytes,
+                **dict(zip(columns, values, strict=True)),
+            )
+            for lasted_s, *values in zip(seconds.tolist(), *columns.values(), strict=True)
+        ]
 
     def whole(self) -> Usage:
         return self.of(np.arange(len(self.requests)))

@@ -52,6 +52,15 @@ def test_windows_share_it_out_without_loss(drawn, window_s):
     assert windows.requests.sum() == len(drawn)
 
 
+@given(requests, st.lists(st.integers(0, 9), max_size=12))
+def test_each_window_by_itself_is_that_window(drawn, numbers):
+    windows = usage_by_window(run_of(drawn, elapsed_s=7.3), 1.0, 8)
+
+    assert windows.each(np.array(numbers, np.intp)) == [
+        windows.of(np.array([number])) for number in numbers if number < len(windows.requests)
+    ]
+
+
 @given(requests)
 def test_what_is_billed_is_active_time_rounded_up_interval_by_interval(drawn):
     usage = usage_by_window(run_of(drawn), 10.0, 1, Plane(granularity_ms=100.0)).whole()

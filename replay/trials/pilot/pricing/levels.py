@@ -158,7 +158,7 @@ def drawn_months(windows: Windows, measured: Measured, shape: Shape, factor: flo
         if not bucket.weight or not len(of):
             drawn.append([None])
             continue
-        usages = resampled([windows.of(np.array([n])) for n in of], seed=1 + level) or [windows.of(of)]
+        usages = resampled(windows.each(of), seed=1 + level) or [windows.of(of)]
         drawn.append([one if len(there) else _at_rate(one, bucket.requests_per_s) for one in usages])
     most = max((len(usages) for usages in drawn), default=0)
     if most <= 1:
