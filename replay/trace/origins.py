@@ -129,8 +129,8 @@ class OriginTally:
         if parts is not None:
             self.add(*parts)
 
-    def add(self, scheme: str, authority: str | None) -> None:
-        """A request to this host, as in a Host header. scheme: where it is not recorded, the likelier one will do."""
+    def add(self, scheme: str, authority: str | None, n: int = 1) -> None:
+        """So many requests to this host, as in a Host header. scheme: where it is not recorded, the likelier one."""
         if not authority:
             return
         key = (scheme, authority)
@@ -140,7 +140,7 @@ class OriginTally:
             self._known[key] = origin_at(scheme, authority)
         origin = self._known[key]
         if origin is not None:
-            self._seen[origin] += 1
+            self._seen[origin] += n
 
     def origins(self) -> tuple[str, ...]:
         """Those that most requests went to, in order of the alphabet."""

@@ -30,6 +30,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from replay.importers.logs.access_blocks import REFERERS, AccessBlocks
 from replay.importers.logs.apache_format import apache_pieces
 from replay.importers.logs.line_logs import add_line
 from replay.importers.logs.log_format import OPTION, DeclaredFormat
@@ -42,14 +43,15 @@ from replay.importers.reading.inputs import input_files
 from replay.importers.reading.log_fields import (
     client_key,
     first_address,
+    forwarded_addresses,
     number,
+    request_line,
     session_value,
     status_of,
-    unescaped,
+    text_or_none,
 )
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import TraceError
-from replay.trace.remembered import remembered
 
 # Possessive, so that a line that does not match fails in time linear in its length.
 _LINE = re.compile(
@@ -63,9 +65,6 @@ _FIELD = re.compile(
     r"|(?P<name>[A-Za-z_][\w.\-]{0,50}+)=(?P<value>[^\s\"]*+)|(?P<bare>\S++)",
     re.ASCII | re.DOTALL,
 )
-_REQUEST = re.compile(r"(?P<method>\S+) (?P<path>.+?)(?: HTTP/\d(?:\.\d)?)?", re.DOTALL).fullmatch
-# The same few come again and again.
-_MOST_REQUESTS = 1 << 14
 _INSTANT = re.compile(r"\d{9,10}\.\d{3}", re.ASCII).fullmatch
 _FRACTION = re.compile(r"\d{1,7}\.\d{1,6}", re.ASCII).fullmatch
 _MILLISECONDS = re.compile(r"\d{1,9}ms", re.ASCII).fullmatch
@@ -74,7 +73,6 @@ _REQUEST_ID = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}
 _ADDRESS = re.compile(
     r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?|\[?[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}\]?"
 ).fullmatch
-_ADDRESSES = re.compile(r"(?=.*[.:])[0-9a-fA-F.:]{3,45}(?:, ?[0-9a-zA-Z.:\-_\[\]]{1,60}){0,20}").fullmatch
 
 _END_KEYS = ("rt", "request_time")
 _START_KEYS = ("D", "duration_us")
@@ -120,7 +118,8 @@ class AccessLog:
             for line in log.read_lines(_files(paths), declared.read, declared.fits):
                 add_line(log, line, options)
             return log.result([*_explained(log), *declared.notes])
-        for found, stamp_ns in log.read_lines(_files(paths), stamped(_LINE, _NO_LINE)):
+        blocks = AccessBlocks() if options.session_by is None else None
+        for found, stamp_ns in log.read_lines(_files(paths), stamped(_LINE, _NO_LINE), blocks=blocks):
             _add(log, found, stamp_ns, options)
         return log.result(_explained(log))
 
@@ -158,16 +157,15 @@ def _explained(log: RequestLog) -> list[str]:
 
 
 def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: ImportOptions) -> None:
-    request = _request(found["request"])
+    request = request_line(found["request"])
     if request is None:
         log.departures.drop("line(s) with a request that the server could not parse")
         return
     texts, fields, bare = _fields(found["rest"] or "")
     referer, user_agent, forwarded_for = (*texts, None, None, None)[:3]
-    log.departures.drop("referer(s)", referer not in (None, "-", ""))
-    user_agent = None if user_agent in (None, "-", "") else unescaped(user_agent)
-    if forwarded_for is None or not _ADDRESSES(forwarded_for):
-        forwarded_for = _first(fields, _FORWARDED_KEYS)
+    log.departures.drop(REFERERS, referer not in (None, "-", ""))
+    user_agent = text_or_none(user_agent)
+    forwarded_for = forwarded_addresses(forwarded_for) or _first(fields, _FORWARDED_KEYS)
     instant = (next(filter(_INSTANT, bare), None) if bare else None) or fields.get("msec")
     stamp_ns = (instant_ns(instant) if instant else None) or stamp_ns
     took_us, is_end, upstream = _duration(fields, bare)
@@ -203,13 +201,6 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
             },
         )
     )
-
-
-@remembered(_MOST_REQUESTS)
-def _request(text: str) -> tuple[str, str] | None:
-    """The method and the target of a request line; None where it has none."""
-    found = _REQUEST(unescaped(text))
-    return None if found is None else (found["method"], found["path"])
 
 
 def _columns(found: "re.Match[str]") -> tuple[str, str, str | None]:

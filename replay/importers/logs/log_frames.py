@@ -6,11 +6,10 @@ runtime cut in pieces are put together. Frames may stand in one another, as sysl
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 
 import msgspec
 
-_TOLD_BY_LINES = 20
+TOLD_BY_LINES = 20
 _DEEPEST = 3
 _LONGEST_PIECES = 1 << 16
 
@@ -53,7 +52,7 @@ class Frames:
     def __init__(self, first_lines: Sequence[str]) -> None:
         self.taken: list[str] = []
         self._unframes: list[Unframe] = []
-        lines = list(first_lines[:_TOLD_BY_LINES])
+        lines = list(first_lines[:TOLD_BY_LINES])
         while lines and len(self.taken) < _DEEPEST:
             found = _frame_of(lines)
             if found is None or found[0] in self.taken:
@@ -78,25 +77,22 @@ def unframed(first_bytes: bytes) -> list[str]:
     lines = first_bytes.decode("utf-8", "replace").splitlines()
     if len(lines) > 1 and not first_bytes.endswith(b"\n"):
         lines.pop()
-    lines = [text for line in lines[: 2 * _TOLD_BY_LINES] if (text := line.strip()) and len(text) < 10_000]
-    lines = [line for line in lines if not line.startswith("#")][:_TOLD_BY_LINES]
+    lines = [text for line in lines[: 2 * TOLD_BY_LINES] if (text := line.strip()) and len(text) < 10_000]
+    lines = [line for line in lines if not line.startswith("#")][:TOLD_BY_LINES]
     frames = Frames(lines)
     return [text for line in lines if (text := (frames.line(line) or "").strip())]
 
 
-def lines_without_frames(
-    first_lines: Iterable[tuple[int, str]],
-    lines: Iterable[tuple[int, str]],
-    taken: list[str],
-    fits: Callable[[str], bool] = lambda line: False,
-) -> Iterator[tuple[int, str]]:
-    """The lines of a file, numbered, without their frames, whose names are added to taken.
+def frames_of(first_lines: Sequence[str], fits: Callable[[str], bool] = lambda line: False) -> Frames:
+    """The frames of a file. fits: whether a line needs nothing taken off; where most do not, there are none."""
+    first = first_lines[:TOLD_BY_LINES]
+    return Frames([] if 2 * sum(map(fits, first)) > len(first) else first)
 
-    first_lines: the same lines, of which only the first are asked for. fits: whether a line needs nothing taken off;
-    where most of them do not, they have no frames.
-    """
-    first = [line for _, line in islice(first_lines, _TOLD_BY_LINES)]
-    frames = Frames([] if 2 * sum(map(fits, first)) > len(first) else first)
+
+def lines_without_frames(
+    lines: Iterable[tuple[int, str]], frames: Frames, taken: list[str]
+) -> Iterator[tuple[int, str]]:
+    """The lines of a file, numbered, without their frames, whose names are added to taken."""
     if not frames.taken:
         yield from lines
         return

@@ -22,35 +22,69 @@ _BEGINS = ("{", "[", "[{")
 Match = re.Match[str] | None
 
 
-def read_log_lines(path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
-    """Every line that is not blank, with its number and without its line break.
+class LogLines:
+    """What single lines of a file hold, as a damaged one costs no more than itself."""
 
-    One of more than 64 KiB is damaged; what is not UTF-8 is read as U+FFFD. An array of objects is read as lines of
-    them. Raises TraceError where the file cannot be read.
+    def __init__(self, path: Path, damage: Damage) -> None:
+        self._path = path
+        self._damage = damage
+        self._blank = BlankLines(path)
+
+    def is_blank(self, line: bytes) -> bool:
+        """Raises TraceError for one too many."""
+        return self._blank.passes_over(line)
+
+    def of(self, n: int, line: bytes) -> Iterator[tuple[int, str]]:
+        """The line without its line break, and its number; several for an array, none for a comment.
+
+        One of more than 64 KiB is damaged; what is not UTF-8 is read as U+FFFD.
+        """
+        if self.is_blank(line):
+            return
+        if len(line) > LONGEST_LINE_BYTES:
+            self._damage.lines += 1
+            text = f"longer than {LONGEST_LINE_BYTES >> 10} KiB, the most that one line may take."
+            self._damage.lose(TraceError(f"{shown_path(self._path)}, line {n}: {text}"))
+            return
+        text = line.decode("utf-8", "replace").strip()
+        if text and text[0] not in "#[]":
+            self._damage.lines += 1
+            yield n, text.rstrip(",") if text[0] == "{" else text
+        elif text.startswith("["):
+            yield from _bracketed(text, n, self._damage)
+
+
+def read_log_lines(path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
+    """Every line that is not blank, with its number and without its line break, as LogLines tells it.
+
+    An array of objects is read as lines of them. Raises TraceError where the file cannot be read.
     """
     n = 0
-    blank = BlankLines(path)
+    lines = LogLines(path, damage)
     with open_recording(path) as source:
         while line := source.readline(LONGEST_LINE_BYTES + 1):
             n += 1
-            if blank.passes_over(line):
-                continue
+            if not damage.lines and _begins_document(line):
+                yield from _objects(rest_of(source, shown_path(path), line), path, damage)
+                return
+            yield from lines.of(n, line)
             if len(line) > LONGEST_LINE_BYTES:
                 while line and not line.endswith(b"\n"):
                     line = source.readline(LONGEST_LINE_BYTES)
-                damage.lines += 1
-                text = f"longer than {LONGEST_LINE_BYTES >> 10} KiB, the most that one line may take."
-                damage.lose(TraceError(f"{shown_path(path)}, line {n}: {text}"))
-                continue
-            text = line.decode("utf-8", "replace").strip()
-            if text in _BEGINS and not damage.lines:
-                yield from _objects(rest_of(source, shown_path(path), line), path, damage)
-                return
-            if text and text[0] not in "#[]":
-                damage.lines += 1
-                yield n, text.rstrip(",") if text[0] == "{" else text
-            elif text.startswith("["):
-                yield from _bracketed(text, n, damage)
+
+
+def _begins_document(line: bytes) -> bool:
+    return len(line) <= LONGEST_LINE_BYTES and line.strip().decode("utf-8", "replace").strip() in _BEGINS
+
+
+def is_of_documents(path: Path) -> bool:
+    """Whether a file's objects are laid out over several lines. Raises TraceError where it cannot be read."""
+    blank = BlankLines(path)
+    with open_recording(path) as source:
+        while line := source.readline(LONGEST_LINE_BYTES):
+            if not blank.passes_over(line) and not line.lstrip().startswith(b"#"):
+                return _begins_document(line)
+    return False
 
 
 def _objects(document: bytes, path: Path, damage: Damage) -> Iterator[tuple[int, str]]:

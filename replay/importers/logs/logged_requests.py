@@ -11,32 +11,46 @@
 What grows with a log is on the disk (replay/importers/requests/), but for what tells its clients apart, up to 1 GiB.
 """
 
-import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
+import numpy as np
 
 from replay.importers.call_steps import LONGEST_TEXT, bounded
-from replay.importers.logs.log_frames import lines_without_frames
-from replay.importers.logs.log_lines import read_log_lines
+from replay.importers.logs.log_frames import TOLD_BY_LINES, frames_of, lines_without_frames
+from replay.importers.logs.log_lines import LONGEST_LINE_BYTES, LogLines, is_of_documents, read_log_lines
+from replay.importers.reading.blocks import Block, longest_bytes, read_blocks
 from replay.importers.reading.damage import Damage
 from replay.importers.reading.departures import Departures
 from replay.importers.reading.inputs import trace_name
-from replay.importers.reading.log_fields import LONGEST_PATH, is_secret_session, replayable_path
+from replay.importers.reading.log_fields import LONGEST_PATH, is_method, is_secret_session, replayable_path
 from replay.importers.reading.starts import refuse_arrivals
 from replay.importers.reading.timestamps import Grain
 from replay.importers.requests.collected import CollectedRequests
+from replay.importers.requests.columns import Columns, OddLine, odd_lines
 from replay.importers.requests.kept import parts_for
 from replay.importers.requests.lines import RequestLines
 from replay.importers.requests.session_lines import WaitingSessions
-from replay.importers.requests.step_texts import attributes_text, called_texts, recorded_text, took_text
-from replay.importers.requests.types import SessionRule
+from replay.importers.requests.step_texts import (
+    BODY_UNKNOWN,
+    FILLED_BODIES,
+    SECRET_PATHS,
+    WITH_BODY,
+    attributes_text,
+    body_text,
+    called_texts,
+    recorded_text,
+    took_text,
+)
+from replay.importers.requests.types import Ints, SessionRule
 from replay.importers.types import ImportOptions, ImportResult
-from replay.trace.edges.concurrent import EdgeCounts
+from replay.trace.edges.concurrent import UNKNOWN_US, EdgeCounts
 from replay.trace.errors import TraceError, shown, shown_path
-from replay.trace.file.rules import LONGEST_MS, MOST_BODY_BYTES
+from replay.trace.file.rules import LONGEST_MS
 from replay.trace.origins import OriginTally
 from replay.trace.types import FORMAT, VERSION, Header
 from replay.words.numbers import milliseconds, seconds
@@ -45,15 +59,21 @@ from replay.words.phrases import counted
 MOST_HELD_BYTES = 1 << 30
 
 _Found = TypeVar("_Found")
-_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z][!#$%&'*+\-.^_`|~0-9A-Za-z]{0,19}").fullmatch
+
+
+class ReadsBlocks(Protocol):
+    """What tells many lines of a format at once."""
+
+    def pieces(self, block: Block) -> Iterator[Columns | OddLine]:
+        """What the lines of a block say, in their order."""
+
+
 # What session_by may name that tells who sent a request: such sessions end by silence.
 _CLIENTS = ("client", "user")
 # So many clients a session, on average, are rather all those behind one address than the devices of one person.
 _CROWD = 3
 # So many requests of one session show too much of it to be the whole of what there is.
 _MANY_REQUESTS = 100
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_SECRET_PATHS = 'path(s) with secrets in the query, replaced by "redacted"'
 _PACKED, _UNPACKED = (".gz", ".zst"), 10
 
 
@@ -108,6 +128,21 @@ class Stamps(msgspec.Struct):
         self.at_end += 1
         return stamp_ns // 1_000 - took_us
 
+    def starts_us(self, stamps_ns: Ints, tooks_us: Ints, is_end: bool) -> Ints:
+        """The same of many, in the order of their lines. tooks_us: UNKNOWN_US where unknown."""
+        self.grain.add_all(stamps_ns)
+        latest_ns = np.maximum.accumulate(np.concatenate(([self.latest_ns], stamps_ns)))
+        self.backwards += int(np.count_nonzero(latest_ns[:-1] - stamps_ns > 1_000_000_000))
+        self.latest_ns = int(latest_ns[-1])
+        is_known = tooks_us != UNKNOWN_US
+        known = int(np.count_nonzero(is_known))
+        self.without_duration += len(tooks_us) - known
+        if not is_end:
+            self.at_start += known
+            return stamps_ns // 1_000
+        self.at_end += known
+        return stamps_ns // 1_000 - np.where(is_known, tooks_us, 0)
+
 
 class RequestLog:
     """Collects the requests of a log, and what could not be read, and makes a trace of them.
@@ -136,16 +171,23 @@ class RequestLog:
         files: Sequence[Path],
         parsed: Callable[[str], _Found | str],
         fits: Callable[[str], bool] = lambda line: False,
+        blocks: ReadsBlocks | None = None,
     ) -> Iterator[_Found]:
         """What the lines of all files hold. parsed: what a line does, or a sentence that says why it holds nothing.
 
-        fits: whether a line has surely nothing around it that a collector wrote.
+        fits: whether a line has surely nothing around it that a collector wrote. blocks: takes what it can of files
+        whose lines stand by themselves, so that only its odd lines are left.
         """
 
         def read(file: Path) -> Iterator[_Found]:
             self.stamps.begin_file()
-            first_lines, lines = read_log_lines(file, Damage()), read_log_lines(file, self.damage)
-            for n, line in lines_without_frames(first_lines, lines, self._frames, fits):
+            first = list(islice(read_log_lines(file, Damage()), TOLD_BY_LINES))
+            frames = frames_of([line for _, line in first], fits)
+            if blocks is None or frames.taken or is_of_documents(file):
+                lines = lines_without_frames(read_log_lines(file, self.damage), frames, self._frames)
+            else:
+                lines = self._odd_lines(file, blocks)
+            for n, line in lines:
                 found = parsed(line)
                 if isinstance(found, str):
                     self.damage.lose(TraceError(f"{shown_path(file)}, line {n}: {found}"))
@@ -154,29 +196,50 @@ class RequestLog:
 
         yield from self.damage.of_files(files, read)
 
+    def _odd_lines(self, file: Path, blocks: ReadsBlocks) -> Iterator[tuple[int, str]]:
+        """The lines that no block told, the requests of all others being added."""
+        lines = LogLines(file, self.damage)
+        for block in read_blocks(file, LONGEST_LINE_BYTES):
+            is_long = longest_bytes(block.data) > LONGEST_LINE_BYTES
+            for piece in odd_lines(block) if is_long else blocks.pieces(block):
+                if isinstance(piece, Columns):
+                    self.damage.lines += len(piece.texts)
+                    self._add_columns(piece)
+                else:
+                    yield from lines.of(*piece)
+
+    def _add_columns(self, columns: Columns) -> None:
+        """Keep the requests of many lines. Raises TraceError where there are too many."""
+        stamps_ns, tooks_us = np.array(columns.stamps_ns, np.int64), np.array(columns.tooks_us, np.int64)
+        starts_us = self.stamps.starts_us(stamps_ns, tooks_us, columns.is_end)
+        self._requests.add_all(starts_us, tooks_us, columns.clients, columns.agents, columns.texts)
+        for host, n in Counter(columns.hosts).items():
+            self._went_to.add("https", host, n)
+        for each in sorted(columns.inferred, key=lambda each: each.first):
+            self.departures.infer(each.what, each.n)
+        for each in sorted(columns.dropped, key=lambda each: each.first):
+            self.departures.drop(each.what, each.n)
+        self._without_session += len(columns.texts)
+        self._refuse_many()
+
     def add(self, request: LoggedRequest) -> None:
         """Keep a request. Raises TraceError where there are too many."""
         path = replayable_path(request.path)
-        if path is None or not _METHOD(request.method):
+        if path is None or not is_method(request.method):
             self.departures.drop("request(s) whose method or path cannot be replayed")
             return
         if request.path[0] != "/":
             self._went_to.add_url(request.path)
         self._went_to.add("https", request.host)
         called = called_texts(request.method, path)
-        self.departures.infer(_SECRET_PATHS, called.has_secrets)
+        self.departures.infer(SECRET_PATHS, called.has_secrets)
         agent = None if request.user_agent is None else request.user_agent[:LONGEST_TEXT]
         session = None if request.session is None else request.session[:LONGEST_PATH]
-        if request.method not in _WITH_BODY:
-            request.body_bytes = None
-        elif request.body_bytes is None:
-            self.departures.drop("body or bodies of POST, PUT or PATCH, as not even the size is known")
-        else:
-            request.body_bytes = min(request.body_bytes, MOST_BODY_BYTES)
-            self.departures.infer(
-                "request(s) with a body, which is filled to the size recorded", bool(request.body_bytes)
-            )
-        body = f',"body_bytes":{request.body_bytes}' if request.body_bytes else ""
+        body = ""
+        if request.method in WITH_BODY:
+            body = body_text(request.body_bytes)
+            self.departures.drop(BODY_UNKNOWN, request.body_bytes is None)
+            self.departures.infer(FILLED_BODIES, bool(body))
         recorded = recorded_text(request.status, request.request_bytes, request.response_bytes, request.cold)
         attributes = attributes_text(bounded(request.attributes))
         text = f"{called.head}{took_text(request.took_us)},{called.request}{body}}}{recorded}{attributes}}}"

@@ -17,8 +17,14 @@ from replay.trace.redaction.names import is_secret_header, is_secret_parameter
 from replay.trace.remembered import remembered
 
 LONGEST_PATH = 1 << 14
+LONGEST_CLIENT = 2 * LONGEST_TEXT
 
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,30}://[^/?#]+").match
+
+_REQUEST = re.compile(r"(?P<method>\S+) (?P<path>.+?)(?: HTTP/\d(?:\.\d)?)?", re.DOTALL).fullmatch
+_ADDRESSES = re.compile(r"(?=.*[.:])[0-9a-fA-F.:]{3,45}(?:, ?[0-9a-zA-Z.:\-_\[\]]{1,60}){0,20}").fullmatch
+
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z][!#$%&'*+\-.^_`|~0-9A-Za-z]{0,19}").fullmatch
 
 _LARGEST_COUNT = 1 << 50
 # The same few come again with every request.
@@ -31,8 +37,7 @@ _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "v": "\v", "f": "\f"}
 _WITH_PORT = re.compile(r"\[(?P<inner>[^\]]+)\]:\d+|(?P<address>\d+\.\d+\.\d+\.\d+):\d+").fullmatch
 
 
-@remembered(_MOST_KNOWN)
-def replayable_path(text: str) -> str | None:
+def replayable(text: str) -> str | None:
     """The path and query of a request line's target or a URL, as a trace may hold it; None where there is none."""
     if not text.startswith("/"):
         authority = _AUTHORITY(text)
@@ -43,6 +48,9 @@ def replayable_path(text: str) -> str | None:
     path = text.partition("#")[0]
     path = path if _IS_VISIBLE(path) else quote(path, safe=_VISIBLE, errors="replace")
     return path if path.startswith("/") and len(path) <= LONGEST_PATH else None
+
+
+replayable_path = remembered(_MOST_KNOWN)(replayable)
 
 
 def query_value(path: str, name: str) -> str | None:
@@ -58,6 +66,23 @@ def query_value(path: str, name: str) -> str | None:
 
 
 @remembered(_MOST_KNOWN)
+def request_line(text: str) -> tuple[str, str] | None:
+    """The method and the target of a request line, as it stands in a log; None where it has none."""
+    found = _REQUEST(unescaped(text))
+    return None if found is None else (found["method"], found["path"])
+
+
+def forwarded_addresses(text: str | None) -> str | None:
+    """For whom a request was forwarded, where a text tells that."""
+    return None if text is None or not _ADDRESSES(text) else text
+
+
+def text_or_none(text: str | None) -> str | None:
+    """What the server escaped, as it was; None for nothing."""
+    return None if text in (None, "-", "") else unescaped(text)
+
+
+@remembered(_MOST_KNOWN)
 def first_address(forwarded_for: str | None, peer: str | None) -> str:
     """The client's address: the first that it was forwarded for, or else the peer's, without its port."""
     text = next((each for each in (forwarded_for, peer) if each and each != "-"), "")
@@ -66,9 +91,14 @@ def first_address(forwarded_for: str | None, peer: str | None) -> str:
     return (found["inner"] or found["address"]) if found else address
 
 
+def is_method(text: str) -> bool:
+    """Whether this may be the method of a request."""
+    return _METHOD(text) is not None
+
+
 def client_key(address: str, user_agent: str | None) -> str:
     """What tells clients apart where nothing else is known."""
-    return f"{address} {user_agent or ''}"[: 2 * LONGEST_TEXT]
+    return f"{address} {user_agent or ''}"[:LONGEST_CLIENT]
 
 
 def session_key(value: str) -> str:

@@ -5,6 +5,9 @@ Pure.
 
 import re
 from datetime import date
+from typing import Any
+
+import numpy as np
 
 from replay.trace.remembered import remembered
 
@@ -100,6 +103,10 @@ class Grain:
 
     def add(self, ticks: int) -> None:
         while self._grain > 1 and ticks % self._grain:
+            self._grain //= 10
+
+    def add_all(self, ticks: "np.ndarray[Any, np.dtype[np.int64]]") -> None:
+        while self._grain > 1 and (ticks % self._grain).any():
             self._grain //= 10
 
     @property

@@ -1,7 +1,6 @@
 """Requests collected until all of a recording have been seen, and then made into the sessions of their clients."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -13,14 +12,12 @@ from replay.importers.requests.session_lines import (
     named_key,
     sessions_of,
 )
-from replay.importers.requests.types import ROW, Rows, SessionRule
+from replay.importers.requests.types import ROW, Ints, Rows, SessionRule
 from replay.trace.edges.concurrent import UNKNOWN_US, EdgeCounts
 
 _BATCH = 1 << 14
 _BYTES_FOR_EACH = 100
 _NEVER_US = np.iinfo(np.int64).max
-
-_Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Numbered(dict[str, int]):
@@ -81,8 +78,8 @@ class CollectedRequests:
 
     def add_all(
         self,
-        starts_us: _Ints,
-        tooks_us: _Ints,
+        starts_us: Ints,
+        tooks_us: Ints,
         clients: Sequence[str],
         agents: Sequence[str | None],
         texts: Sequence[str],

@@ -8,13 +8,19 @@ from collections.abc import Mapping
 import msgspec
 
 from replay.importers.requests.types import MadeSession
-from replay.trace.edges.names import grouped_name
+from replay.trace.edges.names import name_of_call
+from replay.trace.file.rules import MOST_BODY_BYTES
 from replay.trace.redaction.labels import label_without_secrets
-from replay.trace.redaction.requests import clean_path
+from replay.trace.redaction.requests import cleaned_path
 from replay.trace.remembered import remembered
 
 # The same few requests come again and again.
 _MOST_REQUESTS = 1 << 14
+
+BODY_UNKNOWN = "body or bodies of POST, PUT or PATCH, as not even the size is known"
+SECRET_PATHS = 'path(s) with secrets in the query, replaced by "redacted"'
+FILLED_BODIES = "request(s) with a body, which is filled to the size recorded"
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,13 +41,20 @@ class CalledTexts(msgspec.Struct, frozen=True, gc=False):
     has_secrets: bool
 
 
-@remembered(_MOST_REQUESTS)
-def called_texts(method: str, path: str) -> CalledTexts:
+def texts_of(method: str, path: str) -> CalledTexts:
     """method: a token. path: as replay/importers/reading/log_fields.py makes it replayable."""
-    redacted = clean_path(path)
-    name = json_text(label_without_secrets(grouped_name(method, redacted)))
+    redacted = cleaned_path(path)
+    name = json_text(label_without_secrets(name_of_call(method, redacted)))
     request = f'"request":{{"method":{json_text(method)},"path":{json_text(redacted)}'
     return CalledTexts(f'"kind":"http","name":{name}\n', request, redacted != path)
+
+
+called_texts = remembered(_MOST_REQUESTS)(texts_of)
+
+
+def body_text(size_bytes: int | None) -> str:
+    """The size of a body, as far as it is filled, and the comma in front; nothing where it is empty or not known."""
+    return f',"body_bytes":{min(size_bytes, MOST_BODY_BYTES)}' if size_bytes else ""
 
 
 def took_text(took_us: int | None) -> str:

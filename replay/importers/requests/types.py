@@ -18,6 +18,8 @@ ROW = np.dtype(
 """A request without its text. took_us: UNKNOWN_US where unknown. place: how many came before it. key: what is equal for
 all of a session. client, agent: numbers of its client, and of its user agent, -1 where it has none."""
 
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+
 Rows = np.ndarray[Any, np.dtype[np.void]]
 
 

@@ -13,6 +13,7 @@ _MOST_SEGMENTS = 8
 # The same few paths come again with every request.
 _MOST_NAMES = 1 << 14
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*://[^/?#]*").match
+_SHORTEST_HASH = 12  # of letters, too
 _ID = re.compile(
     r"[+\-]?\d[\d.,_\-]*"  # a number, a date, a version made of numbers only
     r"|\{?[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\}?"  # a UUID
@@ -24,8 +25,7 @@ _ID = re.compile(
 _SUFFIX = re.compile(r"(?P<stem>.+)(?P<suffix>\.[a-zA-Z][a-zA-Z0-9]{0,7})", re.DOTALL).fullmatch
 
 
-@lru_cache(_MOST_NAMES)
-def grouped_name(method: str, path: str) -> str:
+def name_of_call(method: str, path: str) -> str:
     """`METHOD /path` without scheme, host and query, with segments that look like ids as `*`.
 
     path: as on a request line; a whole URL is one too. At most eight segments are told, and 200 characters.
@@ -41,10 +41,17 @@ def grouped_name(method: str, path: str) -> str:
     return f"{method[:20].upper()} {name}"[:LONGEST_NAME]
 
 
+grouped_name = lru_cache(_MOST_NAMES)(name_of_call)
+
+
 def _grouped(segment: str) -> str:
     """The segment, or `*` for an id; what stands behind its last dot or colon is kept, as in `7.json`."""
+    if segment.isdigit() and segment.isascii():
+        return "*"
+    if segment.isalpha() and len(segment) < _SHORTEST_HASH:
+        return segment
     segment = segment[: LONGEST_NAME + 1]
-    text = unquote(segment)
+    text = unquote(segment) if "%" in segment else segment
     if _ID(text):
         return "*"
     named, colon, verb = text.partition(":")

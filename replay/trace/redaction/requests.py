@@ -29,9 +29,11 @@ _IS_VISIBLE = re.compile(r"[!-~]*").fullmatch
 # Shorter values are likely to be words, which stand in bodies for other reasons.
 _SHORTEST_OWN = 12
 _FORM = "application/x-www-form-urlencoded"
-# Short words of letters and digits hold no secret that is told by its shape.
+# Short words of letters and digits hold no secret that is told by its shape, nor do ids in hexadecimal digits.
+_PLAIN_WORD = r"(?:[0-9a-fA-F\-]{19,64}+(?![\w.~\-])|[\w.~\-]{0,18}+)"
+_PLAIN_PAIR = rf"[A-Za-z_][\w.\-]{{0,40}}+={_PLAIN_WORD}"
 _IS_PLAIN = re.compile(
-    r"(?:/[\w.~\-]{0,18}+)*+(?:\?([A-Za-z_][\w.\-]{0,40}+=[\w.~\-]{0,18}+(?:&[A-Za-z_][\w.\-]{0,40}+=[\w.~\-]{0,18}+)*+))?+",
+    rf"(?:/{_PLAIN_WORD})*+(?:\?({_PLAIN_PAIR}(?:&{_PLAIN_PAIR})*+))?+",
     re.ASCII,
 ).fullmatch
 _MOST_PATHS = 1 << 14
@@ -291,19 +293,26 @@ class RequestRedactor:
         return part if self.text(without_secret_pairs(decoded)) == decoded else REDACTED
 
 
-@remembered(_MOST_PATHS)
-def clean_path(path: str) -> str:
+def cleaned_path(path: str) -> str:
     """A path, query included, of a request of which no more is known."""
     found = _IS_PLAIN(path)
-    if found is not None and (found[1] is None or all(map(_is_plain, found[1].split("&")))):
+    if found is None:
+        return _NO_REQUEST.path(path)
+    query = found[1]
+    if query is None:
         return path
-    return _NO_REQUEST.path(path)
+    pairs = query.split("&")
+    cleaned = [_clean_pair(pair) for pair in pairs]
+    return path if cleaned == pairs else path[: found.start(1)] + "&".join(cleaned)
+
+
+clean_path = remembered(_MOST_PATHS)(cleaned_path)
 
 
 @remembered(_MOST_PATHS)
-def _is_plain(pair: str) -> bool:
+def _clean_pair(pair: str) -> str:
     name, _, value = pair.partition("=")
-    return not is_secret_parameter(name, value)
+    return f"{name}={REDACTED}" if value and is_secret_parameter(name, value) else pair
 
 
 _NO_REQUEST = RequestRedactor((), (), ())

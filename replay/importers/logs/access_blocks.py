@@ -1,0 +1,232 @@
+r"""Lines of an access log told many at once, where they are laid out as most are; the others are left to be read alone.
+
+Pure. What a line means says replay/importers/logs/access_log.py, and tests hold this to the same. A block's lines are
+matched by one pattern, made of the layout that the first of them have; each thing that they tell is then a column.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
+
+from replay.importers.call_steps import bounded
+from replay.importers.logs.access_layout import Layout, likely_layout
+from replay.importers.logs.log_times import duration_us, instant_ns
+from replay.importers.reading.blocks import Block
+from replay.importers.reading.log_fields import (
+    LONGEST_CLIENT,
+    first_address,
+    forwarded_addresses,
+    is_method,
+    number,
+    replayable,
+    request_line,
+    status_of,
+    text_or_none,
+)
+from replay.importers.requests.columns import (
+    ODD_NS,
+    Columns,
+    Known,
+    OddLine,
+    counted,
+    counted_but,
+    odd_lines,
+    pieces,
+)
+from replay.importers.requests.step_texts import (
+    BODY_UNKNOWN,
+    FILLED_BODIES,
+    SECRET_PATHS,
+    WITH_BODY,
+    attributes_text,
+    body_text,
+    recorded_text,
+    texts_of,
+    took_text,
+)
+from replay.trace.edges.concurrent import UNKNOWN_US
+
+REFERERS = "referer(s)"
+
+_HEAD = (
+    r"([0-9a-fA-F.:]++) [^\s\"]++ [^\s\[\"]++ \[([^\]\n]{1,40}+)\]"
+    r' "((?:[^"\\\n]++|\\[^\n])*+)" (\d{3}) (0|[1-9]\d{0,14}+|-)'
+)
+_AGENT = r' "([^"\\\n]*+)" "((?:[^"\\\n]++|\\[^\n])*+)"'
+_SAMPLE = re.compile(rf"^{_HEAD}(?P<agent>{_AGENT})?+(?P<rest> [^\r\n]*+)?\r?$", re.ASCII | re.MULTILINE)
+_SAMPLES = 20
+_NOTHING = ("", "-")
+_PROTOCOLS = frozenset({"HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/2", "HTTP/3.0", "HTTP/3"})
+_ATTRIBUTES = ',"attributes":{'
+
+_Called = tuple[str, str, bool, bool]
+
+
+@lru_cache(64)
+def _lines(layout: Layout) -> "re.Pattern[str]":
+    """Matches every line: one of this layout, whose values are captured, or another one, which captures nothing."""
+    agent = _AGENT if layout.has_agent else ""
+    return re.compile(rf"{_HEAD}{agent}{layout.pattern}\r?\n|[^\n]*\n", re.ASCII)
+
+
+class AccessBlocks:
+    """Tells the lines of blocks of one log, in any order of these."""
+
+    def __init__(self) -> None:
+        self._stamps = Known(_stamp_ns)
+        self._called = Known(_called)
+        self._addresses = Known(lambda text: first_address(None, text))
+        self._forwarded = Known(lambda text: "" if text == "-" else forwarded_addresses(text) or "")
+        self._agents = Known(text_or_none)
+        self._statuses = Known(_status)
+        self._tooks = {"took_s": Known(_took_of_s), "took_us": Known(_took_of_us)}
+        self._bodies = Known(lambda text: body_text(number(text)))
+        self._upstreams = Known(_upstream)
+        self._behind_ids = Known(_behind_id)
+
+    def pieces(self, block: Block) -> Iterator[Columns | OddLine]:
+        """What the lines say, in their order."""
+        text = block.data.decode("utf-8", "replace")
+        samples = (found.group("rest", "agent") for found in islice(_SAMPLE.finditer(text), _SAMPLES))
+        layout = likely_layout((rest or "", agent is not None) for rest, agent in samples)
+        if layout is None:
+            yield from odd_lines(block)
+            return
+        rows = _lines(layout).findall(text)
+        clients, stamps, requests, *_ = zip(*rows, strict=True)
+        stamps_ns, called = self._stamps.of(stamps), self._called.of(requests)
+        is_odd: Sequence[bool] = [False] * len(rows)
+        if "" in clients or ODD_NS in stamps_ns or None in called:
+            found = zip(clients, stamps_ns, called, strict=True)
+            is_odd = [not client or stamp_ns == ODD_NS or what is None for client, stamp_ns, what in found]
+        yield from pieces(block, is_odd, lambda begin, end: self._columns(rows[begin:end], layout))
+
+    def _columns(self, rows: Sequence[tuple[str, ...]], layout: Layout) -> Columns:
+        columns: list[Sequence[str]] = list(zip(*rows, strict=True))
+        peers, stamps, requests, statuses, sizes, *rest = columns
+        told = dict(zip(layout.columns, rest, strict=True))
+        n = len(rows)
+        heads, called, has_secrets, has_body = zip(*self._called.of(requests), strict=True)
+        dropped = counted_but(REFERERS, told["referer"], _NOTHING) if layout.has_agent else []
+        inferred = counted(SECRET_PATHS, has_secrets)
+        agents: Sequence[str | None] = self._agents.of(told["agent"]) if layout.has_agent else [None] * n
+        addresses = self._addresses.of(peers)
+        if "forwarded" in told:
+            forwarded = self._forwarded.of(told["forwarded"])
+            addresses = [
+                first_address(each, None) if each else address
+                for each, address in zip(forwarded, addresses, strict=True)
+            ]
+        tooks_us: Sequence[int] = [UNKNOWN_US] * n
+        tooks: Sequence[str] = [""] * n
+        if (took := next((role for role in self._tooks if role in told), None)) is not None:
+            tooks_us, tooks = zip(*self._tooks[took].of(told[took]), strict=True)
+        lengths = told.get("request_bytes")
+        bodies: Sequence[str] = [""] * n
+        if lengths is None:
+            dropped += counted(BODY_UNKNOWN, has_body)
+        elif True in has_body:
+            pairs = list(zip(lengths, has_body, strict=True))
+            bodies = [self._bodies[length] if has else "" for length, has in pairs]
+            dropped += counted(BODY_UNKNOWN, [has and number(length) is None for length, has in pairs])
+            inferred += counted(FILLED_BODIES, [body != "" for body in bodies])
+        return Columns(
+            stamps_ns=self._stamps.of(stamps),
+            tooks_us=tooks_us,
+            is_end=took == "took_s",
+            clients=[
+                f"{address} {agent or ''}"[:LONGEST_CLIENT]
+                for address, agent in zip(addresses, agents, strict=True)
+            ],
+            agents=agents,
+            texts=[
+                f"{head}{took_ms},{request}{body}}}{recorded}{attributes}}}"
+                for head, took_ms, request, body, recorded, attributes in zip(
+                    heads,
+                    tooks,
+                    called,
+                    bodies,
+                    self._recorded(statuses, lengths, sizes),
+                    self._attributes(told, n),
+                    strict=True,
+                )
+            ],
+            hosts=[host for host in told.get("host", ()) if host not in _NOTHING],
+            inferred=inferred,
+            dropped=dropped,
+        )
+
+    def _recorded(
+        self, statuses: Sequence[str], lengths: Sequence[str] | None, sizes: Sequence[str]
+    ) -> Sequence[str]:
+        """What was seen of the responses. lengths, sizes: of requests and of answers."""
+        if lengths is None and "-" not in sizes:
+            return [
+                f'{status},"response_bytes":{size}}}'
+                for status, size in zip(self._statuses.of(statuses), sizes, strict=True)
+            ]
+        return [
+            recorded_text(status_of(status), number(length), number(size), None)
+            for status, length, size in zip(statuses, lengths or [""] * len(sizes), sizes, strict=True)
+        ]
+
+    def _attributes(self, told: Mapping[str, Sequence[str]], n: int) -> Sequence[str]:
+        ids, upstreams = told.get("request_id"), told.get("upstream_s")
+        if ids is None:
+            return [""] * n if upstreams is None else self._upstreams.of(upstreams)
+        rests = ["}"] * n if upstreams is None else self._behind_ids.of(upstreams)
+        # The layout takes hexadecimal ids only, which hold no secret and stand in JSON as they are.
+        return [
+            f',"attributes":{{"request_id":"{id}"{rest}' if id != "-" else _alone(rest)
+            for id, rest in zip(ids, rests, strict=True)
+        ]
+
+
+def _stamp_ns(text: str) -> int:
+    stamp_ns = instant_ns(text)
+    return ODD_NS if stamp_ns is None else stamp_ns
+
+
+def _called(text: str) -> _Called | None:
+    """Both texts of the step, whether its path had secrets, and whether it has a body; None for an odd request."""
+    method, _, rest = text.partition(" ")
+    target, _, protocol = rest.rpartition(" ")
+    if protocol not in _PROTOCOLS or "\\" in text:
+        method, target = request_line(text) or ("", "")
+    path = replayable(target) if target.startswith("/") and is_method(method) else None
+    if path is None:
+        return None
+    texts = texts_of(method, path)
+    return texts.head, texts.request, texts.has_secrets, method in WITH_BODY
+
+
+def _status(text: str) -> str:
+    """The beginning of what was seen of a response, up to the size of it."""
+    return recorded_text(status_of(text), None, 0, None).removesuffix(',"response_bytes":0}')
+
+
+def _took_of_s(text: str) -> tuple[int, str]:
+    return _took(duration_us(text, "s"))
+
+
+def _took_of_us(text: str) -> tuple[int, str]:
+    return _took(duration_us(text, "us"))
+
+
+def _took(took_us: int | None) -> tuple[int, str]:
+    return UNKNOWN_US if took_us is None else took_us, took_text(took_us)
+
+
+def _upstream(text: str) -> str:
+    return attributes_text({} if text in _NOTHING else bounded({"upstream_s": text}))
+
+
+def _behind_id(text: str) -> str:
+    """What stands behind another attribute."""
+    return f",{alone[len(_ATTRIBUTES) :]}" if (alone := _upstream(text)) else "}"
+
+
+def _alone(rest: str) -> str:
+    """The same where there is no other attribute."""
+    return _ATTRIBUTES + rest[1:] if rest != "}" else ""

@@ -1,0 +1,42 @@
+"""A recording of lines read in blocks of many, for formats that tell many lines at once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from replay.importers.reading.opened import open_recording
+
+BLOCK_BYTES = 1 << 20
+
+
+class Block(NamedTuple):
+    """Whole lines, each with its line break. first: the number of its first one."""
+
+    data: bytes
+    first: int
+
+
+def read_blocks(path: Path, longest_line_bytes: int, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+    """The lines of a file. Of one that is too long no more is kept than shows that it is.
+
+    Raises TraceError where the file cannot be read.
+    """
+    n = 1
+    with open_recording(path) as source:
+        while data := source.read(block_bytes):
+            if not data.endswith(b"\n"):
+                data += source.readline(longest_line_bytes + 1)
+                if not data.endswith(b"\n"):
+                    while (more := source.readline(longest_line_bytes)) and not more.endswith(b"\n"):
+                        pass
+                    data += b"\n"
+            yield Block(data, n)
+            n += data.count(b"\n")
+
+
+def longest_bytes(data: bytes) -> int:
+    """How long the longest of these lines is, with its line break."""
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+    return int(np.diff(ends, prepend=-1).max(initial=0))

@@ -1,0 +1,156 @@
+"""Lines that are told many at once say the same as each of them read by itself."""
+
+import hashlib
+from functools import partial
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from replay.importers.logs import logged_requests
+from replay.importers.logs.access_blocks import AccessBlocks
+from replay.importers.logs.access_layout import layout_of
+from replay.importers.logs.access_log import AccessLog
+from replay.importers.reading.blocks import Block, read_blocks
+from replay.importers.requests.columns import Columns, Known, odd_lines
+from replay.importers.types import ImportOptions
+from replay.trace.errors import TraceError
+from replay.trace.file.stream import TraceWriter
+from tests.support.long_logs import LAYOUTS, access_lines
+
+# Of the trace and its notes, as they were when every line was read by itself, and every request an object.
+DIGESTS = {
+    "common": "174d6e22ea21f728",
+    "combined": "c96308f98371edb9",
+    "timed": "e9e7dda898b39147",
+    "ids": "6b058bb373bfb8d4",
+    "keyed": "172927dcf94c3451",
+    "forwarded": "a32b84c20c5621c2",
+    "ingress": "c9a145c0f4e5fa2e",
+    "apache": "eea586800c5c8c91",
+    "unsure": "d4e15c96d90025be",
+}
+
+
+def imported(folder, importer, data, **options):
+    """The bytes of the trace and its notes, or what the import says."""
+    path = folder / "long.log"
+    path.write_bytes(data)
+    try:
+        result = importer.read([path], ImportOptions(**options))
+    except TraceError as error:
+        return str(error)
+    with TraceWriter(folder / "t.jsonl", result.header) as writer:
+        for line in result.lines():
+            writer.write_line(line.text, line.start_ms, line.steps)
+    return (folder / "t.jsonl").read_bytes(), [note.replace(str(folder), "") for note in result.notes]
+
+
+def digest(found):
+    return hashlib.sha256(found[0] + repr(found[1]).encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_long_log_becomes_the_trace_that_it_became_before(tmp_path, layout):
+    found = imported(tmp_path, AccessLog(), "\n".join(access_lines(layout, 3_000)).encode())
+
+    assert digest(found) == DIGESTS[layout]
+
+
+class LineByLine:
+    """Tells no line."""
+
+    def pieces(self, block):
+        return odd_lines(block)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    layout=st.sampled_from(LAYOUTS),
+    seed=st.integers(0, 1 << 20),
+    odd=st.sampled_from([0.0, 0.1, 0.4]),
+    block_bytes=st.sampled_from([300, 5_000, 1 << 20]),
+    strict=st.booleans(),
+    end=st.sampled_from([b"", b"\n", b"\r\n\r\n"]),
+)
+def test_a_block_says_what_its_lines_say(tmp_path, layout, seed, odd, block_bytes, strict, end):
+    data = "\n".join(access_lines(layout, 120, seed, odd)).encode() + end
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logged_requests, "read_blocks", partial(read_blocks, block_bytes=block_bytes))
+        at_once = imported(tmp_path, AccessLog(), data, strict=strict)
+        patch.setattr("replay.importers.logs.access_log.AccessBlocks", LineByLine)
+        one_by_one = imported(tmp_path, AccessLog(), data, strict=strict)
+
+    assert at_once == one_by_one
+
+
+LINE = '192.0.2.7 - - [10/Oct/2000:13:55:36 +0000] "GET {path} HTTP/1.1" {rest}'
+PIECES = st.sampled_from([
+    '"-"', '"curl/8"', '"é"', "rt=0.5", 'rt="0.5"', "rt=-", "0.123", "17", "-", "[x]", "1.2.3.4:80", "0/123456", "17ms",
+    '"203.0.113.9"', '"0.123"', "rid=" + "a" * 32, "8f" * 16, "D=5", "urt=", "host=a.b", "x", 'a=b"c"', '"\\"', "\x1c", "\xa0",
+])  # fmt: skip
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    tail=st.lists(PIECES, max_size=7),
+    other=st.lists(PIECES, max_size=3),
+    status=st.sampled_from(["200 612", "099 0612", "200 -", "404 99999999999999999"]),
+)
+def test_whatever_stands_behind_the_size_a_block_says_what_its_lines_say(tmp_path, tail, other, status):
+    lines = [LINE.format(path=f"/{n}", rest=" ".join([status, *tail])) for n in range(6)]
+    lines += [LINE.format(path="/other", rest=" ".join([status, *tail, *other]))]
+    data = "\n".join(lines).encode()
+    at_once = imported(tmp_path, AccessLog(), data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("replay.importers.logs.access_log.AccessBlocks", LineByLine)
+        one_by_one = imported(tmp_path, AccessLog(), data)
+
+    assert at_once == one_by_one
+
+
+@pytest.mark.parametrize("layout", [each for each in LAYOUTS if each not in ("apache", "unsure")])
+def test_lines_that_are_laid_out_as_most_are_told_at_once(layout):
+    data = "".join(f"{line}\n" for line in access_lines(layout, 400, odd=0.0)).encode()
+    told = [piece for piece in AccessBlocks().pieces(Block(data, 1)) if isinstance(piece, Columns)]
+
+    # The others have a method or a target that cannot be replayed as it stands.
+    assert sum(len(piece.texts) for piece in told) > 200
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        " rt=0.5 request_time=0.5",  # two durations
+        " rt=0.5 0.123",
+        " D=5 17",  # a number of unknown meaning is told of where there is no duration
+        " msec=1700000000.123",
+        " 1700000000.123",
+        " 17ms",
+        " 0/123456",
+        ' "x" "y"',
+        "  rt=0.5",
+        " " + " ".join("a=1" for _ in range(40)),
+    ],
+)
+def test_what_depends_on_other_values_has_no_layout(rest):
+    assert layout_of(rest, True) is None
+
+
+def test_a_line_that_is_too_long_costs_itself_only(tmp_path):
+    lines = [LINE.format(path=f"/{n}", rest='200 1 "-" "-"') for n in range(5)]
+    lines.insert(2, LINE.format(path="/" + "x" * (1 << 17), rest='200 1 "-" "-"'))
+
+    trace, notes = imported(tmp_path, AccessLog(), "\n".join(lines).encode())
+
+    assert trace.count(b'"kind"') == 5
+    assert any("line 3: longer than 64 KiB" in note for note in notes)
+
+
+def test_a_table_of_what_texts_mean_forgets_before_it_grows_large():
+    asked = []
+    known = Known(lambda text: asked.append(text) or len(text), most=2)
+
+    assert known.of(["a", "bb", "a", "ccc", "a", "x" * 5_000]) == [1, 2, 1, 3, 1, 5_000]
+    assert asked == ["a", "bb", "ccc", "a", "x" * 5_000]
+    assert len(known) == 2
