@@ -30,8 +30,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from replay.importers.logs.access_blocks import REFERERS, AccessBlocks
 from replay.importers.logs.apache_format import apache_pieces
+from replay.importers.logs.blocks.access_blocks import AccessBlocks
 from replay.importers.logs.line_logs import add_line
 from replay.importers.logs.log_format import OPTION, DeclaredFormat
 from replay.importers.logs.log_frames import unframed
@@ -50,6 +50,7 @@ from replay.importers.reading.log_fields import (
     status_of,
     text_or_none,
 )
+from replay.importers.requests.step_texts import LEFT_OUT_REFERERS
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import TraceError
 
@@ -163,7 +164,7 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
         return
     texts, fields, bare = _fields(found["rest"] or "")
     referer, user_agent, forwarded_for = (*texts, None, None, None)[:3]
-    log.departures.drop(REFERERS, referer not in (None, "-", ""))
+    log.departures.drop(LEFT_OUT_REFERERS, referer not in (None, "-", ""))
     user_agent = text_or_none(user_agent)
     forwarded_for = forwarded_addresses(forwarded_for) or _first(fields, _FORWARDED_KEYS)
     instant = (next(filter(_INSTANT, bare), None) if bare else None) or fields.get("msec")

@@ -149,7 +149,7 @@ _MOST_KEY_SETS = 256
 
 def told_by_layout(entry: Mapping[str, Any]) -> dict[str, Any]:
     """What a line tells, by our keys; nothing where it is in none of these layouts."""
-    layout = next((each for each in _likely(tuple(entry)) if _has_all(entry, each.told_by)), None)
+    layout = next((each for each in likely_layouts(tuple(entry)) if _has_all(entry, each.told_by)), None)
     if layout is None or (layout is _API_GATEWAY and not any(map(entry.get, _OF_API_GATEWAY))):
         return {}
     found: dict[str, Any] = {}
@@ -161,7 +161,7 @@ def told_by_layout(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @lru_cache(_MOST_KEY_SETS)
-def _likely(keys: tuple[str, ...]) -> tuple[_Layout, ...]:
+def likely_layouts(keys: tuple[str, ...]) -> "tuple[_Layout, ...]":
     """The layouts that a line with these keys may be in, by them alone."""
     there = {key[:at] for key in keys for at in (*_dots(key), len(key))}
     return tuple(each for each in _LAYOUTS if all(there & _beginnings(place) for place in each.told_by))

@@ -24,6 +24,31 @@ from typing import Any
 
 import msgspec
 
+from replay.importers.logs.blocks.json_blocks import JsonBlocks
+from replay.importers.logs.json_keys import (
+    ATTRIBUTES,
+    BODY_SIZES,
+    DURATIONS,
+    DURATIONS_BY_TEXT,
+    FORWARDED,
+    HOSTS,
+    INSTANTS,
+    LINES,
+    METHODS,
+    OF_VEGETA,
+    PATHS,
+    PEERS,
+    QUERIES,
+    REFERERS,
+    REQUEST_IDS,
+    REQUEST_SIZES,
+    RESPONSE_SIZES,
+    STARTS,
+    STATUSES,
+    TRAEFIK,
+    USER_AGENTS,
+    flat_key,
+)
 from replay.importers.logs.json_layouts import told_by_layout
 from replay.importers.logs.line_logs import add_line
 from replay.importers.logs.log_frames import unframed
@@ -39,121 +64,15 @@ from replay.importers.reading.log_fields import (
     session_value,
     status_of,
 )
+from replay.importers.requests.step_texts import LEFT_OUT_REFERERS
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import shown_path
-from replay.trace.remembered import remembered
 
-_STARTS = ("start_time", "time_start", "request_start", "startutc")
-# msec before the others: where nginx writes both, it is the finer one.
-_INSTANTS = (
-    "msec",
-    "time_iso8601",
-    "@timestamp",
-    "timestamp",
-    "time",
-    "ts",
-    "time_local",
-    "date",
-    "asctime",
-    "datetime",
-)
-_METHODS = (
-    "request_method",
-    "method",
-    "verb",
-    "http_method",
-    "requestmethod",
-    ":method",
-    "cs_method",
-    "http_request_method",
-)
-_PATHS = (
-    "request_uri",
-    "x_envoy_original_path",
-    "x_envoy_origin_path",
-    "path",
-    ":path",
-    "uri",
-    "url",
-    "request_path",
-    "requestpath",
-    "requesturi",
-    "request_url",
-    "requesturl",
-    "uri_path",
-    "url_path",
-    "request_target",
-    "http_target",
-    "http_url",
-    "http_path",
-    "cs_uri_stem",
-)
-_QUERIES = ("args", "query_string", "query")
-_LINES = ("request", "request_line")
-_STATUSES = (
-    "status",
-    "response_code",
-    "status_code",
-    "http_status",
-    "downstreamstatus",
-    "statuscode",
-    "http_status_code",
-    "response_status",
-)
-_RESPONSE_SIZES = ("bytes_sent", "body_bytes_sent", "response_size", "size", "bytes", "downstreamcontentsize")
-_BODY_SIZES = ("bytes_received", "content_length", "requestcontentsize")
-_REQUEST_SIZES = ("request_length", "request_size", *_BODY_SIZES)
-_FORWARDED = ("x_forwarded_for", "http_x_forwarded_for")
-_PEERS = (
-    "remote_addr",
-    "client_ip",
-    "remote_ip",
-    "client",
-    "clientip",
-    "remote_host",
-    "clienthost",
-    "downstream_remote_address",
-)
-_HOSTS = ("http_host", "host", "authority", ":authority", "vhost", "server_name", "request_host", "requesthost")
-_USER_AGENTS = ("user_agent", "http_user_agent", "agent", "useragent", "request_user_agent")
-_REQUEST_IDS = ("request_id", "x_request_id", "req_id", "rid")
-_REFERERS = ("http_referer", "referer", "referrer")
-_DURATIONS = {
-    "request_time": "s",
-    "rt": "s",
-    "request_time_ms": "ms",
-    "duration_ms": "ms",
-    "latency_ms": "ms",
-    "response_time_ms": "ms",
-    "duration_us": "us",
-    "request_time_us": "us",
-    "duration_ns": "ns",
-    "duration_s": "s",
-    "latency_s": "s",
-    "durationms": "ms",
-    "latencyms": "ms",
-    "response_time_s": "s",
-    "elapsed_ms": "ms",
-    "took_ms": "ms",
-    "responsetimems": "ms",
-    "http_duration_ms": "ms",
-}
-# Traefik's, in ns.
-_TRAEFIK = ("downstreamstatus", "requestmethod")
-_DURATIONS_BY_TEXT = ("duration", "latency", "response_time", "elapsed")
-_ATTRIBUTES = {
-    "upstream_response_time": "upstream_s",
-    "x_envoy_upstream_service_time": "upstream_ms",
-    "response_flags": "response_flags",
-}
-# Every line has the same few.
-_MOST_KEYS = 4096
 # A number under a key that only sounds like a start may be a duration.
 _EARLIEST_NS = 10**17  # in 1973
 
 _NO_OBJECT = "not a JSON object."
 _VEGETA = "a result of vegeta, whose times are starts. Name its format: vegeta-results."
-_OF_VEGETA = {"latency", "bytes_in", "bytes_out", "seq"}
 _NO_TIME = "no request with a time: a key like start_time, msec, time_iso8601 or timestamp is needed."
 _STAMPED_END = (
     "The logs' times are taken as the ends of requests, as nginx writes them; each began its duration earlier. Only "
@@ -182,7 +101,8 @@ class JsonLog:
             named.refuse_unseen(shown_path(files[0]))
             return log.result(named.notes)
         log = RequestLog(self.name, paths, options)
-        for entry, stamp in log.read_lines(files, _parsed, lambda line: _is_request(_entry(line))):
+        blocks = JsonBlocks() if options.session_by is None else None
+        for entry, stamp in log.read_lines(files, _parsed, _fits, blocks):
             _add(log, entry, stamp, options)
         stamps = log.stamps
         explained = [_STAMPED_END] if stamps.at_end else []
@@ -206,7 +126,11 @@ def _sniffed(first_bytes: bytes) -> list[str]:
 def _is_request(entry: dict[str, Any] | None) -> bool:
     if entry is None or _stamp(entry) is None or _request(entry) is None:
         return False
-    return status_of(_first(entry, _STATUSES)) is not None
+    return status_of(_first(entry, STATUSES)) is not None
+
+
+def _fits(line: str) -> bool:
+    return _is_request(_entry(line))
 
 
 def _parsed(line: str) -> tuple[dict[str, Any], tuple[int, bool]] | str:
@@ -214,7 +138,7 @@ def _parsed(line: str) -> tuple[dict[str, Any], tuple[int, bool]] | str:
     stamp = None if entry is None else _stamp(entry)
     if entry is None:
         return _NO_OBJECT
-    if entry.keys() >= _OF_VEGETA:
+    if entry.keys() >= OF_VEGETA:
         return _VEGETA
     return _NO_TIME if stamp is None else (entry, stamp)
 
@@ -246,12 +170,7 @@ def _entry(line: str) -> dict[str, Any] | None:
 
 
 def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {_key(key): value for key, value in found.items()}
-
-
-@remembered(_MOST_KEYS)
-def _key(key: str) -> str:
-    return key.lower().replace("-", "_").replace(".", "_")
+    return {flat_key(key): value for key, value in found.items()}
 
 
 def _first(entry: Mapping[str, Any], keys: Sequence[str]) -> str | None:
@@ -264,7 +183,7 @@ def _first(entry: Mapping[str, Any], keys: Sequence[str]) -> str | None:
 
 def _stamp(entry: Mapping[str, Any]) -> tuple[int, bool] | None:
     """The instant, and whether it is the end."""
-    for keys, is_end in ((_STARTS, False), (_INSTANTS, True)):
+    for keys, is_end in ((STARTS, False), (INSTANTS, True)):
         for key in keys:
             text = _first(entry, (key,))
             stamp_ns = None if text is None else instant_ns(text)
@@ -273,7 +192,7 @@ def _stamp(entry: Mapping[str, Any]) -> tuple[int, bool] | None:
         if not is_end:
             inner = entry.get("request")
             of_request = _flat(inner) if isinstance(inner, dict) else {}
-            others = (key for key in entry if "start" in key and key not in _STARTS and key not in of_request)
+            others = (key for key in entry if "start" in key and key not in STARTS and key not in of_request)
             stamps = (instant_ns(text) for key in others if (text := _first(entry, (key,))) is not None)
             stamp_ns = next((each for each in stamps if each is not None and each >= _EARLIEST_NS), None)
             if stamp_ns is not None:
@@ -283,30 +202,30 @@ def _stamp(entry: Mapping[str, Any]) -> tuple[int, bool] | None:
 
 def _request(entry: Mapping[str, Any]) -> tuple[str, str] | None:
     """The method and the target."""
-    method, path = _first(entry, _METHODS), _first(entry, _PATHS)
+    method, path = _first(entry, METHODS), _first(entry, PATHS)
     if method and path:
-        query = _first(entry, _QUERIES)
+        query = _first(entry, QUERIES)
         if query and "?" not in path:
             path = f"{path}?{query.removeprefix('?')}"
         return method, path
-    words = (_first(entry, _LINES) or "").split(" ")
+    words = (_first(entry, LINES) or "").split(" ")
     return (words[0], words[1]) if len(words) >= 2 and words[1] else None
 
 
 def _took_us(entry: Mapping[str, Any], log: RequestLog) -> int | None:
-    for key, unit in _DURATIONS.items():
+    for key, unit in DURATIONS.items():
         text = _first(entry, (key,))
         if text is not None:
             return duration_us(text, unit)
     begun, ended = (instant_ns(_first(entry, (key,)) or "") for key in ("start_time", "end_time"))
     if begun is not None and ended is not None and ended >= begun:
         return (ended - begun) // 1_000
-    text = _first(entry, _DURATIONS_BY_TEXT)
+    text = _first(entry, DURATIONS_BY_TEXT)
     if text is None:
         return None
     if text[-1] == "s":
         return duration_us(text, "s")
-    if all(key in entry for key in _TRAEFIK):
+    if all(key in entry for key in TRAEFIK):
         return duration_us(text, "ns")
     if "start_time" in entry or "response_code" in entry:
         return duration_us(text, "ms")
@@ -324,11 +243,11 @@ def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], opt
     method, path = request
     stamp_ns, is_end = stamp
     took_us = _took_us(entry, log)
-    user_agent = _first(entry, _USER_AGENTS)
-    log.departures.drop("referer(s)", _first(entry, _REFERERS) is not None)
-    attributes = {name: _first(entry, (key,)) or "" for key, name in _ATTRIBUTES.items()}
-    attributes["request_id"] = _first(entry, _REQUEST_IDS) or ""
-    address = first_address(_first(entry, _FORWARDED), _first(entry, _PEERS))
+    user_agent = _first(entry, USER_AGENTS)
+    log.departures.drop(LEFT_OUT_REFERERS, _first(entry, REFERERS) is not None)
+    attributes = {name: _first(entry, (key,)) or "" for key, name in ATTRIBUTES.items()}
+    attributes["request_id"] = _first(entry, REQUEST_IDS) or ""
+    address = first_address(_first(entry, FORWARDED), _first(entry, PEERS))
     told: dict[str, str | None] = {"client": address}
     if options.session_by is not None and options.session_by != "client":
         told[options.session_by] = _dotted(entry, options.session_by)
@@ -339,13 +258,13 @@ def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], opt
             method=method,
             path=path,
             client=client_key(address, user_agent),
-            host=_first(entry, _HOSTS),
+            host=_first(entry, HOSTS),
             user_agent=user_agent,
             session=session_value(options.session_by, path, told),
-            status=status_of(_first(entry, _STATUSES)),
-            request_bytes=number(_first(entry, _REQUEST_SIZES)),
-            response_bytes=number(_first(entry, _RESPONSE_SIZES)),
-            body_bytes=number(_first(entry, (*_BODY_SIZES, "request_length"))),
+            status=status_of(_first(entry, STATUSES)),
+            request_bytes=number(_first(entry, REQUEST_SIZES)),
+            response_bytes=number(_first(entry, RESPONSE_SIZES)),
+            body_bytes=number(_first(entry, (*BODY_SIZES, "request_length"))),
             attributes=attributes,
         )
     )
@@ -353,12 +272,12 @@ def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], opt
 
 def _dotted(entry: Mapping[str, Any], path: str) -> str | None:
     """The text or number at a dotted path: the whole path as a key, or else from object to object."""
-    whole = _key(path)
+    whole = flat_key(path)
     if whole in entry:
         return _first(entry, (whole,))
     value: Any = entry
     for key in path.split("."):
         if not isinstance(value, dict):
             return None
-        value = value.get(key, _flat(value).get(_key(key)))
+        value = value.get(key, _flat(value).get(flat_key(key)))
     return said(value)

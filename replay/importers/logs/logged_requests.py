@@ -212,7 +212,8 @@ class RequestLog:
         """Keep the requests of many lines. Raises TraceError where there are too many."""
         stamps_ns, tooks_us = np.array(columns.stamps_ns, np.int64), np.array(columns.tooks_us, np.int64)
         starts_us = self.stamps.starts_us(stamps_ns, tooks_us, columns.is_end)
-        self._requests.add_all(starts_us, tooks_us, columns.clients, columns.agents, columns.texts)
+        agents = [agent and agent[:LONGEST_TEXT] for agent in columns.agents]
+        self._requests.add_all(starts_us, tooks_us, columns.clients, agents, columns.texts)
         for host, n in Counter(columns.hosts).items():
             self._went_to.add("https", host, n)
         for each in sorted(columns.inferred, key=lambda each: each.first):

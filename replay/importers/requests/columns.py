@@ -5,7 +5,7 @@ then found without a call.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -24,23 +24,23 @@ _LONGEST_KNOWN = 1 << 10
 _Value = TypeVar("_Value")
 
 
-class Known(dict[str, _Value], Generic[_Value]):
-    """What texts mean, found once. means: of a text; pure. It forgets all where it is full."""
+class Known(dict[str | float, _Value], Generic[_Value]):
+    """What texts or numbers mean, found once. means: of one of them; pure. It forgets all where it is full."""
 
-    def __init__(self, means: Callable[[str], _Value], most: int = _MOST_KNOWN) -> None:
+    def __init__(self, means: Callable[[Any], _Value], most: int = _MOST_KNOWN) -> None:
         super().__init__()
         self._means = means
         self._most = most
 
-    def __missing__(self, text: str) -> _Value:
+    def __missing__(self, text: str | float) -> _Value:
         value = self._means(text)
-        if len(text) <= _LONGEST_KNOWN:
+        if not isinstance(text, str) or len(text) <= _LONGEST_KNOWN:
             if len(self) >= self._most:
                 self.clear()
             self[text] = value
         return value
 
-    def of(self, texts: Sequence[str]) -> list[_Value]:
+    def of(self, texts: Sequence[str | float] | Sequence[str]) -> list[_Value]:
         """The values of a column."""
         return list(map(self.__getitem__, texts))
 

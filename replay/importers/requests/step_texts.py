@@ -17,6 +17,7 @@ from replay.trace.remembered import remembered
 # The same few requests come again and again.
 _MOST_REQUESTS = 1 << 14
 
+LEFT_OUT_REFERERS = "referer(s)"
 BODY_UNKNOWN = "body or bodies of POST, PUT or PATCH, as not even the size is known"
 SECRET_PATHS = 'path(s) with secrets in the query, replaced by "redacted"'
 FILLED_BODIES = "request(s) with a body, which is filled to the size recorded"

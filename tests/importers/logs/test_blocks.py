@@ -1,6 +1,7 @@
 """Lines that are told many at once say the same as each of them read by itself."""
 
 import hashlib
+import json
 from functools import partial
 
 import pytest
@@ -8,15 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from replay.importers.logs import logged_requests
-from replay.importers.logs.access_blocks import AccessBlocks
-from replay.importers.logs.access_layout import layout_of
 from replay.importers.logs.access_log import AccessLog
+from replay.importers.logs.blocks.access_blocks import AccessBlocks
+from replay.importers.logs.blocks.access_layout import layout_of
+from replay.importers.logs.blocks.json_blocks import JsonBlocks, plan_for
+from replay.importers.logs.json_log import JsonLog
 from replay.importers.reading.blocks import Block, read_blocks
 from replay.importers.requests.columns import Columns, Known, odd_lines
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
-from tests.support.long_logs import LAYOUTS, access_lines
+from tests.support.long_logs import LAYOUTS, access_lines, json_lines
 
 # Of the trace and its notes, as they were when every line was read by itself, and every request an object.
 DIGESTS = {
@@ -55,6 +58,12 @@ def test_a_long_log_becomes_the_trace_that_it_became_before(tmp_path, layout):
     found = imported(tmp_path, AccessLog(), "\n".join(access_lines(layout, 3_000)).encode())
 
     assert digest(found) == DIGESTS[layout]
+
+
+def test_a_long_log_in_json_becomes_the_trace_that_it_became_before(tmp_path):
+    found = imported(tmp_path, JsonLog(), "\n".join(json_lines(3_000)).encode())
+
+    assert digest(found) == "95ade1ef1f6e3dfa"
 
 
 class LineByLine:
@@ -107,6 +116,96 @@ def test_whatever_stands_behind_the_size_a_block_says_what_its_lines_say(tmp_pat
         one_by_one = imported(tmp_path, AccessLog(), data)
 
     assert at_once == one_by_one
+
+
+INSTANTS = [
+    "2025-10-09T08:53:{s:02}.25+02:00",
+    "2025-10-09 08:53:{s:02}Z",
+    "10/Oct/2025:13:55:{s:02} +0000",
+    "1760000{s:03}.5",
+]
+VALUES = {
+    "time": st.sampled_from([*INSTANTS, "-", "no"]),
+    "msec": st.floats(1.7e9, 1.8e9) | st.sampled_from(["1760000000.123", "-"]),
+    "start_time": st.sampled_from([*INSTANTS, "-"]),
+    "end_time": st.sampled_from(INSTANTS),
+    "Request-Method": st.sampled_from(["GET", "POST", "ge(t", "", None]),
+    "method": st.sampled_from(["GET", "PUT"]),
+    "request_uri": st.sampled_from(["/a/{s}", "/a?token=abc{s}", "http://a.example/x", "/a b", "-", {"x": 1}]),
+    "path": st.sampled_from(["/p/{s}", 5]),
+    "query": st.sampled_from(["q={s}", "?q=1", ""]),
+    "request": st.sampled_from(["GET /r/{s} HTTP/1.1", "GET", "", {"method": "GET", "uri": "/inner"}]),
+    "status": st.sampled_from([200, "404", 99, 1000, 200.0, True, None, -1]),
+    "bytes_sent": st.sampled_from([0, 5, "-", "0012", 3.0, 1 << 60, [1]]),
+    "request_length": st.sampled_from([5, "7", "-", None]),
+    "content_length": st.sampled_from([0, 9, "-"]),
+    "request_time": st.sampled_from([0.0, -0.0, 0.25, 1, "0.5", "-", "x", True, None]),
+    "duration": st.sampled_from([5, "12ms"]),
+    "duration_ms": st.sampled_from([5, 7.5]),
+    "remote_addr": st.sampled_from(["192.0.2.1", "192.0.2.2:80", 5, None]),
+    "x_forwarded_for": st.sampled_from(["203.0.113.{s}, 10.0.0.1", "-", ""]),
+    "host": st.sampled_from(["a.example", "-", "b.example:443"]),
+    "user_agent": st.sampled_from(["curl", "-", "x" * 300, "sk-" + "a" * 30]),
+    "referer": st.sampled_from(["https://a.example/", "-", None]),
+    "request_id": st.sampled_from(["ab{s}", "sk-" + "a" * 30, "", 7, "x" * 300]),
+    "upstream_response_time": st.sampled_from(["0.1", "-", 0.5]),
+    "started": st.sampled_from(["2025-10-09T08:53:20Z", 5]),
+    "Status": st.just(500),
+}
+
+
+@st.composite
+def entries(draw):
+    """Lines with the same keys, and some with others."""
+    keys = draw(st.lists(st.sampled_from(list(VALUES)), min_size=3, max_size=12, unique=True))
+    keys = [
+        *draw(st.sampled_from([["time", "request_uri", "method", "status"], ["msec", "request"], []])),
+        *keys,
+    ]
+    others = draw(st.lists(st.sampled_from(list(VALUES)), max_size=6, unique=True))
+    found = []
+    for n in range(draw(st.integers(1, 9))):
+        entry = {key: draw(VALUES[key]) for key in (others if n % 4 == 3 else dict.fromkeys(keys))}
+        found.append(
+            json.dumps(entry).replace("{s:02}", f"{n:02}").replace("{s:03}", f"{n:03}").replace("{s}", f"{n}")
+        )
+    return found
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(lines=entries(), damage=st.sampled_from([[], ["{"], ["", "# x"], ["[1]", "5"], ['{"a":"\\ud800"}']]))
+def test_whatever_the_keys_of_lines_a_block_says_what_they_say(tmp_path, lines, damage):
+    data = "\n".join([*lines[:2], *damage, *lines[2:]]).encode()
+    at_once = imported(tmp_path, JsonLog(), data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("replay.importers.logs.json_log.JsonBlocks", LineByLine)
+        one_by_one = imported(tmp_path, JsonLog(), data)
+
+    assert at_once == one_by_one
+
+
+def test_lines_of_the_same_keys_are_told_at_once():
+    data = "".join(f"{line}\n" for line in json_lines(400, odd=0.0)).encode()
+    told = [piece for piece in JsonBlocks().pieces(Block(data, 1)) if isinstance(piece, Columns)]
+
+    assert sum(len(piece.texts) for piece in told) > 200
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("time", "path", "status"),  # no method
+        ("method", "path", "status"),  # no time
+        ("time", "method", "path", "duration"),  # whose unit depends on the rest of the line
+        ("time", "method", "path", "request_time", "duration_ms"),
+        ("start_time", "end_time", "method", "path"),
+        ("started_at", "method", "path"),
+        ("time", "method", "path", "Path"),
+        ("@timestamp", "http", "url", "event"),
+    ],
+)
+def test_keys_that_do_not_say_for_sure_what_tells_what_have_no_plan(keys):
+    assert plan_for(keys) is None
 
 
 @pytest.mark.parametrize("layout", [each for each in LAYOUTS if each not in ("apache", "unsure")])

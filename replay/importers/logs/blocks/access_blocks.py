@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import islice
 
 from replay.importers.call_steps import bounded
-from replay.importers.logs.access_layout import Layout, likely_layout
+from replay.importers.logs.blocks.access_layout import Layout, likely_layout
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.reading.blocks import Block
 from replay.importers.reading.log_fields import (
@@ -37,6 +37,7 @@ from replay.importers.requests.columns import (
 from replay.importers.requests.step_texts import (
     BODY_UNKNOWN,
     FILLED_BODIES,
+    LEFT_OUT_REFERERS,
     SECRET_PATHS,
     WITH_BODY,
     attributes_text,
@@ -46,8 +47,6 @@ from replay.importers.requests.step_texts import (
     took_text,
 )
 from replay.trace.edges.concurrent import UNKNOWN_US
-
-REFERERS = "referer(s)"
 
 _HEAD = (
     r"([0-9a-fA-F.:]++) [^\s\"]++ [^\s\[\"]++ \[([^\]\n]{1,40}+)\]"
@@ -108,7 +107,7 @@ class AccessBlocks:
         told = dict(zip(layout.columns, rest, strict=True))
         n = len(rows)
         heads, called, has_secrets, has_body = zip(*self._called.of(requests), strict=True)
-        dropped = counted_but(REFERERS, told["referer"], _NOTHING) if layout.has_agent else []
+        dropped = counted_but(LEFT_OUT_REFERERS, told["referer"], _NOTHING) if layout.has_agent else []
         inferred = counted(SECRET_PATHS, has_secrets)
         agents: Sequence[str | None] = self._agents.of(told["agent"]) if layout.has_agent else [None] * n
         addresses = self._addresses.of(peers)

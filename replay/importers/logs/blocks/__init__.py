@@ -1,0 +1,1 @@
+"""Lines of logs told many at once."""

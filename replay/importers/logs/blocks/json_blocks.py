@@ -1,0 +1,396 @@
+"""Lines of a JSON log told many at once, where they have the same keys; the others are left to be read alone.
+
+Pure. What a line means says replay/importers/logs/json_log.py, and tests hold this to the same. The keys of a line say
+which of them tell what; each of these is then a column. Where several keys may tell how long a request took, and where
+frameworks have layouts of their own, lines are read one by one.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from replay.importers.call_steps import LONGEST_TEXT
+from replay.importers.logs.json_keys import (
+    ATTRIBUTES,
+    BODY_SIZES,
+    DURATIONS,
+    DURATIONS_BY_TEXT,
+    FORWARDED,
+    HOSTS,
+    INSTANTS,
+    LINES,
+    METHODS,
+    OF_VEGETA,
+    PATHS,
+    PEERS,
+    QUERIES,
+    REFERERS,
+    REQUEST_IDS,
+    REQUEST_SIZES,
+    RESPONSE_SIZES,
+    STARTS,
+    STATUSES,
+    USER_AGENTS,
+    flat_key,
+)
+from replay.importers.logs.json_layouts import likely_layouts
+from replay.importers.logs.log_times import duration_us, instant_ns
+from replay.importers.reading.blocks import Block
+from replay.importers.reading.log_fields import (
+    LONGEST_CLIENT,
+    first_address,
+    is_method,
+    number,
+    replayable,
+    said,
+    status_of,
+)
+from replay.importers.reading.timestamps import unix_ns
+from replay.importers.requests.columns import ODD_NS, Columns, Known, OddLine, counted, odd_lines, pieces
+from replay.importers.requests.step_texts import (
+    BODY_UNKNOWN,
+    FILLED_BODIES,
+    LEFT_OUT_REFERERS,
+    SECRET_PATHS,
+    WITH_BODY,
+    body_text,
+    json_text,
+    recorded_text,
+    texts_of,
+    took_text,
+)
+from replay.trace.edges.concurrent import UNKNOWN_US
+from replay.trace.redaction.labels import label_without_secrets
+
+_NESTING = ("request", "http")
+_MOST_SHAPES = 50
+_IS_ISO = re.compile(r"(?:19[89]\d|20\d\d|21\d\d)-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?!\d)", re.ASCII).fullmatch
+_ISO_CHARACTERS = 19
+_ZERO = "2000-01-01T00:00:00"
+_ZERO_NS = unix_ns(_ZERO) or 0
+_ARE_IDS = re.compile(r"[0-9a-fA-F\-]{1,64}+(?:\n[0-9a-fA-F\-]{1,64}+)*+").fullmatch
+_LARGEST_COUNT = 1 << 50
+_COUNTS = ("status", "request_bytes", "response_bytes", "body_bytes")
+_NAMES = ("forwarded", "peer", "host", "agent", "referer")
+
+_Entry = dict[str, Any]
+_Texts = Sequence[str | None]
+
+_decode_line = msgspec.json.Decoder(_Entry).decode
+_decode_lines = msgspec.json.Decoder(_Entry).decode_lines
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Which keys tell what; of several the first one that says something. is_end: whether the instant is the end.
+
+    told: by our names. attributes: by theirs.
+    """
+
+    instant: str
+    is_end: bool
+    took: str | None
+    took_unit: str
+    told: dict[str, tuple[str, ...]]
+    attributes: dict[str, tuple[str, ...]]
+    nesting: tuple[str, ...]
+
+
+_TOLD = {
+    "method": METHODS,
+    "path": PATHS,
+    "query": QUERIES,
+    "line": LINES,
+    "status": STATUSES,
+    "response_bytes": RESPONSE_SIZES,
+    "request_bytes": REQUEST_SIZES,
+    "body_bytes": (*BODY_SIZES, "request_length"),
+    "forwarded": FORWARDED,
+    "peer": PEERS,
+    "host": HOSTS,
+    "agent": USER_AGENTS,
+    "referer": REFERERS,
+}
+
+
+@lru_cache(256)
+def plan_for(keys: tuple[str, ...]) -> Plan | None:
+    """The plan for lines with these keys; None where they are to be read alone."""
+    flat = {flat_key(key): key for key in keys}
+    if len(flat) < len(keys) or set(keys) >= OF_VEGETA or likely_layouts(keys):
+        return None
+    if any("start" in key and key not in STARTS for key in flat):
+        return None
+    instants = [key for key in (*STARTS, *INSTANTS) if key in flat]
+    durations = [key for key in DURATIONS if key in flat]
+    is_sure = "end_time" not in flat and not any(key in flat for key in DURATIONS_BY_TEXT)
+    if not instants or len(durations) > 1 or not is_sure:
+        return None
+    told = {name: tuple(flat[key] for key in known if key in flat) for name, known in _TOLD.items()}
+    if not (told["method"] and told["path"]) and not told["line"]:
+        return None
+    attributes: dict[str, tuple[str, ...]] = {
+        name: (flat[key],) for key, name in ATTRIBUTES.items() if key in flat
+    }
+    attributes["request_id"] = tuple(flat[key] for key in REQUEST_IDS if key in flat)
+    return Plan(
+        instant=flat[instants[0]],
+        is_end=instants[0] not in STARTS,
+        took=flat[durations[0]] if durations else None,
+        took_unit=DURATIONS[durations[0]] if durations else "",
+        told=told,
+        attributes={name: found for name, found in attributes.items() if found},
+        nesting=tuple(flat[key] for key in _NESTING if key in flat),
+    )
+
+
+class JsonBlocks:
+    """Tells the lines of blocks of one log, in any order of these."""
+
+    def __init__(self) -> None:
+        self._called = Known(_called)
+        self._stamps = Known(_stamp_ns)
+        self._seconds = Known(lambda text: _stamp_ns(f"{text}Z") if _IS_ISO(text) else ODD_NS)
+        self._fractions = Known(_fraction_ns)
+        self._tooks = {unit: Known(_took_in(unit)) for unit in {"", *DURATIONS.values()}}
+        self._addresses = Known(lambda text: first_address(None, text))
+        self._labels = {name: Known(_label_in(name)) for name in (*ATTRIBUTES.values(), "request_id")}
+
+    def pieces(self, block: Block) -> Iterator[Columns | OddLine]:
+        """What the lines say, in their order."""
+        entries = _entries(block.data)
+        shapes = [tuple(entry) for entry in entries]
+        kinds = set(shapes)
+        keys = max(sorted(kinds), key=shapes.count) if 1 < len(kinds) <= _MOST_SHAPES else shapes[0]
+        plan = plan_for(keys)
+        if plan is None:
+            yield from odd_lines(block)
+            return
+        fitting = [entry for entry, shape in zip(entries, shapes, strict=True) if shape == keys]
+        table = dict(zip(keys, zip(*map(_Entry.values, fitting), strict=True), strict=True))
+        stamps_ns = self._stamps_ns(table[plan.instant])
+        called = self._called_in(plan, table)
+        odd = [stamp_ns == ODD_NS or what is None for stamp_ns, what in zip(stamps_ns, called, strict=True)]
+        for key in plan.nesting:
+            odd = [is_odd or isinstance(value, dict) for is_odd, value in zip(odd, table[key], strict=True)]
+        if len(fitting) == len(entries) and True not in odd:
+            yield self._columns(plan, table, stamps_ns, called)
+            return
+        # By line, which of those that fit it is.
+        places, place = [], -1
+        for shape in shapes:
+            place += shape == keys
+            places.append(place)
+        is_odd = [shape != keys or odd[place] for shape, place in zip(shapes, places, strict=True)]
+
+        def between(begin: int, end: int) -> Columns:
+            these = slice(places[begin], places[end - 1] + 1)
+            part = {key: column[these] for key, column in table.items()}
+            return self._columns(plan, part, stamps_ns[these], called[these])
+
+        yield from pieces(block, is_odd, between)
+
+    def _stamps_ns(self, values: Sequence[Any]) -> list[int]:
+        texts = _said(values)
+        if texts and texts[0] is not None and _IS_ISO(texts[0][:_ISO_CHARACTERS]):
+            whole = [text or "" for text in texts]
+            seconds = self._seconds.of([text[:_ISO_CHARACTERS] for text in whole])
+            fractions = self._fractions.of([text[_ISO_CHARACTERS:] for text in whole])
+            return [
+                second + fraction if second != ODD_NS and fraction != ODD_NS else self._stamps[text]
+                for second, fraction, text in zip(seconds, fractions, whole, strict=True)
+            ]
+        return [_stamp_ns(text or "") for text in texts]
+
+    def _called_in(self, plan: Plan, table: Mapping[str, Sequence[Any]]) -> "list[_Called | None]":
+        told = plan.told
+        if not (told["method"] and told["path"]):
+            lines = ((text or "").split(" ", 2) for text in _first(table, told["line"]))
+            return self._called.of([" ".join(words[:2]) if len(words) > 1 else "" for words in lines])
+        methods, paths = (_first(table, told[name]) for name in ("method", "path"))
+        if told["query"]:
+            queries = _first(table, told["query"])
+            paths = [
+                f"{path}?{query.removeprefix('?')}" if path and query and "?" not in path else path
+                for path, query in zip(paths, queries, strict=True)
+            ]
+        if not all(method is not None and is_method(method) for method in set(methods)):
+            methods = [method if method is not None and is_method(method) else None for method in methods]
+        return self._called.of(
+            [f"{method} {path}" if method and path else "" for method, path in zip(methods, paths, strict=True)]
+        )
+
+    def _columns(
+        self,
+        plan: Plan,
+        table: Mapping[str, Sequence[Any]],
+        stamps_ns: Sequence[int],
+        called: "Sequence[_Called | None]",
+    ) -> Columns:
+        n = len(stamps_ns)
+        told = {name: _first(table, plan.told[name]) or [None] * n for name in _NAMES}
+        heads, requests, has_secrets, has_body = zip(*called, strict=True)
+        tooks_us: Sequence[int] = [UNKNOWN_US] * n
+        tooks: Sequence[str] = [""] * n
+        if plan.took is not None:
+            tooks_us, tooks = zip(*self._tooks[plan.took_unit].of(_told_apart(table[plan.took])), strict=True)
+        counts = {name: _numbers(table, plan.told[name], n) for name in _COUNTS}
+        lengths = counts["body_bytes"]
+        bodies = [body_text(length) if has else "" for length, has in zip(lengths, has_body, strict=True)]
+        no_size = [has and length is None for length, has in zip(lengths, has_body, strict=True)]
+        addresses = [
+            self._addresses[peer or ""] if forwarded is None else first_address(forwarded, peer)
+            for forwarded, peer in zip(told["forwarded"], told["peer"], strict=True)
+        ]
+        agents = told["agent"]
+        recorded = _recorded(counts["status"], counts["request_bytes"], counts["response_bytes"])
+        return Columns(
+            stamps_ns=stamps_ns,
+            tooks_us=tooks_us,
+            is_end=plan.is_end,
+            clients=[
+                f"{address} {agent or ''}"[:LONGEST_CLIENT]
+                for address, agent in zip(addresses, agents, strict=True)
+            ],
+            agents=agents,
+            texts=[
+                f"{head}{took},{request}{body}}}{seen}{attributes}}}"
+                for head, took, request, body, seen, attributes in zip(
+                    heads, tooks, requests, bodies, recorded, self._attributes(plan, table, n), strict=True
+                )
+            ],
+            hosts=[host for host in told["host"] if host is not None],
+            inferred=counted(SECRET_PATHS, has_secrets)
+            + counted(FILLED_BODIES, [body != "" for body in bodies]),
+            dropped=counted(LEFT_OUT_REFERERS, [text is not None for text in told["referer"]])
+            + counted(BODY_UNKNOWN, no_size),
+        )
+
+    def _attributes(self, plan: Plan, table: Mapping[str, Sequence[Any]], n: int) -> Sequence[str]:
+        columns = [self._labelled(name, _first(table, keys)) for name, keys in plan.attributes.items()]
+        if not columns:
+            return [""] * n
+        if len(columns) == 1:
+            return [f',"attributes":{{{text}}}' if text else "" for text in columns[0]]
+        found = (",".join(filter(None, texts)) for texts in zip(*columns, strict=True))
+        return [f',"attributes":{{{text}}}' if text else "" for text in found]
+
+    def _labelled(self, name: str, texts: _Texts) -> Sequence[str]:
+        """An attribute of each line, as a member of JSON; nothing where it has none."""
+        if name == "request_id":
+            if None not in texts and _ARE_IDS("\n".join(texts)):  # type: ignore[arg-type]
+                return [f'"request_id":"{text}"' for text in texts]
+            return [_label(name, text or "") for text in texts]
+        return self._labels[name].of([text or "" for text in texts])
+
+
+_Called = tuple[str, str, bool, bool]
+
+
+def _entries(data: bytes) -> list[_Entry]:
+    """The object in each line; an empty one where it holds none."""
+    lines = data.count(b"\n")
+    try:
+        entries = _decode_lines(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        entries = []
+    return entries if len(entries) == lines else [_entry(line) for line in data.split(b"\n")[:-1]]
+
+
+def _entry(line: bytes) -> _Entry:
+    try:
+        return _decode_line(line)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return {}
+
+
+def _said(values: Sequence[Any]) -> _Texts:
+    """What values say, as texts."""
+    if (
+        set(map(type, values)) == {str}
+        and "" not in values
+        and "-" not in values
+        and max(map(len, values)) < 200
+    ):
+        return values
+    return list(map(said, values))
+
+
+def _first(table: Mapping[str, Sequence[Any]], keys: Sequence[str]) -> _Texts:
+    """Of each line, what the first of these keys says that says something; nothing where there are no keys."""
+    if not keys:
+        return ()
+    found = _said(table[keys[0]])
+    for key in keys[1:]:
+        if None not in found:
+            break
+        found = [other if text is None else text for text, other in zip(found, _said(table[key]), strict=True)]
+    return found
+
+
+def _numbers(table: Mapping[str, Sequence[Any]], keys: Sequence[str], n: int) -> Sequence[int | None]:
+    if not keys:
+        return [None] * n
+    values = table[keys[0]]
+    if set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= _LARGEST_COUNT:
+        return values
+    return list(map(number, _first(table, keys)))
+
+
+def _told_apart(values: Sequence[Any]) -> Sequence[Any]:
+    """Values by which a table may be asked, which takes 0.0 for -0.0, and 1 for true."""
+    return (
+        values
+        if set(map(type, values)) == {float} and 0.0 not in values
+        else [text or "" for text in _said(values)]
+    )
+
+
+def _recorded(
+    statuses: Sequence[int | None], lengths: Sequence[int | None], sizes: Sequence[int | None]
+) -> list[str]:
+    return [
+        f',"recorded":{{"status":{status},"request_bytes":{length},"response_bytes":{size}}}'
+        if status is not None and 100 <= status <= 999 and length is not None and size is not None
+        else recorded_text(status_of(None if status is None else str(status)), length, size, None)
+        for status, length, size in zip(statuses, lengths, sizes, strict=True)
+    ]
+
+
+def _called(text: str) -> _Called | None:
+    """Both texts of the step, whether its path had secrets, and whether it has a body; None for an odd request."""
+    method, _, target = text.partition(" ")
+    path = replayable(target) if target.startswith("/") and is_method(method) else None
+    if path is None:
+        return None
+    texts = texts_of(method, path)
+    return texts.head, texts.request, texts.has_secrets, method in WITH_BODY
+
+
+def _stamp_ns(text: str) -> int:
+    stamp_ns = instant_ns(text)
+    return ODD_NS if stamp_ns is None else stamp_ns
+
+
+def _fraction_ns(text: str) -> int:
+    """What stands behind the seconds of an instant: the fraction and the zone."""
+    at_ns = unix_ns(f"{_ZERO}{text}")
+    return ODD_NS if at_ns is None else at_ns - _ZERO_NS
+
+
+def _took_in(unit: str) -> Callable[[Any], tuple[int, str]]:
+    def took(value: Any) -> tuple[int, str]:
+        took_us = duration_us(said(value) or "", unit)
+        return UNKNOWN_US if took_us is None else took_us, took_text(took_us)
+
+    return took
+
+
+def _label(name: str, text: str) -> str:
+    return f'"{name}":{json_text(label_without_secrets(text[:LONGEST_TEXT]))}' if text else ""
+
+
+def _label_in(name: str) -> Callable[[str], str]:
+    return lambda text: _label(name, text)

@@ -1,0 +1,116 @@
+"""The keys that servers' logs in JSON use, by what they tell; those that tell it best stand first. Pure."""
+
+from replay.trace.remembered import remembered
+
+STARTS = ("start_time", "time_start", "request_start", "startutc")
+# msec before the others: where nginx writes both, it is the finer one.
+INSTANTS = (
+    "msec",
+    "time_iso8601",
+    "@timestamp",
+    "timestamp",
+    "time",
+    "ts",
+    "time_local",
+    "date",
+    "asctime",
+    "datetime",
+)
+METHODS = (
+    "request_method",
+    "method",
+    "verb",
+    "http_method",
+    "requestmethod",
+    ":method",
+    "cs_method",
+    "http_request_method",
+)
+PATHS = (
+    "request_uri",
+    "x_envoy_original_path",
+    "x_envoy_origin_path",
+    "path",
+    ":path",
+    "uri",
+    "url",
+    "request_path",
+    "requestpath",
+    "requesturi",
+    "request_url",
+    "requesturl",
+    "uri_path",
+    "url_path",
+    "request_target",
+    "http_target",
+    "http_url",
+    "http_path",
+    "cs_uri_stem",
+)
+QUERIES = ("args", "query_string", "query")
+LINES = ("request", "request_line")
+STATUSES = (
+    "status",
+    "response_code",
+    "status_code",
+    "http_status",
+    "downstreamstatus",
+    "statuscode",
+    "http_status_code",
+    "response_status",
+)
+RESPONSE_SIZES = ("bytes_sent", "body_bytes_sent", "response_size", "size", "bytes", "downstreamcontentsize")
+BODY_SIZES = ("bytes_received", "content_length", "requestcontentsize")
+REQUEST_SIZES = ("request_length", "request_size", *BODY_SIZES)
+FORWARDED = ("x_forwarded_for", "http_x_forwarded_for")
+PEERS = (
+    "remote_addr",
+    "client_ip",
+    "remote_ip",
+    "client",
+    "clientip",
+    "remote_host",
+    "clienthost",
+    "downstream_remote_address",
+)
+HOSTS = ("http_host", "host", "authority", ":authority", "vhost", "server_name", "request_host", "requesthost")
+USER_AGENTS = ("user_agent", "http_user_agent", "agent", "useragent", "request_user_agent")
+REQUEST_IDS = ("request_id", "x_request_id", "req_id", "rid")
+REFERERS = ("http_referer", "referer", "referrer")
+DURATIONS = {
+    "request_time": "s",
+    "rt": "s",
+    "request_time_ms": "ms",
+    "duration_ms": "ms",
+    "latency_ms": "ms",
+    "response_time_ms": "ms",
+    "duration_us": "us",
+    "request_time_us": "us",
+    "duration_ns": "ns",
+    "duration_s": "s",
+    "latency_s": "s",
+    "durationms": "ms",
+    "latencyms": "ms",
+    "response_time_s": "s",
+    "elapsed_ms": "ms",
+    "took_ms": "ms",
+    "responsetimems": "ms",
+    "http_duration_ms": "ms",
+}
+# Traefik's, in ns.
+TRAEFIK = ("downstreamstatus", "requestmethod")
+DURATIONS_BY_TEXT = ("duration", "latency", "response_time", "elapsed")
+ATTRIBUTES = {
+    "upstream_response_time": "upstream_s",
+    "x_envoy_upstream_service_time": "upstream_ms",
+    "response_flags": "response_flags",
+}
+# Every line has the same few.
+_MOST_KEYS = 4096
+OF_VEGETA = {"latency", "bytes_in", "bytes_out", "seq"}
+
+
+@remembered(_MOST_KEYS)
+def flat_key(key: str) -> str:
+    """A key as these tables have it: in small letters, with - and . as _."""
+    return key.lower().replace("-", "_").replace(".", "_")
