@@ -65,6 +65,22 @@ def decide(difference: Difference, failing: Failing, confidence: float) -> None:
     difference.reason = f"{worse} {more}"
 
 
+def shown_by_others(main: Difference, others: Sequence[Difference]) -> list[str]:
+    """What the other figures of the same times show where the one that was asked for is left open."""
+    said = []
+    for verdict, slower in (("a_faster", "b"), ("b_faster", "a")):
+        figures = [
+            other.metric.replace("_", ".")
+            for other in others
+            if other.series == main.series and other.name is None and other.verdict == verdict
+        ]
+        if figures:
+            *most, last = figures
+            listed = f"{', '.join(most)} and {last}" if most else last
+            said.append(f"{slower} takes longer all the same, by {listed} of the {main.series} times")
+    return said if main.verdict == "inconclusive" else []
+
+
 def _holds_zero(difference: Difference) -> bool:
     """Whether the interval shown beside a difference has none in it."""
     shown = difference.ci_ms if difference.unit == "ms" else difference.ci

@@ -25,7 +25,13 @@ not in any interval.
 from collections.abc import Sequence
 
 from replay.judge.comparison.asked import further_questions
-from replay.judge.comparison.deciding import Failing, correct_together, decide, failing_more
+from replay.judge.comparison.deciding import (
+    Failing,
+    correct_together,
+    decide,
+    failing_more,
+    shown_by_others,
+)
 from replay.judge.comparison.difference import MARGIN_PERCENT, compared, percent_of
 from replay.judge.comparison.lateness import forgiven, is_of_failures, known_late_ms
 from replay.judge.comparison.metric import Metric
@@ -111,7 +117,12 @@ def judge_compare(
         noise_floor_ms=main.detectable_ms if is_aa else None,
         noise_floor_percent=percent_of(main.detectable_ms, main.a_ms) if is_aa else None,
         elapsed_s=_elapsed_s(a, b, mode),
-        notes=[*doubts, *([str(failing)] if failing.label else []), *_notes(a, b, mode)],
+        notes=[
+            *doubts,
+            *([] if doubts else shown_by_others(main, others)),
+            *([str(failing)] if failing.label else []),
+            *_notes(a, b, mode),
+        ],
     )
 
 

@@ -9,7 +9,9 @@ Student's quantile in place of the normal one, and what drawing k of k blocks is
 teachers should know about the bootstrap", American Statistician 69: expanded percentiles). The p-value is one minus
 the confidence at which the interval just touches zero. So both are of *this figure*: two targets of the same p99 are
 alike in it however their times are shaped. (Exchanging labels, as was done before, asks whether they are alike in
-everything.)
+everything.) A zero that lies beyond what so many draws reach is looked for where their tail would be if it went on as a
+normal one does; else no difference could be shown among many, however large, since each must then stand a level that
+the draws do not resolve. That tests hold their level there, too, is simulated (docs/verdicts.md).
 
 Values may be infinite (a failed step). They are drawn as one value far beyond all others, so that ranks mean what they
 should; a bound of an interval that such a value makes is infinite.
@@ -36,6 +38,10 @@ _WINDOW_LEAST = 64
 _MULTIPLIED = 16
 # Fewer would count twice that hits are rare, here and in how far the draws are spread.
 _LEAST_TELLING = 8.0
+# Draws that have a tail to go on from; and no tail is taken for none at all.
+_RESOLVED = 100
+_LEAST_REACH = 1e-3
+_LEAST_P = 1e-6
 _FAILED = 1e15
 _AMONG_FAILURES = _FAILED / 10
 
@@ -82,8 +88,20 @@ class Resampled(NamedTuple):
             return 1.0
         k, draws = self.blocks, len(self.bootstrap)
         fewer = min(np.count_nonzero(self.bootstrap <= 0), np.count_nonzero(self.bootstrap >= 0))
-        distance = -normal_quantile(min(0.5, (1 + fewer) / (1 + draws))) / self._expansion
-        return 2 * student_above(distance, k - 1)
+        distance = -normal_quantile(min(0.5, (1 + fewer) / (1 + draws)))
+        if not fewer:
+            distance = max(distance, self._beyond)
+        return max(_LEAST_P, 2 * student_above(distance / self._expansion, k - 1))
+
+    @property
+    def _beyond(self) -> float:
+        """How many standard deviations zero lies off, by the normal tail through the second of the draws next to it."""
+        draws = np.sort(self.bootstrap)
+        if len(draws) < _RESOLVED:
+            return 0.0
+        centre = float(np.median(draws))
+        reached = abs(centre - float(draws[1] if centre > 0 else draws[-2]))
+        return -normal_quantile(2 / (1 + len(draws))) * abs(centre) / max(reached, _LEAST_REACH * abs(centre))
 
     @property
     def _expansion(self) -> float:

@@ -149,6 +149,20 @@ def test_all_other_differences_are_corrected_together(rng):
     assert {other.series for other in others} == {"response", "service", "ttfb", "makespan"}
 
 
+def test_what_is_far_apart_is_told_though_it_is_one_figure_of_many_and_the_one_asked_for_is_left_open(rng):
+    a, b = (np.exp(rng.normal(3, 0.3, (100, 2))) * slower for slower in (1.0, 1.6))
+
+    verdict = judge_compare(Side("a", [evidence(a, 2)]), Side("b", [evidence(b, 2)]), "paired")
+
+    main, *others = verdict.differences
+    assert main.verdict == verdict.verdict == "inconclusive"
+    assert {(one.metric, one.series) for one in others if one.verdict == "a_faster"} >= {
+        (metric, series) for metric in ("p50", "mean") for series in ("response", "service", "makespan")
+    }
+    assert verdict.notes[0].startswith("b takes longer all the same, by p50, ")
+    assert verdict.notes[0].endswith(" and mean of the response times")
+
+
 def test_runs_made_apart_are_said_to_be_so(rng):
     a, b = sides(rng)
 
