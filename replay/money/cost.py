@@ -141,7 +141,7 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
             f"{_exact(size.vcpu)} vCPU x {of}",
         ),
         *_memory(seconds * size.memory_gib, prices, f"{_exact(size.memory_gib)} GiB x {of}"),
-        _line("requests", month.requests, "requests", prices.request, free.requests, "as many as were sent"),
+        _requests(month, table, prices),
     ]
     if idle_s:
         kept = f"{size.min_instances} kept all month, less {number(kept_s)} s active"
@@ -150,6 +150,19 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
             _line("idle memory time", idle_s * size.memory_gib, "GiB-s", prices.idle_gib_s, 0.0, kept),
         ]
     return lines
+
+
+def _requests(month: Usage, table: PriceTable, prices: RequestBilling) -> BillLine:
+    """The fee for each request; a WebSocket is what the table says that it is."""
+    requests, said = month.requests, "as many as were sent"
+    if month.on_sockets and prices.socket_is == "one request":
+        requests -= month.on_sockets
+        said += f"; a WebSocket is one, and {number(month.on_sockets)} messages on open ones are none"
+    elif month.on_sockets:
+        said += ", each message on a WebSocket among them"
+        if "websocket" in table.unpriced:
+            said += "; what brings these there has a price that is not in the bill"
+    return _line("requests", requests, "requests", prices.request, prices.free.requests, said)
 
 
 def is_of_lives(table: PriceTable, size: Size) -> bool:

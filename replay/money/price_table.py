@@ -76,6 +76,10 @@ class RequestBilling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     vcpu_s: Annotated[float, Meta(description="The price of a vCPU-second.")]
     gib_s: Annotated[float, Meta(description="The price of a GiB-second of memory.")]
     request: Annotated[float, Meta(description="The price of a request.")]
+    socket_is: Annotated[
+        Literal["one request", "its messages"],
+        Meta(description="What a WebSocket is paid as: one request, or a request for each message sent on it."),
+    ] = "one request"
     granularity_ms: Annotated[
         float, Meta(description=("Each interval with requests is rounded up to a multiple of this, in ms."))
     ]

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from replay.money.holding import until_let_go
+from replay.money.holding import on_open_sockets, until_let_go
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord, PlaneFigures
@@ -43,6 +43,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: float
     requests: float = 0.0
+    on_sockets: float = 0.0
     active_s: float = 0.0
     billed_s: float = 0.0
     request_s: float = 0.0
@@ -103,6 +104,7 @@ def _mixed(a: tuple[float, ...], of_a: float, b: tuple[float, ...], of_b: float)
 _SUMMED = (
     "seconds",
     "requests",
+    "on_sockets",
     "active_s",
     "billed_s",
     "request_s",
@@ -129,6 +131,7 @@ class Windows(NamedTuple):
     window_s: float
     ends_s: float
     requests: Floats
+    on_sockets: Floats
     active_s: Floats
     billed_s: Floats
     request_s: Floats
@@ -149,6 +152,7 @@ class Windows(NamedTuple):
         return Usage(
             seconds=float(np.clip(self.ends_s - inside * self.window_s, 0.0, self.window_s).sum()),
             requests=float(self.requests[inside].sum()),
+            on_sockets=float(self.on_sockets[inside].sum()),
             active_s=float(self.active_s[inside].sum()),
             billed_s=float(self.billed_s[inside].sum()),
             request_s=float(self.request_s[inside].sum()),
@@ -253,6 +257,7 @@ def usage_by_window(
         window_s,
         run.summary.elapsed_s,
         summed(np.ones(len(at_s))),
+        summed(on_open_sockets(columns)[sent].astype(np.float64)),
         active,
         billed,
         summed(end_s - served_ns[sent] / _NS) * own_requests,

@@ -55,6 +55,27 @@ def test_a_million_seconds_of_one_vcpu_and_half_a_gib_on_cloud_run():
     assert bill.total == pytest.approx(23.23)
 
 
+def test_a_websocket_is_one_request_on_cloud_run_and_a_request_for_each_message_on_lambda():
+    month = used(active_s=1e6, billed_s=1e6, request_s=1e6, requests=10e6, on_sockets=6e6)
+
+    on_run, on_lambda = (
+        next(line for line in serverless_bill(month, table, Size(1.0, 0.5)).lines if line.name == "requests")
+        for table in (RUN, LAMBDA)
+    )
+
+    # (10 M - 6 M - 2 M) x 0.40 / M; (10 M - 1 M) x 0.20 / M.
+    assert (on_run.quantity, round(on_run.amount, 4)) == (4e6, 0.8)
+    assert (
+        on_run.inputs
+        == "as many as were sent; a WebSocket is one, and 6,000,000 messages on open ones are none"
+    )
+    assert (on_lambda.quantity, round(on_lambda.amount, 4)) == (10e6, 1.8)
+    assert on_lambda.inputs == (
+        "as many as were sent, each message on a WebSocket among them; what brings these there has a price that is not "
+        "in the bill"
+    )
+
+
 @pytest.mark.parametrize(
     ("kept", "waiting_s", "active_s", "idle_s"),
     [

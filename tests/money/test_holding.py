@@ -2,7 +2,7 @@
 
 import pytest
 
-from replay.money.holding import until_let_go
+from replay.money.holding import on_open_sockets, until_let_go
 from replay.money.usage import Plane, usage_by_window
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
@@ -41,3 +41,23 @@ def test_a_connection_is_billed_as_long_as_it_lasts():
     assert usage.active_s == pytest.approx(50.02)
     assert usage.billed_s == pytest.approx(50.1)
     assert usage.request_s == pytest.approx(50.02)
+
+
+def test_a_connection_is_one_request_and_messages_on_it_are_none():
+    records = [
+        step("s-0", 20, 0, kind="ws", status=101, at_ms=0, instance="i-1", connection="new"),
+        *(
+            step("s-0", 20, n, kind="ws", status=101, at_ms=n * 1_000, instance="i-1", connection="reused")
+            for n in (1, 2)
+        ),
+        # Another connection, after the first was lost; a model call on one; a request.
+        step("s-0", 20, 3, kind="ws", status=101, at_ms=3_000, instance="i-1", connection="new"),
+        step("s-0", 20, 4, kind="llm", status=101, at_ms=4_000, instance="i-1", connection="reused"),
+        step("s-0", 20, 5, at_ms=5_000, instance="i-1", connection="reused"),
+    ]
+    columns = columns_of([records])
+    usage = usage_by_window(Evidence(summary(elapsed_s=60.0), columns, "run"), 60.0, 1, Plane()).whole()
+
+    assert on_open_sockets(columns).tolist() == [False, True, True, False, True, False]
+    assert (usage.requests, usage.on_sockets) == (6, 3)
+    assert (usage.times(10).on_sockets, usage.plus(usage).on_sockets) == (30, 6)

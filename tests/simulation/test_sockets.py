@@ -56,6 +56,8 @@ def test_a_connection_waits_for_a_boot_once_and_its_messages_go_to_its_instance(
     assert (a["connect_ns"] / MS, (a["end_ns"] - a["sent_ns"]) / MS) == (1_000.0, 100.0)
     assert "connect_ns" not in b
     assert summary.plane.cold == 1
+    # Which of them opened it is told, since that is a request of its plane.
+    assert (a["connection"], b.get("connection")) == ("new", None)
 
 
 def test_an_instance_is_busy_as_long_as_a_session_holds_a_connection(simulate):

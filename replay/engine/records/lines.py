@@ -100,7 +100,7 @@ class StepRecords:
             check=x.check,
             why=x.why,
             censored=x.censored,
-            connection=_connection(x) if x.request_bytes else None,
+            connection=_connection(x) if x.request_bytes or _opens_socket(x) else None,
             connect_ns=x.connect_ns or None,
             tls_ns=x.tls_ns or None,
             dns_ns=x.dns_ns or None,
@@ -150,6 +150,11 @@ def _is_made_up(step: Step) -> bool:
         return bool(request.body_bytes)
     call = step.ws or step.grpc
     return call is not None and bool(call.message_bytes)
+
+
+def _opens_socket(x: Attempt) -> bool:
+    """Whether it opened a WebSocket, which is known in virtual time too."""
+    return x.socket is not None and x.is_new_connection
 
 
 def _connection(x: Attempt) -> Literal["new", "reused", "shared"]:

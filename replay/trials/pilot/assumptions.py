@@ -23,7 +23,8 @@ _WITHOUT_MEANING: Mapping[PlaneKind, tuple[str, ...]] = {
     "group": _OF_PLATFORMS,
 }
 _A_WEBSOCKET = (
-    "a request of its plane from its opening to the session's end: a slot of one instance, and active time"
+    "a request of its plane from its opening to the session's end: a slot of one instance, active time, and one fee "
+    "per request unless the price table says otherwise (socket_is)"
 )
 _CHOSEN, _PROFILE = "chosen: ", "profile "
 _GIVEN, _PRICED = "given", "given in [cost]"
