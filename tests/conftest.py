@@ -1,5 +1,6 @@
 """What the tests of several rooms share: traces written in a line, and a target that knows the truth."""
 
+import gc
 import json
 import os
 import signal
@@ -29,6 +30,35 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays till the end: it is not looked through for garbage again.
+
+    A run looks through all there is before it begins. With the whole suite collected that took longer than most runs.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """A run that is over has everything looked through the next time, ours as well: put that aside again."""
+    before = _full_collections()
+    result = yield
+    if _full_collections() > before:
+        gc.freeze()
+    return result
+
+
+def pytest_sessionfinish() -> None:
+    """What is never closed is told at the end."""
+    gc.unfreeze()
+
+
+def _full_collections() -> int:
+    return gc.get_stats()[2]["collections"]
+
 
 SUPPORT = Path(__file__).parent / "support"
 HEADER = {"format": "replay-trace", "version": 1, "name": "t"}
