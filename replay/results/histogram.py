@@ -33,6 +33,8 @@ _LENGTH = (_BUCKETS + 1) * _HALF
 _NO_COUNTS: Int64s = np.zeros(0, np.int64)
 # From so many values on, counting them all in one pass beats adding them up one by one.
 _MANY = 2048
+# Up to so many buckets are counted by their index: a second of few calls would have an array of 128 KiB made and read.
+_FEW = 32
 
 _COOKIE = 0x1C849303 | 0x10
 _COMPRESSED_COOKIE = 0x1C849304 | 0x10
@@ -49,11 +51,13 @@ class Histogram:
     Least, greatest and mean are exact, in ns; quantiles are those of the buckets.
     """
 
-    __slots__ = ("_counts", "_greatest_ns", "_least_ns", "_sum_ns", "n", "out_of_range", "unit_ns")
+    __slots__ = ("_counts", "_few", "_greatest_ns", "_least_ns", "_sum_ns", "n", "out_of_range", "unit_ns")
 
     def __init__(self, unit_ns: int = 1000) -> None:
         self.unit_ns = unit_ns
         self.n = self.out_of_range = 0
+        # By bucket: in one of the two.
+        self._few: dict[int, int] = {}
         self._counts: Int64s = _NO_COUNTS
         self._sum_ns = 0
         self._least_ns = self._greatest_ns = 0
@@ -66,8 +70,16 @@ class Histogram:
         ns = np.asarray(durations_ns, np.int64)
         if not len(ns):
             return
+        most_ns = HIGHEST * self.unit_ns
+        if len(ns) <= _FEW and not len(self._counts):
+            values: list[int] = ns.tolist()
+            least, greatest, sum_ns = min(values), max(values), sum(values)
+            if least >= 0 and greatest <= most_ns:
+                self._record_few(values)
+                self._recorded(len(values), least, greatest, sum_ns)
+                return
         units = (ns + self.unit_ns // 2) // self.unit_ns
-        least, greatest, most_ns = int(ns.min()), int(ns.max()), HIGHEST * self.unit_ns
+        least, greatest = int(ns.min()), int(ns.max())
         if least < 0 or greatest > most_ns:
             self.out_of_range += int(np.count_nonzero((units < 0) | (units > HIGHEST)))
             units, ns = np.clip(units, 0, HIGHEST), np.clip(ns, 0, most_ns)
@@ -78,10 +90,23 @@ class Histogram:
             np.add.at(self._counts, index, 1)
         else:
             self._counts += np.bincount(index, minlength=len(self._counts))
-        self._least_ns = min(self._least_ns, least) if self.n else least
-        self._greatest_ns = max(self._greatest_ns, greatest)
-        self._sum_ns += _exact_sum(ns)
-        self.n += len(ns)
+        self._recorded(len(ns), least, greatest, _exact_sum(ns))
+
+    def _record_few(self, durations_ns: list[int]) -> None:
+        few, unit_ns, half_ns = self._few, self.unit_ns, self.unit_ns // 2
+        for ns in durations_ns:
+            units = (ns + half_ns) // unit_ns
+            bucket = max(units.bit_length() - (_HALF_BITS + 1), 0)
+            index = (bucket << _HALF_BITS) + (units >> bucket)
+            few[index] = few.get(index, 0) + 1
+        self._spread_many()
+
+    def _recorded(self, n: int, least_ns: int, greatest_ns: int, sum_ns: int) -> None:
+        """So many more were counted, between these two, and this long together."""
+        self._least_ns = min(self._least_ns, least_ns) if self.n else least_ns
+        self._greatest_ns = max(self._greatest_ns, greatest_ns)
+        self._sum_ns += sum_ns
+        self.n += n
 
     def record_counts(self, durations_ns: Mapping[int, int]) -> None:
         """Count durations, each so many times."""
@@ -91,6 +116,7 @@ class Histogram:
         times = np.fromiter(durations_ns.values(), np.int64, len(durations_ns))
         once = Histogram(self.unit_ns)
         once.record_many(ns)
+        once._spread()
         once._counts[:] = 0
         units = np.clip((ns + self.unit_ns // 2) // self.unit_ns, 0, HIGHEST)
         np.add.at(once._counts, indexes(units), times)
@@ -105,38 +131,79 @@ class Histogram:
             raise ValueError(f"a histogram in {other.unit_ns} ns cannot be added to one in {self.unit_ns} ns")
         if not other.n:
             return
-        self._reach(len(other._counts))
-        self._counts[: len(other._counts)] += other._counts
-        self._least_ns = min(self._least_ns, other._least_ns) if self.n else other._least_ns
-        self._greatest_ns = max(self._greatest_ns, other._greatest_ns)
-        self._sum_ns += other._sum_ns
-        self.n += other.n
+        if not len(other._counts):
+            self._add_few(other._few)
+        else:
+            self._reach(len(other._counts))
+            self._counts[: len(other._counts)] += other._counts
+        self._recorded(other.n, other._least_ns, other._greatest_ns, other._sum_ns)
         self.out_of_range += other.out_of_range
+
+    def _add_few(self, added: Mapping[int, int]) -> None:
+        if len(self._counts):
+            self._reach(max(added) + 1)
+            for index, count in added.items():
+                self._counts[index] += count
+            return
+        few = self._few
+        for index, count in added.items():
+            few[index] = few.get(index, 0) + count
+        self._spread_many()
 
     def read_back(self) -> "Histogram":
         """As `decode` gives it of what `encode` writes: with the sum and the extremes that its buckets tell."""
         found = Histogram(self.unit_ns)
-        filled = np.flatnonzero(self._counts)
-        if len(filled):
-            found._count_buckets(filled, self._counts[filled])
+        filled, counted = self._filled()
+        if filled:
+            found._count_buckets(filled, counted)
         return found
 
-    def _count_buckets(self, filled: Int64s, counted: Int64s) -> None:
+    def _filled(self) -> tuple[list[int], list[int]]:
+        """The buckets that are not empty, ascending, and what is in each."""
+        if not len(self._counts):
+            filled = sorted(self._few)
+            return filled, [self._few[index] for index in filled]
+        at = np.flatnonzero(self._counts)
+        return at.tolist(), self._counts[at].tolist()
+
+    def _count_buckets(self, filled: list[int], counted: list[int]) -> None:
         """Count so many values in each of these buckets, in ascending order; of an empty histogram."""
-        self._reach(int(filled[-1]) + 1)
-        self._counts[filled] = counted
-        low, high = lowest_equivalents(filled), highest_equivalents(filled)
-        self.n = int(counted.sum())
-        self._least_ns = int(low[0]) * self.unit_ns
-        self._greatest_ns = int(high[-1]) * self.unit_ns
-        self._sum_ns = int((counted * (low + high)).sum()) * self.unit_ns // 2
+        if len(filled) <= _FEW:
+            self._few = dict(zip(filled, counted, strict=True))
+            edges = [_edges(index) for index in filled]
+            self.n = sum(counted)
+            twice = sum(n * (low + high) for n, (low, high) in zip(counted, edges, strict=True))
+            least, greatest = edges[0][0], edges[-1][1]
+        else:
+            self._reach(filled[-1] + 1)
+            self._counts[filled] = counted
+            index, times = np.array(filled, np.int64), np.array(counted, np.int64)
+            lows, highs = lowest_equivalents(index), highest_equivalents(index)
+            self.n = int(times.sum())
+            twice = int((times * (lows + highs)).sum())
+            least, greatest = int(lows[0]), int(highs[-1])
+        self._least_ns = least * self.unit_ns
+        self._greatest_ns = greatest * self.unit_ns
+        self._sum_ns = twice * self.unit_ns // 2
+
+    def _spread_many(self) -> None:
+        if len(self._few) > _FEW:
+            self._spread()
+
+    def _spread(self) -> None:
+        """Count in an array from now on."""
+        self._reach(1)
 
     def _reach(self, length: int) -> None:
         """Have counts for so many buckets: only as many as the largest value needs, for most histograms are small."""
+        few, self._few = self._few, {}
+        length = max(length, 1 + max(few, default=0))
         if length > len(self._counts):
             grown = np.zeros(min(_LENGTH, max(_HALF, 1 << (length - 1).bit_length())), np.int64)
             grown[: len(self._counts)] = self._counts
             self._counts = grown
+        for index, count in few.items():
+            self._counts[index] = count
 
     @property
     def max_ms(self) -> float:
@@ -150,6 +217,7 @@ class Histogram:
         """As value_at_ms, for several ratios at once. HdrHistogram's rule: the top of the bucket reached."""
         if not self.n:
             raise ValueError("an empty histogram has no quantiles")
+        self._spread()
         reached = np.cumsum(self._counts)
         wanted = [max(1, int(np.ceil(ratio * self.n - 1e-9))) for ratio in ratios]
         tops = highest_equivalents(np.searchsorted(reached, wanted).astype(np.int64))
@@ -175,10 +243,9 @@ class Histogram:
 
     def encode(self) -> bytes:
         """HdrHistogram's V2 compressed form in base64, as in its logs."""
-        filled = np.flatnonzero(self._counts)
         body = bytearray()
         at = 0
-        for index, count in zip(filled.tolist(), self._counts[filled].tolist(), strict=True):
+        for index, count in zip(*self._filled(), strict=True):
             if index > at:
                 _put_zigzag(body, at - index)
             _put_zigzag(body, count)
@@ -222,7 +289,7 @@ def decode(text: bytes, unit_ns: int = 1000) -> Histogram:
             counts.append(value)
         at += 1
     if index:
-        histogram._count_buckets(np.array(index, np.int64), np.array(counts, np.int64))
+        histogram._count_buckets(index, counts)
     return histogram
 
 
@@ -251,6 +318,13 @@ def highest_equivalents(index: Int64s) -> Int64s:
     bucket = np.maximum((index >> _HALF_BITS) - 1, 0)
     found: Int64s = lowest_equivalents(index) + (np.int64(1) << bucket) - 1
     return found
+
+
+def _edges(index: int) -> tuple[int, int]:
+    """Both of these of one bucket."""
+    bucket = max((index >> _HALF_BITS) - 1, 0)
+    low = (index - (bucket << _HALF_BITS)) << bucket
+    return low, low + (1 << bucket) - 1
 
 
 def _put_zigzag(out: bytearray, value: int) -> None:

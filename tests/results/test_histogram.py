@@ -72,7 +72,27 @@ def test_a_quantile_is_the_value_of_its_rank_to_a_thousandth(values, ratio):
     assert exact * (1 - 1e-12) - 1e-6 <= found <= exact * 1.001 + 1
 
 
-@given(st.lists(units, max_size=30), st.lists(units, max_size=30))
+@given(st.lists(st.integers(-5, HIGHEST + 5), max_size=80), st.integers(0, 80))
+def test_few_values_are_counted_as_many_are(values, at):
+    one_by_one, together, added = Histogram(), Histogram(), Histogram()
+    for value in values:
+        one_by_one.record_many([value * 1000 + 499])
+    together.record_many([value * 1000 + 499 for value in values])
+    for part in (values[:at], values[at:]):
+        histogram = Histogram()
+        histogram.record_many([value * 1000 + 499 for value in part])
+        added.add(histogram)
+
+    assert one_by_one.encode() == together.encode() == added.encode()
+    assert one_by_one.quantiles() == together.quantiles() == added.quantiles()
+    assert one_by_one.out_of_range == together.out_of_range == added.out_of_range
+    for histogram in (one_by_one, together, added):
+        # After its quantiles were asked for, all of them count in an array.
+        assert histogram.encode() == together.encode()
+        assert histogram.read_back().quantiles() == decode(together.encode()).quantiles()
+
+
+@given(st.lists(units, max_size=60), st.lists(units, max_size=60))
 def test_adding_is_recording_together(some, more):
     added = of(some)
     added.add(of(more))
