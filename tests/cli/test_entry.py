@@ -1,5 +1,6 @@
 """Where the command begins: a machine on which it cannot even be imported is told of in a sentence."""
 
+import os
 import sys
 
 import pytest
@@ -26,3 +27,16 @@ def test_a_developer_gets_the_traceback(monkeypatch):
 
     with pytest.raises(ImportError):
         entry.main()
+
+
+@pytest.mark.parametrize(("given", "then"), [(None, "1"), ("3", "3")])
+def test_arrays_are_added_up_by_one_thread_unless_more_are_asked_for(monkeypatch, given, then):
+    monkeypatch.setitem(sys.modules, "replay.cli.main", None)
+    monkeypatch.setitem(os.environ, "OPENBLAS_NUM_THREADS", given or "")
+    if given is None:
+        monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+
+    with pytest.raises(SystemExit):
+        entry.main()
+
+    assert os.environ["OPENBLAS_NUM_THREADS"] == then
