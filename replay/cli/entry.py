@@ -16,8 +16,8 @@ def main() -> None:
     Until a command is carried out no garbage is looked for: what imports make stays, and to look through it again and
     again took a tenth of a short command. Nor is it at the end, where the interpreter would look through all there is.
 
-    numpy's OpenBLAS has one thread, unless the environment says otherwise. It would start one for each core, with memory
-    for each, which spin for one another wherever something else is at work, as a generator of load always is.
+    numpy's OpenBLAS has one thread, unless the environment says otherwise. It would start one a core, with memory for
+    each, which spin for one another wherever something else is at work, as a generator of load always is.
     """
     gc.disable()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
