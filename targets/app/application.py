@@ -1,15 +1,17 @@
 """The application of one instance: booted, with its routes."""
 
 import os
+import re
 import time
 import uuid
+from collections.abc import AsyncIterator
 from typing import Any
 
 from targets.app import desk, records, sessions, workspace
 from targets.app.model import Model
 from targets.app.settings import Settings
 from targets.app.store import Database, Store
-from targets.app.web import Answer, Application, Refused, Request, Route, route
+from targets.app.web import Answer, Application, Refused, Request, Route, Talk, route
 
 MOST_MESSAGE = 10_000
 
@@ -30,7 +32,9 @@ class Instance:
         self._store.prepare(_fill)
         self._sessions = sessions.sessions_for(settings, self._store)
         time.sleep(settings.boot_s)
-        self.asgi = Application(self._routes(), self._stamp)
+        self._model = Model(settings.pace)
+        talk = Talk(re.compile("/agent/([^/]{1,200})/talk"), self._talk)
+        self.asgi = Application(self._routes(), self._stamp, (talk,))
 
     def __repr__(self) -> str:
         return f"<Instance {self.name}, {self._served} served, sessions in {self._settings.state}>"
@@ -40,7 +44,6 @@ class Instance:
         self._store.close()
 
     def _routes(self) -> list[Route]:
-        model = Model(self._settings.pace)
         support, code, kept = (
             desk.Desk(self._store),
             workspace.Workspace(self._store),
@@ -48,7 +51,7 @@ class Instance:
         )
         return [
             route("GET", "/health", self._health),
-            route("POST", "/v1/chat/completions", model.chat),
+            route("POST", "/v1/chat/completions", self._model.chat),
             route("POST", "/agent/([^/]{1,200})/turn", self._turn),
             route("GET", "/tools/search", support.search),
             route("GET", "/tools/crm", support.crm),
@@ -82,7 +85,20 @@ class Instance:
         Body: {"message": TEXT, "turn": N}. N is which turn this is for the caller, who counts too; without it nobody
         can tell a session that was forgotten from one that is new.
         """
-        session, asked = request.captured[0], request.json()
+        said, is_lost = await self._turned(request.captured[0], request.json())
+        return Answer(said, 409 if is_lost and self._settings.when_lost == "fail" else 200)
+
+    async def _talk(self, captured: tuple[str, ...], asked: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """A turn on a WebSocket: its reply word by word, at the model's pace, then what the turn's answer says."""
+        said, is_lost = await self._turned(captured[0], asked)
+        if is_lost and self._settings.when_lost == "fail":
+            raise Refused(409, said["warning"])
+        async for word in self._model.words(said["reply"]):
+            yield {"type": "word", "delta": word}
+        yield {"type": "done", **said}
+
+    async def _turned(self, session: str, asked: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """What a turn says, and whether earlier ones were forgotten."""
         message, expected = asked.get("message", ""), asked.get("turn")
         if not isinstance(message, str) or len(message) > MOST_MESSAGE:
             raise Refused(400, f"message must be a text of at most {MOST_MESSAGE} characters")
@@ -99,13 +115,13 @@ class Instance:
             "instance": self.name,
         }
         if expected is None or kept.turns >= expected:
-            return Answer(said)
+            return said, False
         lost = said["lost_turns"] = expected - kept.turns
         said["warning"] = (
             f"this is turn {expected} for the caller and turn {kept.turns} for this instance, which keeps sessions in "
             f"{self._settings.state}: {lost} {'turn was' if lost == 1 else 'turns were'} forgotten"
         )
-        return Answer(said, 409 if self._settings.when_lost == "fail" else 200)
+        return said, True
 
 
 def _fill(database: Database) -> None:

@@ -58,6 +58,13 @@ class Model:
         choice = {"index": 0, "message": message, "finish_reason": "length"}
         return Answer({**named, "object": "chat.completion", "choices": [choice], "usage": usage})
 
+    async def words(self, text: str) -> AsyncIterator[str]:
+        """A text word by word, each when a token would be due."""
+        first_s = asyncio.get_running_loop().time() + self._pace.ttft_ms / 1000
+        for n, word in enumerate(text.split()):
+            await _until(first_s + n * self._pace.itl_ms / 1000)
+            yield word
+
     async def _events(
         self, named: dict[str, Any], tokens: int, first_s: float, usage: dict[str, int] | None
     ) -> AsyncIterator[bytes]:

@@ -72,17 +72,33 @@ def route(method: str, pattern: str, handler: Handler) -> Route:
     return Route(method, re.compile(pattern), handler)
 
 
+@dataclass(frozen=True)
+class Talk:
+    """A WebSocket at paths that match the whole pattern. answer: the messages in return for a message, a JSON object, and
+    what the pattern has captured; it may raise Refused.
+    """
+
+    pattern: re.Pattern[str]
+    answer: Callable[[tuple[str, ...], dict[str, Any]], AsyncIterator[dict[str, Any]]]
+
+
 class Application:
     """The ASGI application. stamp: tells the headers of each answer, given its path, when its request arrives."""
 
-    def __init__(self, routes: list[Route], stamp: Callable[[str], dict[str, str]]) -> None:
+    def __init__(
+        self, routes: list[Route], stamp: Callable[[str], dict[str, str]], talks: tuple[Talk, ...] = ()
+    ) -> None:
         self._routes = routes
         self._stamp = stamp
+        self._talks = talks
 
     def __repr__(self) -> str:
         return f"<Application {len(self._routes)} routes>"
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._talk(scope, receive, send)
+            return
         if scope["type"] != "http":
             raise RuntimeError(f"only http is served, not {scope['type']}")
         stamped = self._stamp(scope["path"])
@@ -97,6 +113,26 @@ class Application:
             await _send_json(answer, send)
         else:
             await _send_events(answer, answer.events, receive, send)
+
+    async def _talk(self, scope: Message, receive: Receive, send: Send) -> None:
+        """A WebSocket: its messages are answered one after the other, each whole before the next is looked at."""
+        await receive()
+        found = ((talk, talk.pattern.fullmatch(scope["path"])) for talk in self._talks)
+        talk, match = next(((talk, match) for talk, match in found if match is not None), (None, None))
+        if talk is None or match is None:
+            # Refused before it was accepted, it is answered with 403.
+            await send({"type": "websocket.close"})
+            return
+        stamped = [(name.encode(), value.encode()) for name, value in self._stamp(scope["path"]).items()]
+        await send({"type": "websocket.accept", "headers": stamped})
+        while (message := await receive())["type"] == "websocket.receive":
+            try:
+                asked = Request("", scope["path"], {}, (message.get("text") or "").encode()).json()
+                async for said in talk.answer(match.groups(), asked):
+                    await send({"type": "websocket.send", "text": json.dumps(said)})
+            except Refused as refused:
+                said = {"type": "error", "error": {"message": str(refused), "code": refused.status}}
+                await send({"type": "websocket.send", "text": json.dumps(said)})
 
     async def _answer(self, scope: Message, receive: Receive) -> Answer:
         path, method = scope["path"], scope["method"]

@@ -18,6 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from targets.app.sessions import MemorySessions
 
@@ -433,3 +435,55 @@ def test_a_session_with_its_mcp_server_opens_as_the_protocol_has_it(app):
     assert opened["result"]["protocolVersion"] == "2025-11-25"
     assert (status, body) == (202, b"")
     assert app.said("/mcp", {"jsonrpc": "2.0", "id": 2, "method": "ping"})["result"] == {}
+
+
+# WebSockets.
+
+
+def talk(app, path, *messages):
+    """What comes in return for these messages, each answered whole before the next; and the instance that says so."""
+    with connect(app.url.replace("http", "ws") + path, proxy=None) as socket:
+        said = []
+        for message in messages:
+            socket.send(message)
+            said.append([json.loads(socket.recv(timeout=30))])
+            while said[-1][-1]["type"] == "word":
+                said[-1].append(json.loads(socket.recv(timeout=30)))
+        return said, socket.response.headers["x-app-instance"]
+
+
+def test_a_turn_on_a_websocket_is_said_word_by_word_and_ends_with_what_a_turn_says():
+    with running(STATE="memory") as app:
+        (first, second), instance = talk(
+            app, "/agent/s-1/talk", *(json.dumps({"message": f"refund {n}", "turn": n}) for n in (1, 2))
+        )
+        turn = app.turn(3)
+
+    *words, done = second
+    assert " ".join(word["delta"] for word in words) == done["reply"]
+    assert (done["type"], done["turn"], done["history"], done["instance"]) == (
+        "done",
+        2,
+        ["refund 1", "refund 2"],
+        instance,
+    )
+    assert first[-1]["turn"] == 1
+    # One session, whichever way its turns come.
+    assert turn["turn"] == 3
+
+
+def test_a_websocket_goes_on_after_a_message_that_is_no_turn_and_there_is_none_elsewhere():
+    with running(STATE="memory", WHEN_LOST="fail") as app:
+        said, _ = talk(
+            app, "/agent/s-1/talk", "[1]", '{"message": 7}', '{"message": "a", "turn": 5}', '{"message": "b"}'
+        )
+        with pytest.raises(InvalidStatus) as refused:
+            talk(app, "/elsewhere")
+
+    assert [(one[-1]["type"], one[-1].get("error", {}).get("code")) for one in said] == [
+        ("error", 400),
+        ("error", 400),
+        ("error", 409),
+        ("done", None),
+    ]
+    assert refused.value.response.status_code == 403
