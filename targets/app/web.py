@@ -74,8 +74,8 @@ def route(method: str, pattern: str, handler: Handler) -> Route:
 
 @dataclass(frozen=True)
 class Talk:
-    """A WebSocket at paths that match the whole pattern. answer: the messages in return for a message, a JSON object, and
-    what the pattern has captured; it may raise Refused.
+    """A WebSocket at paths that match the whole pattern. answer: what is said in return, given what the pattern has
+    captured and a message, which is a JSON object; it may raise Refused.
     """
 
     pattern: re.Pattern[str]

@@ -1,7 +1,11 @@
 """The probe finds what a target that goes cold was told to do."""
 
+import contextlib
+import http.server
+import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import msgspec
@@ -9,6 +13,7 @@ import numpy as np
 import pytest
 
 from replay import __version__
+from replay.engine.prober import Prober
 from replay.engine.types import RunOptions
 from replay.judge.tail.coldstart import ColdVerdict
 from replay.results.rundir import RunDir
@@ -16,6 +21,7 @@ from replay.results.summary import rebuild
 from replay.scale.conductor import NotStarted
 from replay.target.errors import TargetError
 from replay.target.login import Login
+from replay.target.sending import SessionRules
 from replay.target.target import Target
 from replay.trace.types import Request, Step
 from replay.trials.coldstart.experiment import Answer, Experiment, ProbeFailed, ProbePlan
@@ -190,14 +196,127 @@ def test_a_target_that_does_not_answer_two_workers_leaves_nothing(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_target_that_sessions_log_in_to_is_not_probed(tmp_path):
-    target = Target(url="http://127.0.0.1:9", name="shop", login=Login(path="/login", token="/token"))
+class Shop(http.server.BaseHTTPRequestHandler):
+    """Takes requests that carry the token of the latest login. seen: paths, in order."""
 
-    with pytest.raises(TargetError) as refused:
-        probe_coldstart(target, STEP, out=tmp_path / "out")
+    protocol_version = "HTTP/1.1"
 
-    assert str(refused.value) == (
-        "shop: sessions log in there, and a probe has no session: its login would boot the instance whose start is "
-        "looked for. Give [auth] a token instead of [login], or take the cold starts of a run."
-    )
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.server.seen.append("login")
+        self._answer(
+            self.server.login_status, {"token": f"t-{len(self.server.seen)}", "expires_in": self.server.lasts_s}
+        )
+
+    def do_GET(self):
+        logins = [n for n, one in enumerate(self.server.seen, 1) if one == "login"]
+        is_in = bool(logins) and self.headers["authorization"] == f"Bearer t-{logins[-1]}"
+        self.server.seen.append("probe")
+        self._answer(200 if is_in else 401, {})
+
+    def _answer(self, status, document):
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_): ...
+
+
+@pytest.fixture
+def shop():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+    server.seen, server.lasts_s, server.login_status = [], 3_600, 200
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def logging_in(server, **changed):
+    login = Login(path="/login", json={"a": 1}, **{"token": "/token", "expires_in": "/expires_in", **changed})
+    return Target(url=f"http://127.0.0.1:{server.server_address[1]}", name="shop", login=login)
+
+
+def test_a_target_that_sessions_log_in_to_is_logged_in_to_once_before_it_is_left_alone(shop, tmp_path):
+    plan = ProbePlan(first_s=0.05, most_s=0.2)
+
+    verdict = probe_coldstart(logging_in(shop), STEP, plan, out=tmp_path / "out").verdict
+
+    assert shop.seen.count("login") == 1
+    assert shop.seen[0] == "login"
+    assert shop.seen.count("probe") == 11 + verdict.probes
+    records = [json.loads(line) for line in (tmp_path / "out" / "steps.jsonl").read_text().splitlines()]
+    assert [record.get("handshake", False) for record in records].count(True) == 1
+
+
+def test_a_token_that_does_not_last_as_long_as_the_target_is_left_alone_ends_the_experiment(shop, tmp_path):
+    shop.lasts_s = 5
+
+    with pytest.raises(ProbeFailed, match=r"within which another login would wake the target\. Look less far"):
+        probe_coldstart(logging_in(shop), STEP, ProbePlan(first_s=0.05, most_s=0.2), out=tmp_path / "out")
+
+
+def test_a_login_that_gives_no_token_is_told(shop, tmp_path):
+    with pytest.raises(
+        ProbeFailed, match=r"shop: POST /login has no token at /nothing, so nothing could be probed\."
+    ):
+        probe_coldstart(logging_in(shop, token="/nothing"), STEP, out=tmp_path / "one")
+    shop.login_status = 403
+    with pytest.raises(ProbeFailed, match=r"POST /login was answered with status 403, so"):
+        probe_coldstart(logging_in(shop), STEP, out=tmp_path / "two")
+
+
+@pytest.mark.anyio
+async def test_a_login_is_made_anew_only_where_its_token_would_not_last(shop, tmp_path):
+    async with Prober(logging_in(shop), tmp_path, "run") as prober:
+        await prober.send([STEP])
+        [(token, _)] = prober._tokens.values()
+
+        assert await prober.stay_logged_in(1.0) is None
+        # A whole life from now is more than is left of it.
+        assert await prober.stay_logged_in(token.lives_s - 1e-9) is not None
+        [attempt] = await prober.send([STEP])
+        assert (attempt.status, shop.seen.count("login")) == (200, 2)
+
+
+def test_an_idle_time_begins_when_a_login_before_it_has_ended():
+    experiment = Experiment(Target(url="http://x", name="t"), ProbePlan(first_s=1.0, most_s=1.0))
+    asks = experiment.asks()
+    at = 1_000_000
+
+    def answer(idle_s=0.0, login_s=0.0):
+        nonlocal at
+        since = at + int(login_s * 1e9)
+        at = since + int(idle_s * 1e9)
+        sent, at = at, at + 1_000_000
+        return Answer(sent, at, 200, cold=False, idle_since_ns=since if login_s else None)
+
+    ask = next(asks)
+    asks.send([answer() for _ in range(ask.requests)])
+    with contextlib.suppress(StopIteration):
+        while True:
+            asks.send([answer(idle_s=1.0, login_s=5.0)])
+
+    assert experiment.verdict("run").notes == ["it was still warm after 1 s; look further with --max-idle"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "options", "says"),
+    [
+        ({}, RunOptions(workers=2), r"each of several workers would.*Probe from one process\."),
+        ({"path": "/login/{{session}}"}, RunOptions(), r"its login says who a session is"),
+        ({"token": None, "token_header": None}, RunOptions(), r"its login gives cookies alone"),
+    ],
+)
+def test_a_login_that_a_probe_cannot_make_is_refused_before_anything_is_sent(changed, options, says, tmp_path):
+    login = Login(**{"path": "/login", "token": "/token", **changed})
+    target = Target(url="http://127.0.0.1:9", name="shop", login=login, session=SessionRules(cookies=True))
+
+    with pytest.raises(TargetError, match=says):
+        probe_coldstart(target, STEP, out=tmp_path / "out", options=options)
+
     assert not (tmp_path / "out").exists()

@@ -57,7 +57,8 @@ class Ask(NamedTuple):
 
 class Answer(NamedTuple):
     """What came of one request. sent_ns, end_ns: on one clock for the whole experiment; sent_ns 0: it was not sent.
-    cold, instance: what the target says, if it does.
+    cold, instance: what the target says, if it does. idle_since_ns: when a login ended before its idle time, if there
+    was one.
     """
 
     sent_ns: int
@@ -66,6 +67,7 @@ class Answer(NamedTuple):
     error: str | None = None
     cold: bool | None = None
     instance: str | None = None
+    idle_since_ns: int | None = None
 
     @property
     def service_ns(self) -> int:
@@ -135,7 +137,8 @@ class Experiment:
                 raise ProbeFailed(why)
         self._was_idle_s = None
         if ask.idle_s:
-            idle_s = (min(answer.sent_ns for answer in answers) - self._ended_ns) / 1e9
+            since_ns = max(self._ended_ns, *(answer.idle_since_ns or 0 for answer in answers))
+            idle_s = (min(answer.sent_ns for answer in answers) - since_ns) / 1e9
             excess_s = idle_s - ask.idle_s
             # What is less than the answer is to be precise changes nothing.
             if excess_s > self._plan.precision * ask.idle_s:

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from replay.engine.attempt import Attempt
 from replay.engine.hosting.event_loop import Host, run_to_end
-from replay.engine.prober import SETTLING_S, Prober
+from replay.engine.prober import SETTLING_S, NotLoggedIn, Prober
 from replay.target.target import Target
 from replay.target.urls import ASGI_PREFIX
 from replay.trace.types import Step
-from replay.trials.coldstart.experiment import Answer, Ask
+from replay.trials.coldstart.experiment import Answer, Ask, ProbeFailed
+
+# How long a probe may take on its way, and a boot before it, before its token is too old.
+_PROBE_S = 10.0
 
 
 def ask_here(
@@ -28,16 +31,29 @@ def ask_here(
         async with Prober(target, directory, secrets.token_hex(8)) as prober:
             ask = next(asks)
             while True:
+                since_ns = None
                 if ask.idle_s:
+                    # Now, when the target has just been asked something: the idle time begins after it.
+                    since_ns = await _logged_in(prober, ask.idle_s)
                     on_wait(ask.idle_s, ask.why)
                     await asyncio.sleep(max(0.0, ask.idle_s - SETTLING_S))
-                answers = await _answers(prober, step, ask)
+                answers = [
+                    answer._replace(idle_since_ns=since_ns) for answer in await _answers(prober, step, ask)
+                ]
                 try:
                     ask = asks.send(answers)
                 except StopIteration:
                     return
 
     run_to_end(run)
+
+
+async def _logged_in(prober: Prober, idle_s: float) -> int | None:
+    """Have tokens that last until the probes after an idle time are answered; returns when the last login ended."""
+    try:
+        return await prober.stay_logged_in(idle_s + _PROBE_S)
+    except NotLoggedIn as cause:
+        raise ProbeFailed(str(cause)) from cause
 
 
 async def _answers(prober: Prober, step: Step, ask: Ask) -> list[Answer]:
@@ -47,7 +63,10 @@ async def _answers(prober: Prober, step: Step, ask: Ask) -> list[Answer]:
     answers: list[Answer] = []
     while len(answers) < ask.requests and not (answers and answers[-1].why_useless):
         await prober.connect(1)
-        (attempt,) = await prober.send([step])
+        try:
+            (attempt,) = await prober.send([step])
+        except NotLoggedIn as cause:
+            raise ProbeFailed(str(cause)) from cause
         answers.append(_answer(attempt))
     return answers
 

@@ -42,7 +42,7 @@ def probe_coldstart(
     they are; the rest of them does not matter. Raises TargetError, RunDirError, TargetUnreachable and ProbeFailed, and
     NotStarted where a worker could not begin.
     """
-    _refuse_logins(target)
+    _refuse_logins(target, options)
     directory = RunDir.create(out, "coldstart", target.name)
     experiment = Experiment(target, plan)
     if options.is_dealt:
@@ -60,12 +60,25 @@ def probe_coldstart(
     return ProbeOutcome(verdict, directory.path)
 
 
-def _refuse_logins(target: Target) -> None:
-    """Raises TargetError where sessions log in before they send anything."""
-    if any(place.login is not None for place in destinations(target)):
+def _refuse_logins(target: Target, options: RunOptions) -> None:
+    """Raises TargetError where sessions log in in a way that a probe cannot, without waking what it looks for."""
+    logins = [place.login for place in destinations(target) if place.login is not None]
+    if not logins:
+        return
+    if options.is_dealt:
         raise TargetError(
-            f"{target.name}: sessions log in there, and a probe has no session: its login would boot the instance "
-            "whose start is looked for. Give [auth] a token instead of [login], or take the cold starts of a run."
+            f"{target.name}: sessions log in there, and each of several workers would, while the target is to be left "
+            "alone. Probe from one process."
+        )
+    if any(login.differs for login in logins):
+        raise TargetError(
+            f"{target.name}: its login says who a session is, and a probe has no session. Log in with what is the same "
+            "for all ({{env.NAME}}), give [auth] a token instead, or take the cold starts of a run."
+        )
+    if any(login.carrier is None for login in logins):
+        raise TargetError(
+            f"{target.name}: its login gives cookies alone, which probes do not keep. Name the one that counts "
+            "(token_cookie), give [auth] a token instead, or take the cold starts of a run."
         )
 
 
