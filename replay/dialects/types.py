@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+from replay.dialects.images import Size
+
 ModelLayout = Literal[
     "openai-chat",
     "openai-completions",
@@ -98,24 +100,47 @@ class StreamFacts(Protocol):
 class Conversing(NamedTuple):
     """How models are asked on a WebSocket, which keeps the answers that later messages go on from.
 
-    opening(model), closing(limit): as of Prompting. following(message, earlier): the message, to go on from an answer
-    of this id. id_of(document): the id of the answer that an event, the last, ends.
+    opening(model), closing(limit): as of Prompting. with_images(model, images): the opening of Carrying.
+    following(message, earlier): the message, to go on from an answer of this id. id_of(document): the id of the answer
+    that an event, the last, ends.
     """
 
     opening: Callable[[bytes], bytes]
     closing: Callable[[int], bytes]
+    with_images: Callable[[bytes, Sequence[bytes]], bytes]
     following: Callable[[bytes, str], bytes]
     id_of: Callable[[Document], str | None]
+
+
+class Carrying(NamedTuple):
+    """What a request carries beside its prompt: images, and definitions of tools.
+
+    image(media_type, data): an image, its bytes in base64. opening(model, images): the body up to the prompt, with
+    these images, for the model's name as JSON. ends: what ends the text of such a prompt, in place of the quotation
+    mark that a closing begins with. image_tokens: how many tokens the API counts for an image.
+    tool(name, description, schema): a definition, the schema being of an object. tools(definitions): the members of the
+    body with these, separated by commas; where that can be said they say that the model is to call none, so that it
+    answers in tokens, and no server refuses it for want of a way to read calls. most_tools: that the API takes.
+    """
+
+    image: Callable[[bytes, bytes], bytes]
+    opening: Callable[[bytes, Sequence[bytes]], bytes]
+    ends: bytes
+    image_tokens: Callable[[Size], int]
+    tool: Callable[[bytes, bytes, bytes], bytes]
+    tools: Callable[[bytes], bytes]
+    most_tools: int | None = None
 
 
 class Prompting(NamedTuple):
     """How a model is asked by a prompt alone: a body in JSON, in which the prompt is the text of a string.
 
     path: where, unless a target says otherwise; {model} in it stands for the model's name. opening(model): the body up
-    to the prompt, for the model's name as JSON. closing(limit, is_stream, ignores_eos): what follows the prompt, for an
-    answer of so many tokens at most, all of which the server is asked to generate where it ignores the end of sequence.
+    to the prompt, for the model's name as JSON. closing(limit, is_stream, ignores_eos): what follows the prompt, from
+    the quotation mark on that ends its text, for an answer of so many tokens at most, all of which the server is asked
+    to generate where it ignores the end of sequence.
     stream_path: where streams are asked for, if elsewhere. can_ignore_eos: whether a server can be asked for that.
-    conversing: None where it has no WebSocket.
+    conversing: None where it has no WebSocket. carrying: None where it takes neither images nor tools.
     """
 
     path: str
@@ -124,6 +149,7 @@ class Prompting(NamedTuple):
     stream_path: str | None = None
     can_ignore_eos: bool = False
     conversing: Conversing | None = None
+    carrying: Carrying | None = None
 
 
 class Scripted(NamedTuple):

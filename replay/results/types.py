@@ -909,6 +909,14 @@ class Forecast(msgspec.Struct, omit_defaults=True):
     model_calls: Annotated[int, Meta(description="Requests that are model calls.")] = 0
     input_tokens: Annotated[int, Meta(description="Tokens of the prompts of the model calls.")] = 0
     output_tokens: Annotated[int, Meta(description="Tokens that the model calls ask for at most.")] = 0
+    images: Annotated[
+        int, Meta(description="Images that model calls carry which are known by their counts.")
+    ] = 0
+    image_bytes: Annotated[int, Meta(description="The size of these images as files, in bytes.")] = 0
+    tools_offered: Annotated[
+        int, Meta(description="Model calls that are known by their counts and offer tools.")
+    ] = 0
+    tool_bytes: Annotated[int, Meta(description="The size of the definitions of these tools, in bytes.")] = 0
     model_cost: Annotated[
         float | None,
         Meta(description="What the model calls cost at most, by the target's [cost]; null without a price."),

@@ -57,10 +57,41 @@ class Request(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_field
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
+class LlmImage(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """An image that a model call carried, by its size; another of that size is made in its place."""
+
+    bytes: Annotated[int, Meta(description="Its size as a file, in bytes.")]
+    media_type: Annotated[
+        str, Meta(description="Its media type; where that is none of PNG, JPEG and WebP, a PNG is made.")
+    ] = "image/png"
+    width: Annotated[int, Meta(description="Its width, in pixels.")] = 1024
+    height: Annotated[int, Meta(description="Its height, in pixels.")] = 1024
+    id: Annotated[
+        int | None,
+        Meta(
+            description=(
+                "Equal ids are equal images, so that what remembers images sees the same reuse; absent: no other is "
+                "like it."
+            )
+        ),
+    ] = None
+    extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
+
+
+class LlmTools(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """The tools that a model call offered, by their number and size; others of that size are made in their place."""
+
+    count: Annotated[int, Meta(description="How many.")]
+    bytes: Annotated[int, Meta(description="The size of their definitions as JSON, in bytes.")]
+    extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
+
+
 class LlmCall(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """A model call by its token counts; the target's shape turns it into a request."""
 
-    input_tokens: Annotated[int, Meta(description="Tokens of the prompt.")] = 0
+    input_tokens: Annotated[
+        int, Meta(description="Tokens of the prompt, those of images and tools included.")
+    ] = 0
     output_tokens: Annotated[int, Meta(description="Tokens of the answer.")] = 0
     model: Annotated[str | None, Meta(description="The model that was asked.")] = None
     stream: Annotated[bool, Meta(description="Whether the answer was streamed.")] = False
@@ -74,7 +105,14 @@ class LlmCall(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_field
         ),
     ] = ()
     prefix_block_tokens: Annotated[int | None, Meta(description="Tokens in one such block.")] = None
+    images: Annotated[tuple[LlmImage, ...], Meta(description="The images that it carried, in order.")] = ()
+    tools: Annotated[LlmTools | None, Meta(description="The tools that it offered.")] = None
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
+
+    @property
+    def carried(self) -> tuple[LlmImage | LlmTools, ...]:
+        """What it carries beside its text."""
+        return self.images if self.tools is None else (*self.images, self.tools)
 
 
 class McpCall(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):

@@ -50,6 +50,10 @@ def test_a_dry_run_says_what_requests_come_to_and_cost():
             input_tokens=1_200,
             output_tokens=400,
             model_cost=0.0048,
+            images=3,
+            image_bytes=250_000,
+            tools_offered=1,
+            tool_bytes=14_000,
         ),
         currency="USD",
     )
@@ -61,6 +65,8 @@ def test_a_dry_run_says_what_requests_come_to_and_cost():
     assert "  curl https://a.example/x" in lines
     assert "request bytes   12.3 kB" in lines
     assert "model calls     1, with 1,200 prompt and at most 400 output tokens" in lines
+    assert "images          3, made to 250 kB in all" in lines
+    assert "tools offered   in 1 model call, definitions made to 14 kB in all" in lines
     assert "they cost       at most about 0.0048 USD, by the target's [cost]" in lines
 
 

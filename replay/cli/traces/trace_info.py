@@ -17,7 +17,7 @@ from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.file.stream import find_errors, scan
 from replay.trace.profile.shape import Quantiles, TraceProfile, profile
 from replay.words.names import clean
-from replay.words.numbers import count, milliseconds, number, percent
+from replay.words.numbers import count, milliseconds, number, percent, size
 from replay.words.phrases import counted
 
 _MOST_ERRORS = 20
@@ -103,6 +103,12 @@ def _described(found: TraceProfile, top: int) -> list[str]:
         ("input tokens", f"{found.input_tokens:,}"),
         ("output tokens", f"{found.output_tokens:,}"),
     ]
+    if found.images:
+        weight = f"{size(found.image_bytes)} in all"
+        rows.append(("images", f"{found.images:,} in model calls, {weight}"))
+    if found.tools_offered:
+        weight = f"{size(found.tool_bytes)} of definitions"
+        rows.append(("tools offered", f"in {counted(found.tools_offered, 'model call')}, {weight}"))
     if found.references:
         rows.append(("references", _references(found.references)))
     lines = [f"{name:<15}{value}" for name, value in rows]

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from replay.dialects.facts import Facts
-from replay.dialects.types import Answering, Dialect, Document, Prompting, Scripted, Shown
+from replay.dialects.images import tokens_by_pixels
+from replay.dialects.types import Answering, Carrying, Dialect, Document, Prompting, Scripted, Shown
 
 _EVENTS = frozenset(
     (
@@ -85,6 +86,23 @@ def _closing(limit: int, is_stream: bool, ignores_eos: bool) -> bytes:
     return b'"}],"max_tokens":%d,"stream":%b}' % (limit, b"true" if is_stream else b"false")
 
 
+def _image(media_type: bytes, data: bytes) -> bytes:
+    return b'{"type":"image","source":{"type":"base64","media_type":"%b","data":"%b"}}' % (media_type, data)
+
+
+def _with_images(model: bytes, images: Sequence[bytes]) -> bytes:
+    parts = b",".join([*images, b'{"type":"text","text":"'])
+    return b'{"model":%b,"messages":[{"role":"user","content":[%b' % (model, parts)
+
+
+def _tool(name: bytes, description: bytes, schema: bytes) -> bytes:
+    return b'{"name":"%b","description":"%b","input_schema":%b}' % (name, description, schema)
+
+
+def _tools(definitions: bytes) -> bytes:
+    return b'"tools":[%b],"tool_choice":{"type":"none"}' % definitions
+
+
 def _event(kind: bytes, fields: bytes = b"") -> bytes:
     return b'event: %b\ndata: {"type":"%b"%b}\n\n' % (kind, kind, fields)
 
@@ -135,6 +153,11 @@ ANTHROPIC_MESSAGES = Dialect(
     _read_body,
     paths=(r"/v\d[^/]*/messages",),
     limits=("max_tokens",),
-    prompting=Prompting("/v1/messages", _opening, _closing),
+    prompting=Prompting(
+        "/v1/messages",
+        _opening,
+        _closing,
+        carrying=Carrying(_image, _with_images, b'"}]', tokens_by_pixels, _tool, _tools),
+    ),
     answering=Answering(_whole, _begin, _token, _end),
 )

@@ -11,7 +11,8 @@ from typing import Any
 
 from replay.dialects.aws_frames import CONTENT_TYPE, frame
 from replay.dialects.facts import Facts
-from replay.dialects.types import Answering, Dialect, Document, Prompting, Scripted, Shown
+from replay.dialects.images import tokens_by_pixels
+from replay.dialects.types import Answering, Carrying, Dialect, Document, Prompting, Scripted, Shown
 
 _EVENTS = frozenset(
     ("messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop")
@@ -69,6 +70,24 @@ def _closing(limit: int, _is_stream: bool, _ignores_eos: bool) -> bytes:
     return b'"}]}],"inferenceConfig":{"maxTokens":%d}}' % limit
 
 
+def _image(media_type: bytes, data: bytes) -> bytes:
+    return b'{"image":{"format":"%b","source":{"bytes":"%b"}}}' % (media_type.removeprefix(b"image/"), data)
+
+
+def _with_images(_model: bytes, images: Sequence[bytes]) -> bytes:
+    return b'{"messages":[{"role":"user","content":[%b' % b",".join([*images, b'{"text":"'])
+
+
+def _tool(name: bytes, description: bytes, schema: bytes) -> bytes:
+    said = (name, description, schema)
+    return b'{"toolSpec":{"name":"%b","description":"%b","inputSchema":{"json":%b}}}' % said
+
+
+def _tools(definitions: bytes) -> bytes:
+    # That none is to be called cannot be said here.
+    return b'"toolConfig":{"tools":[%b]}' % definitions
+
+
 def _usage(answer: Scripted) -> bytes:
     return b'"usage":{"inputTokens":%d,"outputTokens":%d,"totalTokens":%d},"metrics":{"latencyMs":0}' % (
         answer.prompt,
@@ -111,7 +130,12 @@ BEDROCK_CONVERSE = Dialect(
     limits=("maxTokens",),
     streams_at="/converse-stream",
     prompting=Prompting(
-        "/model/{model}/converse", _opening, _closing, stream_path="/model/{model}/converse-stream"
+        "/model/{model}/converse",
+        _opening,
+        _closing,
+        stream_path="/model/{model}/converse-stream",
+        # Of many vendors' models, each with a count of its own: those of Anthropic's.
+        carrying=Carrying(_image, _with_images, b'"', tokens_by_pixels, _tool, _tools),
     ),
     answering=Answering(_whole, _begin, _token, _end, CONTENT_TYPE),
 )

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from replay.dialects.facts import Facts
-from replay.dialects.types import Answering, Dialect, Document, Prompting, Scripted, Shown
+from replay.dialects.images import tokens_by_large_tiles
+from replay.dialects.types import Answering, Carrying, Dialect, Document, Prompting, Scripted, Shown
 
 # Parts that show something without a text: what a model calls, runs, and draws.
 _SHOWS = ("executableCode", "codeExecutionResult", "inlineData", "fileData")
@@ -69,6 +70,23 @@ def _closing(limit: int, _is_stream: bool, _ignores_eos: bool) -> bytes:
     return b'"}]}],"generationConfig":{"maxOutputTokens":%d}}' % limit
 
 
+def _image(media_type: bytes, data: bytes) -> bytes:
+    return b'{"inlineData":{"mimeType":"%b","data":"%b"}}' % (media_type, data)
+
+
+def _with_images(_model: bytes, images: Sequence[bytes]) -> bytes:
+    return b'{"contents":[{"role":"user","parts":[%b' % b",".join([*images, b'{"text":"'])
+
+
+def _tool(name: bytes, description: bytes, schema: bytes) -> bytes:
+    return b'{"name":"%b","description":"%b","parameters":%b}' % (name, description, schema)
+
+
+def _tools(definitions: bytes) -> bytes:
+    never = b'"toolConfig":{"functionCallingConfig":{"mode":"NONE"}}'
+    return b'"tools":[{"functionDeclarations":[%b]}],%b' % (definitions, never)
+
+
 def _answer(name: bytes, text: bytes, rest: bytes) -> bytes:
     return (
         b'{"candidates":[{"content":{"parts":[{"text":"%b"}],"role":"model"},"index":0%b,'
@@ -114,6 +132,7 @@ GEMINI_GENERATE = Dialect(
         _opening,
         _closing,
         stream_path="/v1beta/models/{model}:streamGenerateContent?alt=sse",
+        carrying=Carrying(_image, _with_images, b'"', tokens_by_large_tiles, _tool, _tools, most_tools=128),
     ),
     answering=Answering(_whole, _begin, _token, _end),
 )

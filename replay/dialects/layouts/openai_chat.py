@@ -9,6 +9,7 @@ https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-streaming
 
 from collections.abc import Sequence
 
+from replay.dialects.images import tokens_by_tiles
 from replay.dialects.layouts.choices import (
     bounds,
     choices_of,
@@ -18,7 +19,7 @@ from replay.dialects.layouts.choices import (
     read_choices,
     usage_told,
 )
-from replay.dialects.types import Answering, Dialect, Document, Prompting, Scripted
+from replay.dialects.types import Answering, Carrying, Dialect, Document, Prompting, Scripted
 
 
 def _is_chat(document: Document, _kind: str = "") -> bool:
@@ -31,6 +32,24 @@ def _opening(model: bytes) -> bytes:
 
 def _closing(limit: int, is_stream: bool, ignores_eos: bool) -> bytes:
     return b'"}],%b' % bounds(limit, is_stream, ignores_eos)
+
+
+def _image(media_type: bytes, data: bytes) -> bytes:
+    return b'{"type":"image_url","image_url":{"url":"data:%b;base64,%b"}}' % (media_type, data)
+
+
+def _with_images(model: bytes, images: Sequence[bytes]) -> bytes:
+    parts = b",".join([*images, b'{"type":"text","text":"'])
+    return b'{"model":%b,"messages":[{"role":"user","content":[%b' % (model, parts)
+
+
+def _tool(name: bytes, description: bytes, schema: bytes) -> bytes:
+    function = b'{"name":"%b","description":"%b","parameters":%b}' % (name, description, schema)
+    return b'{"type":"function","function":%b}' % function
+
+
+def _tools(definitions: bytes) -> bytes:
+    return b'"tools":[%b],"tool_choice":"none"' % definitions
 
 
 def _head(name: bytes) -> bytes:
@@ -70,6 +89,12 @@ OPENAI_CHAT = Dialect(
     ends_with_done=True,
     paths=("/chat/completions",),
     limits=("max_completion_tokens", "max_tokens"),
-    prompting=Prompting("/v1/chat/completions", _opening, _closing, can_ignore_eos=True),
+    prompting=Prompting(
+        "/v1/chat/completions",
+        _opening,
+        _closing,
+        can_ignore_eos=True,
+        carrying=Carrying(_image, _with_images, b'"}]', tokens_by_tiles, _tool, _tools, most_tools=128),
+    ),
     answering=Answering(_whole, _begin, _token, _end),
 )

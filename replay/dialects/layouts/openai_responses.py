@@ -14,7 +14,8 @@ from typing import Any
 
 from replay.dialects.errors import is_told
 from replay.dialects.facts import Facts
-from replay.dialects.types import Answering, Conversing, Dialect, Document, Prompting, Scripted, Shown
+from replay.dialects.images import tokens_by_tiles
+from replay.dialects.types import Answering, Carrying, Conversing, Dialect, Document, Prompting, Scripted, Shown
 
 _LONGEST_ID = 1_000
 _ENDS = frozenset(("response.completed", "response.incomplete", "response.failed", "response.cancelled"))
@@ -73,6 +74,32 @@ def _opening(model: bytes) -> bytes:
 
 def _closing(limit: int, is_stream: bool, ignores_eos: bool) -> bytes:
     return b'","max_output_tokens":%d,"stream":%b,"store":false}' % (limit, b"true" if is_stream else b"false")
+
+
+def _image(media_type: bytes, data: bytes) -> bytes:
+    return b'{"type":"input_image","image_url":"data:%b;base64,%b","detail":"auto"}' % (media_type, data)
+
+
+def _input(model: bytes, images: Sequence[bytes]) -> bytes:
+    parts = b",".join([*images, b'{"type":"input_text","text":"'])
+    return b'"model":%b,"input":[{"role":"user","content":[%b' % (model, parts)
+
+
+def _with_images(model: bytes, images: Sequence[bytes]) -> bytes:
+    return b"{" + _input(model, images)
+
+
+def _socket_with_images(model: bytes, images: Sequence[bytes]) -> bytes:
+    return b'{"type":"response.create",' + _input(model, images)
+
+
+def _tool(name: bytes, description: bytes, schema: bytes) -> bytes:
+    said = (name, description, schema)
+    return b'{"type":"function","name":"%b","description":"%b","parameters":%b,"strict":false}' % said
+
+
+def _tools(definitions: bytes) -> bytes:
+    return b'"tools":[%b],"tool_choice":"none"' % definitions
 
 
 def _socket_opening(model: bytes) -> bytes:
@@ -170,7 +197,8 @@ OPENAI_RESPONSES = Dialect(
         "/v1/responses",
         _opening,
         _closing,
-        conversing=Conversing(_socket_opening, _socket_closing, _following, _id_of),
+        conversing=Conversing(_socket_opening, _socket_closing, _socket_with_images, _following, _id_of),
+        carrying=Carrying(_image, _with_images, b'"}]}]', tokens_by_tiles, _tool, _tools, most_tools=128),
     ),
     answering=Answering(_whole, _begin, _token, _end),
 )

@@ -114,12 +114,14 @@ def _llm_parts(step: Step, session_id: str) -> Iterator[bytes]:
     llm = step.llm
     assert llm is not None
     yield _bytes(f"llm {llm.model} {llm.stream} {llm.input_tokens} {llm.output_tokens} {llm.prefix}")
-    yield str(llm.prefix_block_tokens).encode()
+    yield _bytes(f"{llm.prefix_block_tokens} {llm.images} {llm.tools}")
     if not _is_all_shared(llm):
         yield _bytes(f"{session_id}\0{step.id}")
 
 
 def _is_all_shared(llm: LlmCall) -> bool:
+    if any(image.id is None for image in llm.images):
+        return False
     if not llm.input_tokens:
         return True
     if not llm.prefix:

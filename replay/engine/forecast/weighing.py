@@ -18,6 +18,7 @@ from replay.target.auth import Auth
 from replay.target.target import Target
 from replay.trace.errors import shown
 from replay.trace.origins import origin_of
+from replay.trace.profile.carried import CarriedTally
 from replay.trace.types import Step
 from replay.wire.signin.credentials import Credentials
 from replay.words.phrases import counted
@@ -31,7 +32,7 @@ _SHOWN = 5
 class Weighing:
     """Adds up requests. methods, hosts, destinations: how many by each, and by both; bytes: of all, with their heads;
     first: the first few as commands for curl, after the logins that they need. unfit: gRPC calls that cannot be made as
-    the trace has them; the first of them and why is unfit_example.
+    the trace has them; the first of them and why is unfit_example. carried: by model calls known by their counts.
     """
 
     def __init__(self, target: Target, places: list[Target]) -> None:
@@ -52,6 +53,7 @@ class Weighing:
         self._logged_in: Counter[int] = Counter()
         self.unfit = 0
         self.unfit_example = ""
+        self.carried = CarriedTally()
         self.bytes = self.model_calls = self.input_tokens = self.output_tokens = 0
 
     def add(self, where: int, step: Step, session_id: str) -> None:
@@ -85,6 +87,8 @@ class Weighing:
             self.model_calls += 1
             self.input_tokens += tokens.prompt
             self.output_tokens += tokens.answer
+            if step.llm is not None:
+                self.carried.add(step.llm)
 
     def _add_login(self, where: int) -> None:
         """Before the first command that needs a login, that of the login, with references as they are written."""

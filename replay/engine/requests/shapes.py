@@ -8,9 +8,13 @@ The words of a text are drawn by a hash of what the text stands for: a prefix bl
 step. So equal blocks are equal text everywhere, a text cut short is the beginning of the longer one, and all
 else differs from its first words on, which is what a prefix cache looks at. The words need no JSON escapes:
 bodies are put together as bytes, 16 words at a time.
+
+Images and tools of a call are made to their recorded size where the dialect has them, and what they are estimated to
+take of the prompt's tokens is no text then. Tools come first in a prompt, so they stand for its first blocks.
 """
 
 import json
+from base64 import b64encode
 from collections import OrderedDict
 from hashlib import shake_128
 from pathlib import Path
@@ -18,14 +22,18 @@ from pathlib import Path
 import msgspec
 
 from replay.dialects.asked import prompting_of
-from replay.dialects.types import Conversing
+from replay.dialects.images import Size
+from replay.dialects.types import Carrying, Conversing
+from replay.engine.requests.definitions import Definitions, definitions
+from replay.engine.requests.images import image
 from replay.engine.requests.templates import Call, Template
 from replay.target.sending import Shape
-from replay.trace.types import LlmCall
+from replay.trace.types import LlmCall, LlmTools
 
 MOST_PROMPT_BYTES = 8 * 1024 * 1024
 _BLOCKS_KEPT_BYTES = 64 * 1024 * 1024
 _MOST_NAMES = 1024  # of models; a trace may name any number
+_MOST_TOOL_SETS = 16
 # What a kept block takes besides its text: its key, two numbers, and a place in the table.
 _BLOCK_OVERHEAD_BYTES = 300
 
@@ -53,7 +61,7 @@ _PHRASES = tuple(
     tuple(_WORDS[i] for i in shake_128(b"phrase %d" % n).digest(_PHRASE)) for n in range(len(_WORDS))
 )
 _PHRASE_TEXTS = tuple(b"".join(words) for words in _PHRASES)
-_LONGEST_WORD = max(map(len, _WORDS))
+_LONGEST_WORD, _SHORTEST_WORD = max(map(len, _WORDS)), min(map(len, _WORDS))
 MOST_PROMPT_TOKENS = MOST_PROMPT_BYTES // _LONGEST_WORD
 
 
@@ -91,6 +99,7 @@ class ModelCalls:
         self._blocks: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._blocks_bytes = 0
         self._openings: dict[str, bytes] = {}
+        self._tool_sets: OrderedDict[tuple[int, int], Definitions] = OrderedDict()
         self.clamped = 0
 
     def __repr__(self) -> str:
@@ -109,6 +118,10 @@ class ModelCalls:
     def body(self, llm: LlmCall, session_id: str, step_id: str) -> bytes:
         """The request's body, as JSON bytes."""
         name = self._name(llm)
+        if (llm.images or llm.tools is not None) and self._prompting is not None:
+            carrying = self._prompting.carrying
+            if carrying is not None:
+                return self._laden(llm, carrying, name, session_id, step_id)
         parts = self._prompt(llm, session_id, step_id)
         if self._prompting is None:
             assert self._template is not None
@@ -123,26 +136,80 @@ class ModelCalls:
                     step_id,
                 )
             )
+        parts.insert(0, self._opening(name))
+        parts.append(self._closing(llm))
+        return b"".join(parts)
+
+    def _opening(self, name: str) -> bytes:
         conversing = self._conversing
         opening = self._openings.get(name)
         if opening is None:
             if len(self._openings) >= _MOST_NAMES:
                 self._openings.clear()
-            # In ASCII: a name may hold half a surrogate pair, which has no UTF-8.
+            assert self._prompting is not None
             opens = self._prompting.opening if conversing is None else conversing.opening
-            opening = self._openings[name] = opens(json.dumps(name).encode())
-        parts.insert(0, opening)
+            opening = self._openings[name] = opens(_in_json(name))
+        return opening
+
+    def _closing(self, llm: LlmCall) -> bytes:
         limit = llm.output_tokens or 1
-        if conversing is not None:
-            parts.append(conversing.closing(limit))
-        else:
-            parts.append(self._prompting.closing(limit, llm.stream, self._ignores_eos))
-        return b"".join(parts)
+        if self._conversing is not None:
+            return self._conversing.closing(limit)
+        assert self._prompting is not None
+        return self._prompting.closing(limit, llm.stream, self._ignores_eos)
+
+    def _laden(self, llm: LlmCall, carrying: Carrying, name: str, session_id: str, step_id: str) -> bytes:
+        """The body of a call with images or tools."""
+        made = self._definitions(llm.tools, carrying)
+        images = self._images(llm, carrying, session_id, step_id)
+        sizes = [Size(each.width, each.height) for each in llm.images]
+        spent = made.tokens + sum(map(carrying.image_tokens, sizes))
+        opening, closing = self._opening(name), self._closing(llm)
+        if images:
+            opens = carrying.opening if self._conversing is None else self._conversing.with_images
+            opening, closing = opens(_in_json(name), images), carrying.ends + closing[1:]
+        if made.text:
+            closing = b"%b,%b}" % (closing[:-1], carrying.tools(made.text))
+        size = llm.prefix_block_tokens or max(1, -(-llm.input_tokens // max(1, len(llm.prefix))))
+        # A prompt without any text is refused by most.
+        said = msgspec.structs.replace(
+            llm,
+            input_tokens=max(1, llm.input_tokens - spent),
+            prefix=llm.prefix[made.tokens // size :],
+            prefix_block_tokens=size,
+        )
+        return b"".join((opening, *self._prompt(said, session_id, step_id), closing))
+
+    def _definitions(self, tools: LlmTools | None, carrying: Carrying) -> Definitions:
+        """The same for all calls with as many tools of that size, since an agent has one set of them."""
+        if tools is None or not tools.count:
+            return Definitions(b"", 0)
+        key = (tools.count, tools.bytes)
+        made = self._tool_sets.get(key)
+        if made is None:
+            made = self._tool_sets[key] = definitions(carrying, *key, self._tool_text)
+            if len(self._tool_sets) > _MOST_TOOL_SETS:
+                self._tool_sets.popitem(last=False)
+        return made
+
+    def _tool_text(self, number: int, length: int) -> bytes:
+        seed = b"tool\0%s\0%d" % (self._salt, number)
+        return text_of(seed, length // _SHORTEST_WORD + 1)[1 : length + 1]
+
+    def _images(self, llm: LlmCall, carrying: Carrying, session_id: str, step_id: str) -> list[bytes]:
+        made = []
+        for n, each in enumerate(llm.images):
+            own = b"step\0%s\0%s\0%d" % (_bytes(session_id), _bytes(step_id), n)
+            seed = b"image\0%s\0%s" % (self._salt, own if each.id is None else b"%d" % each.id)
+            media_type, data = image(seed, each.media_type, Size(each.width, each.height), each.bytes)
+            made.append(carrying.image(media_type.encode(), b64encode(data)))
+        return made
 
     def following(self, llm: LlmCall, session_id: str, step_id: str, tokens: int, earlier: str) -> bytes:
         """The message that goes on from the answer of this id, with so many tokens that are new."""
         assert self._conversing is not None
-        new = msgspec.structs.replace(llm, input_tokens=tokens, prefix=())
+        # What the earlier message carried the server remembers, like its text.
+        new = msgspec.structs.replace(llm, input_tokens=tokens, prefix=(), images=(), tools=None)
         return self._conversing.following(self.body(new, session_id, step_id), earlier)
 
     def _name(self, llm: LlmCall) -> str:
@@ -181,6 +248,11 @@ class ModelCalls:
             _, forgotten = self._blocks.popitem(last=False)
             self._blocks_bytes -= len(forgotten) + _BLOCK_OVERHEAD_BYTES
         return text
+
+
+def _in_json(name: str) -> bytes:
+    # In ASCII: a name may hold half a surrogate pair, which has no UTF-8.
+    return json.dumps(name).encode()
 
 
 def _bytes(text: str) -> bytes:

@@ -274,6 +274,11 @@ def _weight(forecast: Forecast, currency: str | None) -> list[tuple[str, str]]:
             f"{count(forecast.input_tokens)} prompt and at most {count(forecast.output_tokens)} output tokens"
         )
         rows.append(("model calls", f"{count(forecast.model_calls)}, with {tokens}"))
+        if forecast.images:
+            rows.append(("images", f"{count(forecast.images)}, made to {size(forecast.image_bytes)} in all"))
+        if forecast.tools_offered:
+            made = f"definitions made to {size(forecast.tool_bytes)} in all"
+            rows.append(("tools offered", f"in {counted(forecast.tools_offered, 'model call')}, {made}"))
         cost = "unknown: the target file has no price of model calls under [cost]"
         if forecast.model_cost is not None:
             cost = f"at most about {money(forecast.model_cost, currency)}, by the target's [cost]"

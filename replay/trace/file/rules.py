@@ -8,6 +8,7 @@ import re
 
 from replay.http.fields import is_not_for_value
 from replay.trace.errors import shown
+from replay.trace.file.carried_rules import carried_problem
 from replay.trace.file.grpc_rules import grpc_problem, is_base64, misplaced_status
 from replay.trace.file.mcp_rules import mcp_problem
 from replay.trace.file.ws_rules import ws_problem
@@ -177,4 +178,4 @@ def _llm_problem(llm: LlmCall) -> tuple[str, str] | None:
         return "llm.prefix_block_tokens", text
     if llm.model is not None and len(llm.model) > LONGEST_NAME:
         return "llm.model", _length_text("llm.model", llm.model)
-    return None
+    return carried_problem(llm) if llm.images or llm.tools is not None else None

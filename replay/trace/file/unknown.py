@@ -17,6 +17,8 @@ from replay.trace.types import (
     GrpcCall,
     Header,
     LlmCall,
+    LlmImage,
+    LlmTools,
     McpCall,
     Recorded,
     Request,
@@ -39,6 +41,7 @@ _PARTS: dict[type[msgspec.Struct], dict[str, tuple[type[msgspec.Struct], bool]]]
         "grpc": (GrpcCall, False),
         "recorded": (Recorded, False),
     },
+    LlmCall: {"images": (LlmImage, True), "tools": (LlmTools, False)},
 }
 _as_fields = msgspec.json.Decoder(_Fields).decode
 _as_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -51,7 +54,20 @@ def _known(kind: type[msgspec.Struct]) -> frozenset[str]:
 
 _KNOWN: dict[type[msgspec.Struct], frozenset[str]] = {
     kind: _known(kind)
-    for kind in (Header, Session, Step, Edge, Request, LlmCall, McpCall, WsCall, GrpcCall, Recorded)
+    for kind in (
+        Header,
+        Session,
+        Step,
+        Edge,
+        Request,
+        LlmCall,
+        LlmImage,
+        LlmTools,
+        McpCall,
+        WsCall,
+        GrpcCall,
+        Recorded,
+    )
 }
 
 
@@ -102,7 +118,7 @@ def resembling(session: Session) -> Iterator[Resembling]:
                 yield Resembling(name, known)
 
 
-_Part = Session | Step | Edge | Request | LlmCall | McpCall | WsCall | GrpcCall | Recorded
+_Part = Session | Step | Edge | Request | LlmCall | LlmImage | LlmTools | McpCall | WsCall | GrpcCall | Recorded
 
 
 def _parts(session: Session) -> Iterator[_Part]:
@@ -112,6 +128,8 @@ def _parts(session: Session) -> Iterator[_Part]:
         yield from step.after
         parts = (step.request, step.llm, step.mcp, step.ws, step.grpc, step.recorded)
         yield from (part for part in parts if part is not None)
+        if step.llm is not None:
+            yield from step.llm.carried
 
 
 @lru_cache(maxsize=1024)
@@ -131,6 +149,8 @@ def has_extra(session: Session) -> bool:
         for part in (step.request, step.llm, step.mcp, step.ws, step.grpc, step.recorded):
             if part is not None and part.extra:
                 return True
+        if step.llm is not None and any(part.extra for part in step.llm.carried):
+            return True
     return False
 
 

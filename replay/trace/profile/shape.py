@@ -10,6 +10,7 @@ from replay.trace.file.stream import TraceReader
 from replay.trace.profile.activity import Activity
 from replay.trace.profile.buckets import Bucket, load_buckets
 from replay.trace.profile.burstiness import Gaps, dispersion, peak_to_mean
+from replay.trace.profile.carried import CarriedTally
 from replay.trace.profile.pattern import HUMAN_MS, Pattern, UnderWay, classify
 from replay.trace.types import Header, Session
 from replay.trace.values.uses import Uses
@@ -47,7 +48,8 @@ class TraceProfile(msgspec.Struct):
     span_ms: from the trace's start to the last recorded end. sessions_per_min: over the time in which sessions
     start; None for fewer than two. fan_out: followers of a step that has any. depth: steps on a session's
     longest chain. gap_ms: delays on edges. took_ms: recorded durations. references: steps that use one to which the
-    run gives the value, by `copy`, `session`, `uuid`, `now` and `row.NAME`.
+    run gives the value, by `copy`, `session`, `uuid`, `now` and `row.NAME`. images, image_bytes: that model calls known
+    by their counts carry; tools_offered: such calls that offer tools, with tool_bytes of definitions.
     """
 
     header: Header
@@ -70,6 +72,10 @@ class TraceProfile(msgspec.Struct):
     output_tokens_per_call: Quantiles
     load: "LoadProfile"
     references: dict[str, int] = {}
+    images: int = 0
+    image_bytes: int = 0
+    tools_offered: int = 0
+    tool_bytes: int = 0
 
 
 class LoadProfile(msgspec.Struct, omit_defaults=True):
@@ -149,7 +155,7 @@ def profile(path: str | PathLike[str]) -> TraceProfile:
     took_ms, inputs, outputs = _Spread(), _Spread(), _Spread()
     activity, gaps = Activity(), Gaps()
     human = 0
-    uses = Uses(is_strict=False)
+    uses, carried = Uses(is_strict=False), CarriedTally()
     with TraceReader(path, uses=uses) as reader:
         for session in reader:
             sessions += 1
@@ -179,6 +185,8 @@ def profile(path: str | PathLike[str]) -> TraceProfile:
                 if step.llm is not None:
                     input_tokens += step.llm.input_tokens
                     output_tokens += step.llm.output_tokens
+                    if step.llm.images or step.llm.tools is not None:
+                        carried.add(step.llm)
                     inputs.add(step.llm.input_tokens)
                     outputs.add(step.llm.output_tokens)
                 if not step.is_wait:
@@ -211,6 +219,10 @@ def profile(path: str | PathLike[str]) -> TraceProfile:
         output_tokens_per_call=outputs.quantiles(),
         load=_load(activity, gaps, human / edges if edges else None, busy_ms),
         references=uses.counts,
+        images=carried.images,
+        image_bytes=carried.image_bytes,
+        tools_offered=carried.tools_offered,
+        tool_bytes=carried.tool_bytes,
     )
 
 

@@ -47,7 +47,8 @@ def personal_taken_out(step: Step, personal: PersonalData) -> bool:
         step.recorded.response_json = value_without_personal(step.recorded.response_json, personal)
         headers = step.recorded.response_headers
         step.recorded.response_headers = _headers(headers, personal)
-    for part in (step, step.request, step.recorded, step.llm, step.mcp, step.ws, step.grpc):
+    carried = () if step.llm is None else step.llm.carried
+    for part in (step, step.request, step.recorded, step.llm, *carried, step.mcp, step.ws, step.grpc):
         if part is not None and part.extra is not None:
             part.extra = value_without_personal(part.extra, personal)
     return msgspec.json.encode(step) != before

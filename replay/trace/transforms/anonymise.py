@@ -66,6 +66,7 @@ _is_version = re.compile(r"v\d{1,2}(?:(?:alpha|beta)\d{0,2})?").fullmatch
 # Such as response.completed, at /type.
 _is_event_name = re.compile(r"[a-z]{1,20}(?:[._/-][a-z]{1,20}){0,4}").fullmatch
 _is_pointer = re.compile(r"/(?:type|event|kind|op|object|method|status)").fullmatch
+_IMAGES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _KEPT_HEADERS = frozenset({"accept", "content-type"})
 _MEDIA_TYPES = frozenset(
@@ -166,6 +167,7 @@ class _Work:
         if step.llm is not None:
             step.llm.model = None if step.llm.model is None else self._pseudonym(step.llm.model)
             self._drop_unknown(step.llm)
+            self._carried(step.llm)
         if step.mcp is not None:
             self._mcp(step.mcp)
         if step.ws is not None:
@@ -174,6 +176,23 @@ class _Work:
             self._grpc(step.grpc)
         if step.recorded is not None:
             self._recorded(step.recorded)
+
+    def _carried(self, llm: LlmCall) -> None:
+        """Equal images stay equal, by ids that say nothing of them."""
+        for image in llm.images:
+            self._count_unknown(image.extra)
+        llm.images = tuple(
+            msgspec.structs.replace(
+                image,
+                extra=None,
+                id=None if image.id is None else self._number(f"image {image.id}"),
+                media_type=image.media_type if image.media_type in _IMAGES else "image/png",
+            )
+            for image in llm.images
+        )
+        if llm.tools is not None:
+            self._count_unknown(llm.tools.extra)
+            llm.tools = msgspec.structs.replace(llm.tools, extra=None)
 
     def _request(self, request: Request) -> None:
         if request.method not in _METHODS:
@@ -269,6 +288,9 @@ class _Work:
 
     def _pseudonym(self, text: str) -> str:
         return "p" + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key).hexdigest()
+
+    def _number(self, text: str) -> int:
+        return int.from_bytes(blake2b(text.encode(), digest_size=6, key=self._key).digest())
 
     def _attributes(self, attributes: dict[str, str]) -> dict[str, str]:
         return {

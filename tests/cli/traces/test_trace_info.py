@@ -56,3 +56,29 @@ def test_a_folder_that_is_not_there_is_missed_before_a_picture_is_drawn(tmp_path
 
     assert ran.exit_code == 2
     assert f"there is no folder {tmp_path / 'none'}. Make it first." in ran.stderr
+
+
+CARRYING = {
+    "id": "a",
+    "kind": "llm",
+    "name": "ask",
+    "llm": {
+        "input_tokens": 900,
+        "images": [{"bytes": 20_000}, {"bytes": 5_000}],
+        "tools": {"count": 3, "bytes": 2_000},
+    },
+}
+
+
+def test_what_model_calls_carry_is_told(row):
+    assert row("images", CARRYING, {**CARRYING, "id": "b"}) == [
+        "4",
+        "in",
+        "model",
+        "calls,",
+        "50",
+        "kB",
+        "in",
+        "all",
+    ]
+    assert row("tools offered", CARRYING) == ["in", "1", "model", "call,", "2", "kB", "of", "definitions"]

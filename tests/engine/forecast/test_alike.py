@@ -106,3 +106,22 @@ def test_a_forecast_holds_a_trace_of_decades_that_is_slowed_down(write_trace):
     found = foresee(trace, Target(url="http://127.0.0.1:1", name="t"), RunOptions(knobs=Knobs(speed=1e-6)))
 
     assert found.requests == 3
+
+
+def test_calls_with_images_are_identical_where_these_are_the_same_by_their_ids(identical):
+    def call(**image):
+        llm = {"input_tokens": 64, "prefix": [1], "images": [{"bytes": 500, **image}]}
+        return {"id": "a", "kind": "llm", "name": "ask", "llm": llm}
+
+    assert identical(call(id=7)) == 3
+    assert identical(call()) == 0
+
+
+def test_what_calls_carry_is_foreseen(write_trace):
+    llm = {"input_tokens": 64, "images": [{"bytes": 500}], "tools": {"count": 2, "bytes": 900}}
+    trace = write_trace((0.0, [{"id": "a", "kind": "llm", "name": "ask", "llm": llm}]))
+    found = foresee(trace, TARGET, RunOptions(knobs=Knobs(scale=3)), lambda: 0)
+
+    assert (found.images, found.image_bytes, found.tools_offered, found.tool_bytes) == (3, 1_500, 3, 2_700)
+    # Made, not only told: in base64, three bytes are four.
+    assert found.request_bytes > 3 * (900 + 500 * 4 // 3)

@@ -21,6 +21,8 @@ from replay.trace.types import (
     GrpcCall,
     Header,
     LlmCall,
+    LlmImage,
+    LlmTools,
     McpCall,
     Recorded,
     Request,
@@ -134,6 +136,10 @@ def steps_of(draw, ids: list[str]) -> list[Step]:
             model=st.none() | names,
             stream=st.booleans(),
             prefix=st.lists(st.integers(-(2**62), 2**62), max_size=3).map(tuple),
+            images=st.lists(st.builds(LlmImage, bytes=st.integers(0, 10**6), extra=extras), max_size=2).map(
+                tuple
+            ),
+            tools=st.none() | st.builds(LlmTools, count=st.just(3), bytes=st.just(900), extra=extras),
             extra=extras,
         )
         anchors = st.sampled_from(["end", "first_byte", "start"])

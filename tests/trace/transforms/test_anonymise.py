@@ -11,13 +11,27 @@ from hypothesis import strategies as st
 from replay.trace.file.rules import find_problem
 from replay.trace.transforms.anonymise import Anonymise
 from replay.trace.transforms.types import Tally
-from replay.trace.types import EXTRA, Edge, Extract, Header, LlmCall, Recorded, Request, Session, Step
+from replay.trace.types import (
+    EXTRA,
+    Edge,
+    Extract,
+    Header,
+    LlmCall,
+    LlmImage,
+    LlmTools,
+    Recorded,
+    Request,
+    Session,
+    Step,
+)
 
 # Letters that no pseudonym is made of, so that a text found in the output came from the input.
 SAID = st.text("ghijklmnoqrstuvwxyzGHXYZ-_", min_size=6, max_size=20)
 ALLOWED = {"completions", "application", "content-type", "first_byte"}
 FIELDS = {
-    name for kind in (Session, Step, Edge, Request, LlmCall, Recorded) for name in kind.__struct_encode_fields__
+    name
+    for kind in (Session, Step, Edge, Request, LlmCall, LlmImage, LlmTools, Recorded)
+    for name in kind.__struct_encode_fields__
 }
 
 
@@ -44,6 +58,11 @@ def sessions(draw):
             found.json = msgspec.Raw(msgspec.json.encode({draw(SAID): draw(SAID)}))
         return found
 
+    def call():
+        image = LlmImage(9, f"image/{draw(SAID).lower()}", id=draw(st.integers()), extra=extra())
+        tools = LlmTools(2, 900, extra=extra())
+        return LlmCall(5, model=draw(SAID), images=(image,), tools=tools, extra=extra())
+
     steps: list[Step] = []
     for n in range(draw(st.integers(1, 4))):
         parents = draw(st.lists(st.sampled_from(steps), max_size=1)) if steps else []
@@ -56,7 +75,7 @@ def sessions(draw):
                 n * 10.0,
                 7.0,
                 request() if n % 2 else None,
-                None if n % 2 else LlmCall(5, model=draw(SAID), extra=extra()),
+                None if n % 2 else call(),
                 Recorded(
                     200,
                     2.0,
@@ -153,3 +172,14 @@ def test_bodies_become_sizes_and_what_went_is_counted():
 def test_a_header_keeps_its_resolution_alone():
     header = Header("replay-trace", 1, "acme", "prod", 1.5, {"import": {"file": "acme.har"}}, {"mine": 1})
     assert Anonymise("k").header(header) == Header("replay-trace", 1, "anonymised", resolution_ms=1.5)
+
+
+def test_equal_images_stay_equal_by_ids_that_say_nothing():
+    calls = [LlmCall(5, images=(LlmImage(9, id=77), LlmImage(8))), LlmCall(5, images=(LlmImage(9, id=77),))]
+    steps = [Step(f"s{n}", "llm", "ask", llm=call) for n, call in enumerate(calls)]
+    found = anonymised(Session("s", 0.0, steps))
+    first, second = (step.llm.images for step in found.steps)
+
+    assert first[0].id == second[0].id != 77
+    assert first[1].id is None
+    assert first[0].id != anonymised(Session("s", 0.0, steps), "other").steps[0].llm.images[0].id
