@@ -20,6 +20,11 @@ class Size(NamedTuple):
 
 def size_of(data: bytes) -> Size | None:
     """The size of a PNG, JPEG, GIF or WebP by how it begins; None where that does not tell."""
+    found = _size_of(data)
+    return found if found is not None and min(found) > 0 else None
+
+
+def _size_of(data: bytes) -> Size | None:
     if data.startswith(_PNG) and len(data) >= 24:
         return Size(int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
     if data.startswith(_GIF) and len(data) >= 10:

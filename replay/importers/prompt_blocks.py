@@ -32,6 +32,12 @@ class SessionPrompts:
         self._fresh = count((number % _SESSIONS) << _NUMBER_BIT)
         self._before: dict[tuple[str, str], tuple[int, ...]] = {}
         self._ids_left = _MOST_IDS
+        self._images: dict[int, int] = {}
+        self._number = number % _SESSIONS
+
+    def image_id(self, told: int) -> int:
+        """What an image is called in the trace, by what tells it from others: the same in this session only."""
+        return self._images.setdefault(told, self._number << _NUMBER_BIT | len(self._images))
 
     def blocks(
         self, agent: str, model: str | None, input_tokens: int, cached_tokens: int | None

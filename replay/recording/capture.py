@@ -1,6 +1,7 @@
 """What of an exchange is kept: its body while it passes, and the step that it becomes. Sans I/O."""
 
 import contextlib
+import os
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
@@ -12,14 +13,19 @@ from replay.dialects.asked import is_model_path
 from replay.recording.responses import kept_response
 from replay.recording.types import Bodies, Exchange, OnSocket
 from replay.trace.edges.names import LONGEST_NAME, grouped_name
+from replay.trace.file.rules import MOST_TOKENS
+from replay.trace.model_calls import carried_by, model_in_path, put_carried
 from replay.trace.redaction.bodies import of_size_only
 from replay.trace.redaction.personal_steps import personal_taken_out
 from replay.trace.redaction.requests import Redactor, RequestRedactor
 from replay.trace.socket_steps import opening_of, until_of, with_message
-from replay.trace.types import Kind, Recorded, Request, Step
+from replay.trace.types import Kind, LlmCall, Recorded, Request, Step
 from replay.websocket.types import NORMAL, is_code
 
 MOST_BODY_BYTES = 1 << 20
+MOST_MODEL_BODY_BYTES = 16 << 20
+"""Of a request to a model: held for a moment, so that its images and tools can be told. No more of it is written."""
+
 INCOMPLETE = "incomplete"
 """The attribute of a step of which not all has come: what that is."""
 
@@ -113,13 +119,16 @@ def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodie
     # Of a model's stream the first byte is not yet its first token: the head, a role and a ping come before.
     first_ns, end_ns = exchange.first_token_ns or exchange.first_byte_ns, exchange.end_ns
     response_json, response_headers = kept_response(exchange, redactor)
+    request = _request(exchange, path, clean, bodies)
+    llm = _by_counts(exchange, attributes) if kind == "llm" and request.body_bytes else None
     step = Step(
         id=f"r{exchange.number}",
         kind=kind,
         name=name[:LONGEST_NAME],
         at_ms=_ms(exchange.begin_ns - begin_ns),
         took_ms=None if end_ns is None else _ms(end_ns - exchange.begin_ns),
-        request=_request(exchange, path, clean, bodies),
+        request=None if llm is not None else request,
+        llm=llm,
         recorded=Recorded(
             status=exchange.status,
             ttft_ms=None if first_ns is None else _ms(first_ns - exchange.begin_ns),
@@ -204,10 +213,38 @@ def _request(exchange: Exchange, path: str, clean: RequestRedactor, bodies: Bodi
     if not exchange.body_bytes:
         return request
     data = exchange.body
-    if bodies != "keep" or data is None:
+    if bodies != "keep" or data is None or len(data) > MOST_BODY_BYTES:
         return of_size_only(request, min(exchange.body_bytes, 1 << 30))
     clean.put_body(request, data, _header(exchange, "content-type"), _header(exchange, "content-encoding"))
     return request
+
+
+def _by_counts(exchange: Exchange, attributes: dict[str, str]) -> LlmCall | None:
+    """A model call whose body is not kept, by what its answer counted; None where that, or the body, told nothing.
+
+    Bytes that stand for a body would be refused by every model.
+    """
+    used, data = exchange.usage, exchange.body
+    if data is None or "input_tokens" not in used or exchange.is_cut_short:
+        return None
+    call = _call(data)
+    if call == _Call() and not data.lstrip().startswith(b"{"):
+        return None
+    model = attributes.get("model") or model_in_path(exchange.path)
+    is_stream = call.stream is True or exchange.first_token_ns is not None
+    llm = LlmCall(
+        min(used["input_tokens"], MOST_TOKENS), min(used.get("output_tokens", 0), MOST_TOKENS), model, is_stream
+    )
+    put_carried(llm, carried_by(data), _image_id)
+    return llm
+
+
+# So that equal images are told within one recording, and an image that somebody has is not found in it.
+_IMAGE_KEY = os.urandom(16)
+
+
+def _image_id(told: int) -> int:
+    return int.from_bytes(blake2b(told.to_bytes(8), digest_size=6, key=_IMAGE_KEY).digest())
 
 
 def _told(exchange: Exchange, client_path: str, clean: RequestRedactor) -> tuple[Kind, str, dict[str, str]]:

@@ -26,7 +26,7 @@ class NothingRecorded(TraceError):
 
 class Written(msgspec.Struct, frozen=True):
     """What was made of a journal. told_by: sessions by how they were told. incomplete: steps whose request's body did
-    not come to its end. cut_bytes: of a last line cut off.
+    not come to its end. by_counts: model calls whose body was not kept. cut_bytes: of a last line cut off.
     """
 
     sessions: int
@@ -35,6 +35,7 @@ class Written(msgspec.Struct, frozen=True):
     overlapping: int
     unfinished: int
     incomplete: int
+    by_counts: int
     cut_bytes: int
 
 
@@ -66,7 +67,7 @@ def write_trace(journal: Path, out: Path, name: str | None = None) -> Written:
         begin_ms = starts[order[0]]
         tally = Tally()
         told_by: dict[str, int] = {}
-        unfinished = incomplete = 0
+        unfinished = incomplete = by_counts = 0
         header = Header(
             FORMAT,
             VERSION,
@@ -85,11 +86,19 @@ def write_trace(journal: Path, out: Path, name: str | None = None) -> Written:
                 entries = [reader.entry(offset) for offset in offsets.pop(session_id)]
                 session = _session(session_id, entries, starts[session_id] - begin_ms, tally)
                 unfinished += sum(step.took_ms is None for step in session.steps)
+                by_counts += sum(step.llm is not None for step in session.steps)
                 incomplete += sum(INCOMPLETE in step.attributes for step in session.steps)
                 told_by[entries[0].told_by] = told_by.get(entries[0].told_by, 0) + 1
                 writer.write(session)
     return Written(
-        writer.sessions, writer.steps, told_by, tally.overlapping, unfinished, incomplete, found.cut_bytes
+        writer.sessions,
+        writer.steps,
+        told_by,
+        tally.overlapping,
+        unfinished,
+        incomplete,
+        by_counts,
+        found.cut_bytes,
     )
 
 

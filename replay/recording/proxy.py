@@ -19,7 +19,7 @@ from typing import cast
 
 from replay.dialects.asked import is_model_path
 from replay.http.heads import Refused, RequestHead, ResponseHead, pairs_of, request_bytes
-from replay.recording.capture import BodyCapture, Unchunked
+from replay.recording.capture import MOST_BODY_BYTES, MOST_MODEL_BODY_BYTES, BodyCapture, Unchunked
 from replay.recording.redirects import with_own_addresses
 from replay.recording.sessions import Sessions
 from replay.recording.sockets import RecordedSocket
@@ -252,7 +252,9 @@ class Proxy:
             upstream=upstream.name,
             begin_ns=begin_ns,
         )
-        capture = BodyCapture(request.is_chunked, self._hash_key)
+        is_model = is_model_path(destination.path)
+        most_bytes = MOST_MODEL_BODY_BYTES if is_model else MOST_BODY_BYTES
+        capture = BodyCapture(request.is_chunked, self._hash_key, most_bytes)
         passage = RecordedPassage(
             doorway,
             request,

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.recording.capture import MOST_BODY_BYTES, BodyCapture, step_of
+from replay.recording.capture import MOST_BODY_BYTES, MOST_MODEL_BODY_BYTES, BodyCapture, step_of
 from replay.trace.file.rules import find_problem
 from replay.trace.redaction.requests import Redactor
 from replay.trace.types import Session
+from tests.support.carried import TOOL, openai_image
 from tests.support.exchanges import MS, exchange
 
 JSON = [("Content-Type", "application/json")]
@@ -159,3 +160,76 @@ def test_whatever_a_client_sends_the_step_can_be_written_and_replayed(target, he
 
     line = msgspec.json.encode(Session("s", 0.0, [made]))
     assert find_problem(msgspec.json.decode(line, type=Session)) is None
+
+
+CHAT = "/v1/chat/completions"
+USED = {"input_tokens": 1_500, "output_tokens": 40}
+
+
+def asking(*parts, **fields):
+    content = [*parts, {"type": "text", "text": "what nobody should read"}]
+    return json.dumps({"model": "m-1", "messages": [{"role": "user", "content": content}], **fields}).encode()
+
+
+@pytest.mark.parametrize("bodies", ["drop", "hash"])
+def test_a_model_call_whose_body_is_not_kept_is_known_by_its_counts(bodies):
+    body = asking(openai_image(), openai_image(), openai_image(seed=b"b"), tools=[TOOL, TOOL], stream=True)
+    made = step(bodies, path=CHAT, body=body, headers=JSON, usage=USED)
+    llm = made.llm
+
+    assert made.request is None
+    assert (llm.input_tokens, llm.output_tokens, llm.model, llm.stream) == (1_500, 40, "m-1", True)
+    assert [(image.bytes, image.width, image.height) for image in llm.images] == [(9_000, 320, 200)] * 3
+    assert llm.images[0] == llm.images[1] != llm.images[2]
+    assert llm.tools.count == 2
+    assert made.recorded.request_bytes == len(body)
+    assert find_problem(Session("s", 0.0, [made])) is None
+    assert b"nobody" not in msgspec.json.encode(made)
+
+
+def test_so_is_one_whose_body_is_too_long_to_be_kept():
+    body = asking(openai_image(size_bytes=2_000_000))
+    made = step(path=CHAT, body=body, headers=JSON, usage=USED)
+
+    assert made.request is None
+    assert [image.bytes for image in made.llm.images] == [2_000_000]
+    assert len(msgspec.json.encode(made)) < 2_000
+
+
+def test_a_model_call_whose_body_is_kept_is_sent_as_it_was():
+    made = step(path=CHAT, body=asking(openai_image()), headers=JSON, usage=USED)
+
+    assert made.llm is None
+    assert made.request.json
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"usage": {}},
+        {"body": b"\x1f\x8b not JSON"},
+        {"body": None, "body_bytes": 20_000_000},
+        {"is_cut_short": True},
+        {"path": "/v1/files"},
+    ],
+)
+def test_one_of_which_too_little_is_known_leaves_its_size(told):
+    made = step("drop", **{"path": CHAT, "body": asking(), "usage": USED, **told})
+
+    assert made.llm is None
+    assert made.request.body_bytes
+
+
+def test_a_model_that_the_path_names_is_the_one_that_was_asked():
+    path = "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse"
+    made = step("drop", path=path, body=b'{"contents":[]}', usage=USED, first_token_ns=8 * MS)
+
+    assert (made.llm.model, made.llm.stream) == ("gemini-2.5-pro", True)
+
+
+def test_of_a_request_to_a_model_more_is_held_than_of_others():
+    capture = BodyCapture(False, None, MOST_MODEL_BODY_BYTES)
+    capture.feed(b"x" * (MOST_BODY_BYTES + 1))
+
+    assert len(capture.body) == MOST_BODY_BYTES + 1
+    assert step(body=capture.body).request.body_bytes == MOST_BODY_BYTES + 1

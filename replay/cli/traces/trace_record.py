@@ -288,6 +288,12 @@ def _report(out: Path, written: Written) -> None:
             f"attribute {INCOMPLETE}, and is replayed with what came",
             err=True,
         )
+    if written.by_counts:
+        click.echo(
+            f"{counted(written.by_counts, 'model call')} whose body was not kept: known by tokens, images and tools, "
+            "and made by the [shape] of the target",
+            err=True,
+        )
     if written.cut_bytes:
         click.echo(
             f"the journal's last line was cut off ({counted(written.cut_bytes, 'byte')}), and left out",

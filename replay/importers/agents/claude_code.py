@@ -13,6 +13,8 @@ The logs are no documented format; this reads what versions up to 2.1 write. Wha
 - What a resumed or forked session, or a forked sub-agent, repeats of another is no work: records and answers whose ids
   stand in the session that ended first are dropped and counted.
 - When the agent has its own history summarised (`agent-acompact-ID.jsonl`), that is a model call of its own.
+- Images in prompts and in results of tools go with each later call of their agent, by type and size, as the agent sends
+  them again: the latest hundred of those that its prompt has room for. A summary of the history ends that.
 - A count of output tokens that was written while the answer still came is set by its text, at four bytes a token.
 - A sub-agent is a lane of its own, whose spawn and end are those of the tool call that started it. That call
   makes no step of its own. Sub-agents are found as sidechains in the session's file, and in the files that the
@@ -44,11 +46,13 @@ from replay.importers.reading.inputs import input_files
 from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.edges.inference import Call, Lane
+from replay.trace.model_calls import as_images, images_held
 from replay.trace.types import LlmCall
 
 _SPAWNERS = ("Task", "Agent")
 _DEEPEST = 20
 _AGENT_FILE = "agent-"
+_AGAIN = "model call(s) carry the images that came before them, by type and size"
 
 
 class _SpawnInput(msgspec.Struct, gc=False):
@@ -163,9 +167,16 @@ class _Assembly:
         agent = self._agents[key]
         told = {"agent": None if key == MAIN else key}
         entries: list[Call | Lane] = []
+        images = sorted(agent.images, key=lambda image: image[0])
         for n, (call, start_ns) in enumerate(with_starts(agent, self._counts), 1):
             estimate_output(call, self._counts)
             llm = LlmCall(call.input_tokens, call.output_tokens, call.model, self._options.stream)
+            sent = [image for at_ns, image in images if at_ns <= call.first_ns]
+            llm.images = as_images(images_held(sent, call.input_tokens), self._prompts.image_id)
+            self._counts.infer(_AGAIN, bool(llm.images))
+            if call.is_compaction:
+                # What is summarised is sent no more.
+                images = [image for image in images if image[0] > call.first_ns]
             add_prefix(llm, key, call.cached_tokens, self._prompts, self._counts)
             cached = None if call.cached_tokens is None else str(call.cached_tokens)
             attributes = {**told, "stop": call.stop, "cached_input_tokens": cached}

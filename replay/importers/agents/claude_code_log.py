@@ -15,6 +15,7 @@ from replay.importers.reading.rows import read_rows, without_halves
 from replay.importers.reading.timestamps import unix_ns
 from replay.importers.recorded_sessions import Counts
 from replay.trace.errors import TraceError, shown, shown_path
+from replay.trace.model_calls import CarriedImage, images_in
 
 # The agent that is no sub-agent.
 MAIN = ""
@@ -23,6 +24,7 @@ MAIN = ""
 COMPACTION = "acompact"
 
 _NOT_A_MODEL = "<synthetic>"
+_IMAGE = b'"image"'
 _HISTORY = "record(s) of history that a resumed or forked session repeats"
 _BYTES_A_TOKEN = 4
 _UNFINISHED_RATIO = 3
@@ -107,12 +109,14 @@ class ModelCall(msgspec.Struct):
 class AgentLog(msgspec.Struct):
     """What one agent did: the session's own, or one sub-agent.
 
-    began_ns: its first record. calls: by message id. inputs_ns: its prompts and tool results, in no order.
+    began_ns: its first record. calls: by message id. inputs_ns: its prompts and tool results, in no order. images:
+    those in them, with the same times.
     """
 
     began_ns: int
     calls: dict[str, ModelCall] = {}
     inputs_ns: list[int] = []
+    images: list[tuple[int, CarriedImage]] = []
 
 
 def session_id_of(file: Path) -> str | None:
@@ -171,12 +175,14 @@ class SessionLog:
             self._counts.drop(_HISTORY)
             return
         key = self._key(record)
-        agent = self.agents.setdefault(key, AgentLog(at_ns, {}, []))
+        agent = self.agents.setdefault(key, AgentLog(at_ns, {}, [], []))
         agent.began_ns = min(agent.began_ns, at_ns)
         self.version = record.version or self.version
         blocks = message.content if isinstance(message.content, list) else []
         if record.type == "user":
             agent.inputs_ns.append(at_ns)
+            if _IMAGE in bytes(record.message):
+                agent.images += ((at_ns, image) for image in _images(record.message))
             for block in blocks:
                 if block.type == "tool_result":
                     self._end_tool(block, at_ns, record.tool_use_result)
@@ -241,6 +247,14 @@ class SessionLog:
                 tool = ToolUse(tool_id, block.name or "", without_halves(bytes(block.input)), at_ns)
                 self._tools[tool_id] = tool
                 call.tools.append(tool)
+
+
+def _images(message: msgspec.Raw) -> list[CarriedImage]:
+    """The images in a prompt, and in results of tools."""
+    try:
+        return list(images_in(msgspec.json.decode(message)))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return []
 
 
 def _said_bytes(message: _Message) -> int:

@@ -13,6 +13,8 @@ The logs are no documented format; this reads what versions from 0.30 on write: 
   replay/importers/tool_requests.py says. A tool of an MCP server, by its name, its `namespace`, an `mcp_tool_call`
   item or the events of its call, becomes an `mcp` step; one that another tool called while it ran is a step beside
   that. Web searches ran at the model's provider: they are no steps.
+- Images go with each later call of their log, by type and size, as the agent sends them again: the latest hundred of
+  those that its prompt has room for. A compaction ends that.
 - What the log of a fork, or of a sub-agent, repeats of its origin is no work: answers that were written at once when
   the log began are dropped and counted. A compaction (`compacted`) is a model call from the last input to its line;
   what follows it begins with its turn.
@@ -32,6 +34,7 @@ from replay.importers.reading.inputs import input_files
 from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.edges.inference import Call, Lane
+from replay.trace.model_calls import as_images, images_held
 from replay.trace.types import LlmCall
 
 
@@ -108,6 +111,8 @@ def _entries(
         usage = call.usage or Usage()
         llm = LlmCall(usage.input_tokens, usage.output_tokens, call.model, options.stream)
         add_prefix(llm, prefix, usage.cached_input_tokens, prompts, counts)
+        llm.images = as_images(images_held(call.images, usage.input_tokens), prompts.image_id)
+        counts.infer("model call(s) carry the images that came before them, by type and size", bool(llm.images))
         cached = None if usage.cached_input_tokens is None else str(usage.cached_input_tokens)
         attributes = {**agent, "cached_input_tokens": cached}
         place = f"{prefix}{n}"

@@ -14,12 +14,14 @@ from replay.importers.reading.rows import read_rows
 from replay.importers.reading.timestamps import unix_ns
 from replay.importers.recorded_sessions import Counts
 from replay.trace.errors import TraceError, shown, shown_path
+from replay.trace.model_calls import MOST_HELD, CarriedImage, images_in
 
 _TOOL_CALLS = ("function_call", "custom_tool_call", "local_shell_call")
 # Tools of the agent's own that ask about servers; it tells of them as of the servers' tools.
 _ABOUT_SERVERS = ("list_mcp_resources", "list_mcp_resource_templates", "read_mcp_resource")
 _OF_SERVER, _UNDERSCORES = "mcp__", re.compile("_{2,}")
 _MCP_CALL = "mcp_tool_call"
+_IMAGE = b'"input_image"'
 _MCP_EVENTS = ("mcp_tool_call_begin", "mcp_tool_call_end")
 _PROVIDERS_TOOLS = ("web_search_call", "image_generation_call")
 _OUTPUT_EVENTS = ("agent_message", "agent_reasoning")
@@ -151,6 +153,7 @@ class ModelCall(msgspec.Struct):
     usage: Usage | None = None
     tools: list[ToolUse] = []
     is_compaction: bool = False
+    images: list[CarriedImage] = []
 
 
 def meta_of(file: Path) -> Meta:
@@ -205,6 +208,7 @@ class Log:
         self._input_ns: int | None = None
         self._total: Usage | None = None
         self._tools: dict[str, ToolUse] = {}
+        self._images: list[CarriedImage] = []
         self._has_usage = has_usage
         self.saw_usage = False
         self._has_input_since = False
@@ -260,6 +264,8 @@ class Log:
             self._compact(decoded(payload, _Compacted, inside).message or "", at_ns)
             return
         kind = decoded(payload, _Kind, inside)
+        if record.type == "response_item" and _IMAGE in payload:
+            self._images += _images(payload)
         if record.type == "event_msg":
             if kind.type == "token_count":
                 self._count_tokens(decoded(payload, _TokenCount, inside).info, at_ns)
@@ -304,6 +310,7 @@ class Log:
         )
         self._counts.infer("compaction(s) are model calls, of the tokens of the call before them")
         call = ModelCall(min(start_ns, at_ns), at_ns, at_ns, self._model, tokens, [], is_compaction=True)
+        call.images, self._images = self._images[-MOST_HELD:], []
         self.calls.append(call)
         self._input(at_ns)
         self._is_compacted = True
@@ -323,7 +330,9 @@ class Log:
             before = self.calls[-1] if self.calls else None
             if before is not None and start_ns < before.last_ns <= at_ns:
                 start_ns = before.last_ns
-            call = self._open = ModelCall(start_ns, at_ns, at_ns, self._model, tools=[])
+            call = self._open = ModelCall(
+                start_ns, at_ns, at_ns, self._model, tools=[], images=self._images[-MOST_HELD:]
+            )
             self._has_input_since = self._is_compacted = False
         call.last_ns = max(call.last_ns, at_ns)
         return call
@@ -386,6 +395,14 @@ class Log:
             self._counts.drop("tool result(s) without a tool call")
             return
         tool.end_ns = at_ns
+
+
+def _images(payload: bytes) -> list[CarriedImage]:
+    """The images in a message, and in what a tool gave back."""
+    try:
+        return list(images_in(msgspec.json.decode(payload)))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return []
 
 
 def _arguments(item: _Item) -> bytes | None:

@@ -99,6 +99,8 @@ def _id(text: str) -> str:
 
 def _attributes(found: dict[str, Any] | None, wanted: Wanted) -> dict[str, Any]:
     kept = [
-        (key, kept_value(value)) for key, value in (found or {}).items() if wanted(key) and value is not None
+        (key, kept_value(key, value))
+        for key, value in (found or {}).items()
+        if wanted(key) and value is not None
     ]
     return dict(kept[:MOST_ATTRIBUTES])

@@ -140,6 +140,8 @@ def _first_chunk_ns(logs: "list[_Log] | tuple[()]") -> int | None:
 
 def _attributes(tags: list[_Tag] | None, wanted: Wanted) -> dict[str, Any]:
     found = [
-        (tag.key, kept_value(tag.value)) for tag in tags or () if wanted(tag.key) and tag.value is not None
+        (tag.key, kept_value(tag.key, tag.value))
+        for tag in tags or ()
+        if wanted(tag.key) and tag.value is not None
     ]
     return dict(found[:MOST_ATTRIBUTES])

@@ -10,8 +10,9 @@ it (also within `standard_logging_object`), or a row of its spend logs. What bec
   with its arguments where they were logged.
 - A session is what has the same `session_id`, or else the same `trace_id`, which LiteLLM gives to calls of one overall
   request, its retries and fallbacks among them. `session_by` names another field, of the payload or its metadata.
-- What was answered from LiteLLM's cache has the attribute `cached`, and what failed `error`. Messages, responses,
-  users, keys' hashes, costs and addresses are dropped.
+- Of messages and tools, where they were logged, the images and definitions are told by their number and size.
+- What was answered from LiteLLM's cache has the attribute `cached`, and what failed `error`. Texts, responses, users,
+  keys' hashes, costs and addresses are dropped.
 - Edges are inferred as replay/importers/tracing/spans.py says. Sessions start at their recorded times; `arrivals` lays
   them out anew.
 """
@@ -25,6 +26,7 @@ from replay.importers.tool_requests import as_arguments
 from replay.importers.tracing.span_sessions import SpanCollector
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.file.rules import MOST_TOKENS
+from replay.trace.model_calls import Carried, carried_by, put_carried
 from replay.trace.types import LlmCall
 
 _ARRAYS = ("data", "logs")
@@ -44,6 +46,7 @@ _COMPLETIONS = frozenset(
     }
 )
 _MCP = "call_mcp_tool"
+_IMAGE = b"base64"
 _OF_PAYLOAD = ("model_map_information", "model_parameters", "hidden_params")
 
 
@@ -92,6 +95,7 @@ def _add(outer: Item, collector: SpanCollector, options: ImportOptions) -> None:
             output_tokens=_tokens(item, "completion_tokens"),
             model=item.plain("model"),
         )
+        put_carried(llm, _carried(item), collector.image_id)
         times_ns = (start_ns, end_ns, first_byte_ns)
         span = collector.model_span((request_id, None), kind, times_ns, llm, told, is_streamed=is_streamed)
     else:
@@ -100,6 +104,16 @@ def _add(outer: Item, collector: SpanCollector, options: ImportOptions) -> None:
         arguments = None if called is None else as_arguments(called.raw("arguments"))
         span = collector.tool_span((request_id, None), name, (start_ns, end_ns), arguments, told)
     collector.add(_session_id(item, metadata, options.session_by) or request_id, span, {})
+
+
+def _carried(item: Item) -> Carried:
+    """Images in the messages that were logged, and tools among the parameters."""
+    parameters = item.inner("model_parameters")
+    tools = None if parameters is None else parameters.raw("tools", "functions")
+    if tools is None and _IMAGE not in (item.raw("messages") or b""):
+        return Carried()
+    messages = item.raw("messages") or b"null"
+    return carried_by(b'{"messages":%b,"tools":%b}' % (messages, tools or b"null"))
 
 
 def _is_streamed(item: Item) -> bool | None:

@@ -181,7 +181,7 @@ def _attributes(pairs: list[_KeyValue] | None, wanted: Wanted) -> dict[str, Any]
         if pair.value is not None and wanted(pair.key) and len(found) < MOST_ATTRIBUTES:
             value = _plain(pair.value, 0)
             if value is not None:
-                found[pair.key] = kept_value(value)
+                found[pair.key] = kept_value(pair.key, value)
     return found
 
 

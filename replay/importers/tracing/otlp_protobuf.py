@@ -151,7 +151,7 @@ def _add_attribute(data: bytes, start: int, end: int, found: dict[str, Any], wan
     if wanted(key) and len(found) < MOST_ATTRIBUTES:
         plain = _value(data, *value, 0)
         if plain is not None:
-            found[key] = kept_value(plain)
+            found[key] = kept_value(key, plain)
 
 
 def _key_value(data: bytes, start: int, end: int) -> tuple[str, tuple[int, int]]:

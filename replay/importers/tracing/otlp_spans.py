@@ -13,6 +13,8 @@ import msgspec
 
 from replay.importers.tool_requests import LARGEST_ARGUMENTS_BYTES
 from replay.importers.tracing.otlp_own_names import OWN_NAMES
+from replay.trace.model_calls import definitions_told
+from replay.trace.types import LlmTools
 
 # A model, tool or MCP call, an HTTP request; an agent holds calls; an execution is the part of a tool call in which
 # the tool ran, without the wait for permission. Other clients' calls are not replayed.
@@ -109,6 +111,7 @@ FIRST_CHUNK_MS = ("ai.response.msToFirstChunk", "ttft_ms")
 TOOL_NAME = ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "tool_name")
 TOOL_CALL = ("gen_ai.tool.call.id",)
 ARGUMENTS = ("gen_ai.tool.call.arguments", "ai.toolCall.args", "tool.parameters", "input.value")
+TOOL_DEFINITIONS = ("gen_ai.tool.definitions", "ai.prompt.tools")
 AGENT_NAME = ("gen_ai.agent.name", "gen_ai.workflow.name", "agent.name", "traceloop.entity.name")
 ENTITY_NAME = ("traceloop.entity.name",)
 ERROR_TYPE = ("error.type", "exception.type")
@@ -136,7 +139,7 @@ JSONRPC_ID = ("jsonrpc.request.id",)
 NAMES = frozenset(_ROLES).union(
     *(CONVERSATION, OPERATION, MODEL, ANSWERED_MODEL, INPUT_TOKENS, OUTPUT_TOKENS, IS_STREAMED),
     *(FIRST_CHUNK_S, FIRST_CHUNK_MS, TOOL_NAME, ARGUMENTS, AGENT_NAME, ENTITY_NAME, ERROR_TYPE, SERVICE),
-    *(INPUT_TOKENS_IN_PARTS, TOOL_CALL, HAS_SUCCEEDED),
+    *(INPUT_TOKENS_IN_PARTS, TOOL_CALL, HAS_SUCCEEDED, TOOL_DEFINITIONS),
     *(HTTP_METHOD, ORIGINAL_METHOD, URL, URL_PATH, URL_QUERY, HOST, PORT),
     *(STATUS, REQUEST_BYTES, RESPONSE_BYTES),
     *(MCP_METHOD, MCP_SESSION, MCP_VERSION, RESOURCE_URI, PROMPT_NAME, JSONRPC_ID),
@@ -174,6 +177,11 @@ class OtlpSpan(msgspec.Struct, gc=False):
                 return value
         return None
 
+    def tools(self) -> LlmTools | None:
+        """The tools that a model call offered, by number and size."""
+        held = (self.attributes.get(name) for name in TOOL_DEFINITIONS)
+        return next((told for told in held if isinstance(told, LlmTools)), None)
+
     def flag(self, names: tuple[str, ...]) -> bool | None:
         """The first of these attributes that holds a truth value."""
         for name in names:
@@ -189,8 +197,10 @@ def wanted_names(session_by: str | None) -> Wanted:
     return lambda name: name in names or name.startswith(HEADER_PREFIX)
 
 
-def kept_value(value: Any) -> Any:
-    """An attribute's value as it is kept: texts no longer than arguments may be."""
+def kept_value(name: str, value: Any) -> Any:
+    """An attribute's value as it is kept: texts no longer than arguments may be, and of definitions number and size."""
+    if name in TOOL_DEFINITIONS:
+        return definitions_told(value)
     return value[: LARGEST_ARGUMENTS_BYTES + 1] if isinstance(value, str) else value
 
 

@@ -53,6 +53,7 @@ class StepMaker:
             span.text(names.MODEL) or None,
         )
         first_ns = _first_chunk_ns(span)
+        llm.tools = span.tools()
         streamed = span.flag(names.IS_STREAMED)
         if streamed is None and first_ns is None:
             self._streaming.unknown.append(llm)

@@ -45,6 +45,7 @@ class SpanCollector:
         self._models: list[LlmCall] = []
         self._has_first_bytes = False
         self._unnamed = 0
+        self._images: dict[int, int] = {}
 
     def time_ns(self, item: Item, *names: str, unit: Literal["s", "ms", "us"] = "ms") -> int | None:
         """A time of a span: an ISO 8601 text, or a number since 1970. Raises TraceError if it is neither.
@@ -68,6 +69,10 @@ class SpanCollector:
         """An id for a span that has none."""
         self._unnamed += 1
         return f"unnamed {self._unnamed}"
+
+    def image_id(self, told: int) -> int:
+        """What an image is called in the trace, by what tells it from others."""
+        return self._images.setdefault(told, len(self._images))
 
     def add(self, session_id: str, span: Span, attributes: dict[str, str]) -> None:
         """A span of a session. attributes: of the session; those that come first stay."""

@@ -95,7 +95,7 @@ def _span(span: _Span, wanted: Wanted) -> OtlpSpan:
     lasts = span.duration is not None and 0 <= span.duration < _LATEST_US - start_us
     tags = span.tags or {}
     found: list[tuple[str, Any]] = [
-        (key, kept_value(_FLAGS.get(value, value))) for key, value in tags.items() if wanted(key)
+        (key, kept_value(key, _FLAGS.get(value, value))) for key, value in tags.items() if wanted(key)
     ]
     times = [
         each.timestamp * 1_000

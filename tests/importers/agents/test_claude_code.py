@@ -12,6 +12,7 @@ from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import Edge
+from tests.support.carried import anthropic_image
 from tests.support.claude_logs import USAGE, output, prompt, result, use, write
 
 
@@ -290,3 +291,49 @@ def test_the_published_log_gives_what_the_data_sets_own_reading_of_it_gives(data
 
     assert facts(ours) == facts(theirs)
     assert len(ours.steps) == 19
+
+
+ROOM = {**USAGE, "cache_read_input_tokens": 5_000}
+
+
+def shot(ms, seed):
+    return prompt(
+        ms, message={"role": "user", "content": [anthropic_image(seed=seed), {"type": "text", "text": "?"}]}
+    )
+
+
+def test_images_go_with_each_later_call_until_the_history_is_summarised(path):
+    seen = {
+        "type": "tool_result",
+        "tool_use_id": "t",
+        "content": [anthropic_image(seed=b"b", size_bytes=5_000)],
+    }
+    write(
+        path,
+        shot(0, b"a"),
+        output(500, "m", use("t"), usage=ROOM),
+        {**result(900, "t"), "message": {"content": [seen]}},
+        output(1_500, "n", usage=ROOM),
+        shot(1_600, b"a"),
+        output(2_000, "o", usage=ROOM),
+        output(3_000, "p", usage=ROOM, agentId="acompact-1", isSidechain=True),
+        prompt(3_500),
+        output(4_000, "q", usage=ROOM),
+    )
+    found, [session] = imported(path)
+    calls = [step.llm for step in session.steps if step.llm is not None]
+    images = [[(image.bytes, image.width, image.height, image.id) for image in call.images] for call in calls]
+
+    first, second = (9_000, 320, 200, 0), (5_000, 320, 200, 1)
+    assert images == [[first], [first, second], [first, second, first], [first, second, first], []]
+    assert "Inferred: 4 model call(s) carry the images that came before them, by type and size." in found.notes
+    assert calls[0].tools is None
+
+
+def test_a_prompt_holds_the_latest_images_that_it_has_room_for(path):
+    # Of 86 tokens each.
+    write(path, *(shot(n, b"%d" % n) for n in range(9)), output(500, "m", usage=USAGE))
+    _, [session] = imported(path)
+
+    assert [image.id for image in session.steps[0].llm.images] == [0, 1, 2, 3, 4]
+    assert len({image.id for image in session.steps[0].llm.images}) == 5

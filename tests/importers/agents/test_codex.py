@@ -10,6 +10,7 @@ from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import Edge
+from tests.support.carried import input_image
 from tests.support.codex_logs import call, line, meta, output, text, tokens, user, write
 
 
@@ -360,3 +361,34 @@ def test_the_published_log_gives_what_the_data_sets_own_reading_of_it_gives(data
 
     assert facts(ours) == facts(theirs)
     assert len(ours.steps) == 19
+
+
+def test_images_go_with_each_later_call_until_a_compaction(path):
+    def shown(ms, **made):
+        return line(ms, "response_item", type="message", role="user", content=[input_image(**made)])
+
+    seen = [input_image(seed=b"b", size_bytes=4_000)]
+    write(
+        path,
+        meta(),
+        shown(0),
+        call(500, "a"),
+        tokens(600, 4_000, 1, 9),
+        line(700, "response_item", type="function_call_output", call_id="a", output=seen),
+        text(900),
+        tokens(1_000, 4_000, 2, 29),
+        line(2_000, "compacted", message="so far"),
+        user(2_500),
+        text(3_000),
+        tokens(3_100, 4_000, 2, 39),
+    )
+    _, [session] = imported(path)
+    calls = [step.llm for step in session.steps if step.llm is not None]
+
+    assert [[image.bytes for image in each.images] for each in calls] == [
+        [9_000],
+        [9_000, 4_000],
+        [9_000, 4_000],
+        [],
+    ]
+    assert calls[0].images[0].id == calls[1].images[0].id != calls[1].images[1].id

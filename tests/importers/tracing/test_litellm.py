@@ -7,6 +7,8 @@ import pytest
 from replay.importers import IMPORTERS
 from replay.importers.tracing.litellm import LiteLlm
 from replay.importers.types import ImportOptions
+from replay.trace.types import LlmImage, LlmTools
+from tests.support.carried import TOOL, openai_image
 
 # As LiteLLM 1.110 wrote them, without what is never read: one that was not streamed, one that was, one that failed.
 PLAIN = {
@@ -134,3 +136,16 @@ def test_a_field_of_another_type_does_no_harm_or_costs_its_line(imported, value)
         sessions, _ = imported(PLAIN, STREAMED, {**FAILED, key: value})
 
         assert sum(len(session.steps) for session in sessions) >= 2
+
+
+def test_images_and_tools_that_were_logged_are_told_by_their_size(imported):
+    asked = {
+        "messages": [{"role": "user", "content": [openai_image(), {"type": "text", "text": "hunter2"}]}],
+        "model_parameters": {"tools": [TOOL, TOOL]},
+    }
+    [session], _ = imported({**PLAIN, **asked}, {**STREAMED, **asked}, FAILED)
+    first, second, third = (step.llm for step in session.steps)
+
+    assert first.images == second.images == (LlmImage(9_000, "image/png", 320, 200, 0),)
+    assert first.tools == LlmTools(2, len(json.dumps([TOOL, TOOL], separators=(",", ":"))))
+    assert (third.images, third.tools) == ((), None)

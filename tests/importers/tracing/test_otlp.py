@@ -12,7 +12,8 @@ from replay.importers.tracing.otlp_spans import NAMES
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, read_sessions
-from replay.trace.types import Edge, McpCall
+from replay.trace.types import Edge, LlmTools, McpCall
+from tests.support.carried import TOOL
 
 START_NS = 1_767_225_600_000_000_000
 INTERNAL, SERVER, CLIENT = 1, 2, 3
@@ -714,3 +715,26 @@ def test_whatever_the_json_it_is_read_or_refused_plainly(tmp_path_factory, keys,
         inner = {key: [inner] if in_lists else inner}
     with pytest.raises(TraceError):
         imported(path, json.dumps({"resourceSpans": inner}))
+
+
+@pytest.mark.parametrize("name", ["gen_ai.tool.definitions", "ai.prompt.tools"])
+@pytest.mark.parametrize("held", [json.dumps([TOOL, TOOL]), [json.dumps(TOOL), json.dumps(TOOL)]])
+def test_definitions_of_tools_are_told_by_number_and_size(path, name, held):
+    [step] = steps_of(path, chat("a", 0, 5, None, {name: held}))
+
+    assert step.llm.tools.count == 2
+    assert abs(step.llm.tools.bytes - len(json.dumps([TOOL, TOOL]))) < 40
+
+
+@pytest.mark.parametrize("held", ["no list", "[1", "{}", "[]", 7, True])
+def test_what_are_no_definitions_tells_none(path, held):
+    [step] = steps_of(path, chat("a", 0, 5, None, {"gen_ai.tool.definitions": held}))
+
+    assert step.llm.tools is None
+
+
+def test_definitions_of_any_size_are_held_by_their_size_alone(path):
+    long = [{**TOOL, "description": "x" * 5_000_000}]
+    [step] = steps_of(path, chat("a", 0, 5, None, {"gen_ai.tool.definitions": json.dumps(long)}))
+
+    assert step.llm.tools == LlmTools(1, 4 << 20)

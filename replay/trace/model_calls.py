@@ -1,0 +1,114 @@
+"""Model calls by their counts, as recordings tell of them: what a request carried beside its text. Pure."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from replay.dialects.carried import Carried, CarriedImage, carried_in, images_in
+from replay.dialects.images import Size, tokens_by_pixels
+from replay.trace.file.carried_rules import (
+    MOST_IMAGE_BYTES,
+    MOST_IMAGES,
+    MOST_PIXELS,
+    MOST_SIDE,
+    MOST_TOOL_BYTES,
+    MOST_TOOLS,
+)
+from replay.trace.types import LlmCall, LlmImage, LlmTools
+
+__all__ = [
+    "Carried",
+    "CarriedImage",
+    "as_images",
+    "carried_by",
+    "definitions_told",
+    "images_held",
+    "images_in",
+    "model_in_path",
+    "put_carried",
+]
+
+_in_path = re.compile(r"/models?/([^/:?]{1,200})[:/]").search
+
+
+def carried_by(data: bytes | str | None) -> Carried:
+    """What a request's body in JSON carries; nothing where it is none."""
+    if not data:
+        return Carried()
+    try:
+        return carried_in(msgspec.json.decode(data))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return Carried()
+
+
+def put_carried(llm: LlmCall, carried: Carried, id_of: Callable[[int], int | None]) -> None:
+    """Give a call what its request carried. id_of: what an image is called in the trace, by its id."""
+    llm.images = as_images(carried.images, id_of)
+    if carried.tools:
+        llm.tools = tools_of(carried.tools, carried.tool_bytes)
+
+
+def as_images(found: Iterable[CarriedImage], id_of: Callable[[int], int | None]) -> tuple[LlmImage, ...]:
+    """These images as a trace has them, as many as one call may have."""
+    kept: list[LlmImage] = []
+    left_bytes = MOST_IMAGE_BYTES
+    for image in found:
+        left_bytes -= image.size_bytes
+        if left_bytes < 0 or len(kept) == MOST_IMAGES:
+            break
+        made = LlmImage(image.size_bytes, image.media_type, id=id_of(image.id))
+        size = image.size
+        if (
+            size is not None
+            and min(size) >= 1
+            and max(size) <= MOST_SIDE
+            and size.width * size.height <= MOST_PIXELS
+        ):
+            made.width, made.height = size
+        kept.append(made)
+    return tuple(kept)
+
+
+def definitions_told(value: Any) -> LlmTools | None:
+    """The number and size of definitions in a list, or in a text that is JSON with one; each may be a text itself."""
+    if isinstance(value, str):
+        try:
+            value = msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return None
+    if not isinstance(value, list) or not value:
+        return None
+    try:
+        texts = [each.encode() if isinstance(each, str) else msgspec.json.encode(each) for each in value]
+    except (UnicodeError, RecursionError, OverflowError):
+        return None
+    return tools_of(len(texts), sum(map(len, texts)) + len(texts) + 1)
+
+
+def tools_of(count: int, size_bytes: int) -> LlmTools:
+    """So many definitions of this size, as far as a trace may have them."""
+    return LlmTools(min(count, MOST_TOOLS), min(size_bytes, MOST_TOOL_BYTES))
+
+
+MOST_HELD = 100
+"""Images of an agent's history that are taken to be sent again with each call: what Anthropic's API takes in one."""
+
+
+def images_held(images: list[CarriedImage], input_tokens: int) -> list[CarriedImage]:
+    """The latest images of a history that a prompt of so many tokens can have held."""
+    held: list[CarriedImage] = []
+    for image in reversed(images[-MOST_HELD:]):
+        input_tokens -= tokens_by_pixels(image.size or Size(1, 1))
+        if input_tokens < 0:
+            break
+        held.append(image)
+    return held[::-1]
+
+
+def model_in_path(path: str) -> str | None:
+    """The model that a path names, as Gemini's and Bedrock's do."""
+    found = _in_path(path)
+    return None if found is None else unquote(found[1])

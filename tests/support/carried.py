@@ -1,0 +1,29 @@
+"""Images and tools as requests carry them."""
+
+import base64
+
+from replay.dialects.images import Size
+from replay.engine.requests.images import image
+
+
+def data_of(size_bytes=9_000, seed=b"a"):
+    """An image of 320 by 200 pixels in base64."""
+    return base64.b64encode(image(seed, "image/png", Size(320, 200), size_bytes)[1]).decode()
+
+
+def anthropic_image(**made):
+    return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data_of(**made)}}
+
+
+def openai_image(**made):
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data_of(**made)}"}}
+
+
+def input_image(**made):
+    return {"type": "input_image", "image_url": f"data:image/png;base64,{data_of(**made)}"}
+
+
+TOOL = {
+    "type": "function",
+    "function": {"name": "look", "description": "Looks.", "parameters": {"type": "object"}},
+}
