@@ -1,14 +1,12 @@
 """Images and tools as requests carry them."""
 
-import base64
-
 from replay.dialects.images import Size
-from replay.engine.requests.images import image
+from replay.engine.requests.images import Images
 
 
 def data_of(size_bytes=9_000, seed=b"a"):
     """An image of 320 by 200 pixels in base64."""
-    return base64.b64encode(image(seed, "image/png", Size(320, 200), size_bytes)[1]).decode()
+    return Images().encoded(seed, "image/png", Size(320, 200), size_bytes)[1].decode()
 
 
 def anthropic_image(**made):

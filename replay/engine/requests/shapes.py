@@ -14,7 +14,6 @@ take of the prompt's tokens is no text then. Tools come first in a prompt, so th
 """
 
 import json
-from base64 import b64encode
 from collections import OrderedDict
 from hashlib import shake_128
 from pathlib import Path
@@ -25,7 +24,7 @@ from replay.dialects.asked import prompting_of
 from replay.dialects.images import Size
 from replay.dialects.types import Carrying, Conversing
 from replay.engine.requests.definitions import Definitions, definitions
-from replay.engine.requests.images import image
+from replay.engine.requests.images import Images
 from replay.engine.requests.templates import Call, Template
 from replay.target.sending import Shape
 from replay.trace.types import LlmCall, LlmTools
@@ -99,6 +98,7 @@ class ModelCalls:
         self._blocks: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._blocks_bytes = 0
         self._openings: dict[str, bytes] = {}
+        self._made_images = Images()
         self._tool_sets: OrderedDict[tuple[int, int], Definitions] = OrderedDict()
         self.clamped = 0
 
@@ -201,8 +201,9 @@ class ModelCalls:
         for n, each in enumerate(llm.images):
             own = b"step\0%s\0%s\0%d" % (_bytes(session_id), _bytes(step_id), n)
             seed = b"image\0%s\0%s" % (self._salt, own if each.id is None else b"%d" % each.id)
-            media_type, data = image(seed, each.media_type, Size(each.width, each.height), each.bytes)
-            made.append(carrying.image(media_type.encode(), b64encode(data)))
+            size = Size(each.width, each.height)
+            media_type, data = self._made_images.encoded(seed, each.media_type, size, each.bytes)
+            made.append(carrying.image(media_type.encode(), data))
         return made
 
     def following(self, llm: LlmCall, session_id: str, step_id: str, tokens: int, earlier: str) -> bytes:

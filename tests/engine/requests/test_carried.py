@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from replay.dialects.carried import carried_in, images_in, tools_in
 from replay.dialects.images import Size, size_of
 from replay.dialects.registry import DIALECTS
+from replay.engine.requests.images import Images
 from replay.engine.requests.shapes import ModelCalls
 from replay.planes.modelled.asking import scan_for
 from replay.target.sending import Shape
@@ -286,3 +287,23 @@ def test_images_are_found_wherever_a_request_has_them():
 )
 def test_whatever_a_request_holds_does_no_harm(document):
     carried_in(document)
+
+
+def test_what_is_kept_of_images_is_bounded():
+    images = Images()
+    for n in range(200):
+        images.encoded(b"%d" % n, "image/png", Size(8, 8), 1_000_000 + n)
+
+    assert images._kept_bytes <= 64 << 20
+    assert images._kept_bytes == sum(len(rest.encoded) for rest in images._kept.values())
+
+
+@pytest.mark.parametrize("media_type", ["image/png", "image/jpeg", "image/webp"])
+def test_an_image_that_is_made_again_is_the_same_whatever_was_made_between(media_type):
+    images = Images()
+    first = images.encoded(b"a", media_type, Size(64, 48), 5_000)
+    other = images.encoded(b"b", media_type, Size(64, 48), 5_000)
+
+    assert images.encoded(b"a", media_type, Size(64, 48), 5_000) == first != other
+    assert Images().encoded(b"a", media_type, Size(64, 48), 5_000) == first
+    assert len(base64.b64decode(first[1], validate=True)) == len(base64.b64decode(other[1], validate=True))
