@@ -8,7 +8,7 @@ import msgspec
 
 from replay.keys import explained
 from replay.target.errors import TargetError
-from replay.target.target import Target
+from replay.target.target import Target, is_by_fast_path
 from replay.target.urls import ASGI_PREFIX
 from replay.toml import TomlError, read_toml
 from replay.trace.redaction.shown_urls import problem_of, shown_url
@@ -71,7 +71,10 @@ def _converted(written: dict[str, Any], where: str) -> Target:
     """The Target that was written, its transport chosen where the file leaves it open."""
     if "transport" not in written:
         url = written.get("url")
-        needs_httpx = written.get("proxy") or str(url).startswith(ASGI_PREFIX)
+        proxy = written.get("proxy")
+        needs_httpx = (isinstance(proxy, str) and not is_by_fast_path(proxy)) or str(url).startswith(
+            ASGI_PREFIX
+        )
         written = {**written, "transport": "httpx" if needs_httpx else "fast"}
     try:
         return msgspec.convert(written, Target)

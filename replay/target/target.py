@@ -22,6 +22,16 @@ from replay.trace.origins import origin_of
 Plane = Literal["serverless", "vm", "hybrid"]
 
 
+NO_HTTP2 = "an HTTP proxy forwards http:// as HTTP/1.1 only; use https://, or leave http2 out"
+FROM_ENVIRONMENT = "env"
+"""In place of a proxy's URL: the one that the environment names, if any."""
+
+
+def is_by_fast_path(proxy: str) -> bool:
+    """Whether our own wires go through a proxy of this kind: one of HTTP, spoken to in clear."""
+    return proxy == FROM_ENVIRONMENT or proxy.lower().startswith("http://")
+
+
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A target: where steps are sent, and how. Where a field is not said, the default holds."""
 
@@ -42,7 +52,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         Literal["fast", "httpx"],
         Meta(
             description=(
-                "fast: our own HTTP/1.1 and HTTP/2. httpx: also proxies and applications in this "
+                "fast: our own HTTP/1.1 and HTTP/2. httpx: also https and SOCKS proxies, and applications in this "
                 "process. Chosen by itself where it is not said."
             )
         ),
@@ -57,7 +67,13 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         ),
     ] = False
     proxy: Annotated[
-        str | None, Meta(description="The URL of a proxy to go through: http, https, socks5 or socks5h.")
+        str | None,
+        Meta(
+            description=(
+                "The URL of a proxy to go through: http, https, socks5 or socks5h. env: the one that HTTPS_PROXY, "
+                "HTTP_PROXY and NO_PROXY name for each URL."
+            )
+        ),
     ] = None
     unix_socket: Annotated[
         str | None, Meta(description="The path of a Unix socket to connect to, instead of the host.")
@@ -164,15 +180,20 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             check_header(name, value)
         if self.observe is not None:
             check_other_url("observe", self.observe, ("http", "https"))
-        if self.proxy is not None:
+        if self.proxy is not None and self.proxy != FROM_ENVIRONMENT:
             check_other_url("proxy", self.proxy, ("http", "https", "socks5", "socks5h"))
         if self.shape.websocket and (self.proxy is not None or self.is_asgi):
             raise ValueError("shape.websocket needs a target that is reached directly")
         if self.transport == "fast":
             is_asgi = self.is_asgi or any((r.send_to or "").startswith(ASGI_PREFIX) for r in self.routes)
-            for needs, what in ((self.proxy, "proxy"), (is_asgi, "an asgi: url")):
+            is_other_proxy = self.proxy is not None and not is_by_fast_path(self.proxy)
+            for needs, what in ((is_other_proxy, "a proxy of this kind"), (is_asgi, "an asgi: url")):
                 if needs:
                     raise ValueError(f'{what} needs transport = "httpx"')
+            if self.http2 and self.proxy is not None and self.url.startswith("http:"):
+                raise ValueError(NO_HTTP2)
+        elif self.proxy == FROM_ENVIRONMENT:
+            raise ValueError('proxy = "env" goes with transport = "fast"')
 
         self._check_logins()
 

@@ -35,7 +35,10 @@ class AddressBook:
 
     New connections take turns over the addresses of the family that the system prefers; those that failed come last,
     until one of them is reached again or the name is looked up anew. is_tls: whether connections are to be secured.
+    name: what they lead to, in words, where that is not the target itself.
     """
+
+    name: str | None = None
 
     def __init__(self, target: Target, url: str, now: Callable[[], int] = monotonic_ns) -> None:
         parts = urlsplit(url)

@@ -2,15 +2,17 @@
 
 import asyncio
 import os
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from time import monotonic_ns
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from replay.system.shortage import LOCAL, ShortageError
 from replay.target.target import Target
 from replay.wire.addresses import AddressBook, NoSuchNameError
 from replay.wire.dialing import Dialled, Dialler
+from replay.wire.errors import TargetUnreachable
 from replay.wire.tls_words import tls_problem
 from replay.words.numbers import seconds
 
@@ -21,6 +23,10 @@ class ConnectError(Exception):
     def __init__(self, error: str, why: str) -> None:
         super().__init__(why)
         self.error = error
+
+
+class TunnelError(OSError):
+    """A proxy did not open a tunnel; str() says why."""
 
 
 class Opened(asyncio.Protocol):
@@ -72,10 +78,23 @@ def write_in_the_call(transport: asyncio.Transport) -> None:
 _C = TypeVar("_C", bound=Opened)
 
 
-class Opener:
-    """Opens connections to one target. protocol: what TLS is to settle on (ALPN)."""
+class Leads(Protocol):
+    """What a socket that was dialled leads on by, to the target."""
 
-    def __init__(self, target: Target, addresses: AddressBook, protocol: str = "http/1.1") -> None:
+    async def open(self, sock: socket.socket) -> None: ...
+
+
+class Opener:
+    """Opens connections to one target. protocol: what TLS is to settle on (ALPN). tunnel: through which they go."""
+
+    def __init__(
+        self,
+        target: Target,
+        addresses: AddressBook,
+        protocol: str = "http/1.1",
+        tunnel: Leads | None = None,
+    ) -> None:
+        self._tunnel = tunnel
         self._protocol = protocol
         self._addresses = addresses
         self._dialler = Dialler(addresses)
@@ -100,6 +119,8 @@ class Opener:
         try:
             async with asyncio.timeout(self._limit_s):
                 dialled = await self._dialler.dial()
+                if self._tunnel is not None:
+                    dialled = await _led_on(dialled, self._tunnel)
                 connected = monotonic_ns()
                 _, conn = await asyncio.get_running_loop().create_connection(
                     connection,
@@ -126,6 +147,8 @@ class Opener:
         """The failure to record where no connection could be opened; None for what is no such failure."""
         if isinstance(cause, ShortageError):
             return ConnectError(LOCAL, str(cause))
+        if isinstance(cause, TunnelError):
+            return ConnectError("proxy", str(cause))
         if isinstance(cause, TimeoutError):
             return ConnectError("timeout", f"no answer within {seconds(self._limit_s)}")
         if isinstance(cause, NoSuchNameError):
@@ -135,6 +158,28 @@ class Opener:
         if isinstance(cause, OSError):
             return ConnectError("tls" if is_connected and self._ssl is not None else "connect", _why(cause))
         return None
+
+
+def unreachable(url: str, addresses: AddressBook, failed: ConnectError) -> TargetUnreachable:
+    """What to say where the first connection to a target could not be opened."""
+    why, where = str(failed), addresses.name or url
+    if failed.error == "proxy":
+        return TargetUnreachable(f"cannot connect to {url}: {why}.")
+    if why[-1] not in ".?":
+        what = "proxy" if addresses.name is not None else "target"
+        why += "." if failed.error == LOCAL else f". Is the {what} running there?"
+    return TargetUnreachable(f"cannot connect to {where}: {why}")
+
+
+async def _led_on(dialled: Dialled, tunnel: Leads) -> Dialled:
+    """A connection that leads to the target, for which the time until then counts."""
+    before = monotonic_ns()
+    try:
+        await tunnel.open(dialled.sock)
+    except BaseException:
+        dialled.sock.close()
+        raise
+    return dialled._replace(connect_ns=dialled.connect_ns + monotonic_ns() - before)
 
 
 def _why(cause: OSError) -> str:

@@ -60,12 +60,19 @@ def test_a_file_is_a_target_named_after_itself(written):
     "text",
     [
         'url = "asgi:app.main:app"',
-        'url = "http://x"\nproxy = "http://p:1"',
-        'url = "https://x"\nhttp2 = true\nproxy = "http://p:1"',
+        'url = "http://x"\nproxy = "socks5://p:1"',
+        'url = "https://x"\nhttp2 = true\nproxy = "https://p:1"',
     ],
 )
 def test_what_the_fast_path_does_not_do_goes_through_httpx(written, text):
     assert written(text).transport == "httpx"
+
+
+@pytest.mark.parametrize("proxy", ["http://p:1", "http://me:pass@p", "env"])
+@pytest.mark.parametrize("url", ["http://x", "https://x"])
+def test_http_proxies_are_gone_through_on_the_fast_path(written, url, proxy):
+    assert written(f'url = "{url}"\nproxy = "{proxy}"').transport == "fast"
+    assert written(f'url = "{url}"\nproxy = "http://p:1"\ntransport = "httpx"').transport == "httpx"
 
 
 @pytest.mark.parametrize("url", ["https://x", "http://x"])
@@ -117,7 +124,9 @@ NO_NAME = "is not a valid host name: a name has at most 253 characters, with 1 t
             'url = "http://x"\nproxy = "gopher://x"',
             "proxy must begin with http://, https://, socks5:// or socks5h://.",
         ),
-        ('url = "https://x"\nproxy = "http://p:1"\ntransport = "fast"', 'proxy needs transport = "httpx".'),
+        ('url = "https://x"\nproxy = "socks5://p:1"\ntransport = "fast"', 'a proxy of this kind needs transport = "httpx".'),
+        ('url = "https://x"\nproxy = "env"\ntransport = "httpx"', 'proxy = "env" goes with transport = "fast".'),
+        ('url = "http://x"\nproxy = "http://p:1"\nhttp2 = true', "an HTTP proxy forwards http:// as HTTP/1.1 only; use https://, or leave http2 out."),
         (
             'url = "http://x"\n[connections]\nstreams_per_connection = 0',
             "connections: streams_per_connection must be more than 0.",

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 from replay.dialects.asked import prompting_of
@@ -15,11 +16,13 @@ from replay.engine.requests.redirects import Redirects
 from replay.engine.requests.render import Renderer
 from replay.engine.requests.router import Router
 from replay.target.secrets import secret_from_env
-from replay.target.target import Target
+from replay.target.target import NO_HTTP2, Target
 from replay.target.urls import ASGI_PREFIX
 from replay.trace.origins import origin_of
 from replay.wire.addresses import AddressBook
+from replay.wire.errors import TargetUnreachable
 from replay.wire.http1.wire import Http1Wire
+from replay.wire.proxying import Forwarded, ProxyBook, Tunnel, proxy_before
 from replay.wire.signin.credentials import Credentials
 from replay.wire.types import Wire
 from replay.wire.websocket.wire import WebSocketWire
@@ -166,15 +169,25 @@ class TargetSender:
         return notes
 
 
+def _fast_wire(target: Target, url: str) -> Wire:
+    proxy = proxy_before(target, url)
+    addresses = AddressBook(target, url) if proxy is None else ProxyBook(target, url, proxy)
+    if proxy is not None and not addresses.is_tls:
+        if target.http2:
+            raise TargetUnreachable(f"{url}: {NO_HTTP2}.")
+        return Http1Wire(target, addresses, connection=partial(Forwarded, proxy=proxy, url=url))
+    tunnel = None if proxy is None else Tunnel(proxy, url)
+    if target.http2:
+        # As with httpx below: it brings tables of HPACK.
+        from replay.wire.http2.wire import Http2Wire
+
+        return Http2Wire(target, addresses, tunnel=tunnel)
+    return Http1Wire(target, addresses, tunnel=tunnel)
+
+
 def _wire(target: Target, url: str) -> Wire:
     if target.transport == "fast":
-        addresses = AddressBook(target, url)
-        if target.http2:
-            # As with httpx below: it brings tables of HPACK.
-            from replay.wire.http2.wire import Http2Wire
-
-            return Http2Wire(target, addresses)
-        return Http1Wire(target, addresses)
+        return _fast_wire(target, url)
     # Imported here because importing httpx takes longer than starting all the rest of a run.
     from replay.wire.httpx.wire import HttpxWire
 

@@ -18,6 +18,8 @@ record does not: a step that hit a limit ends at that limit, and is marked as ce
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from time import monotonic_ns
 from typing import Any
 
@@ -25,10 +27,9 @@ from replay.system.shortage import LOCAL
 from replay.target.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.answers import Tells
-from replay.wire.errors import TargetUnreachable
-from replay.wire.http1.connection import Connection
+from replay.wire.http1.connection import Connection, Pool
 from replay.wire.http1.response import Head
-from replay.wire.opening import ConnectError, Opener, cut
+from replay.wire.opening import ConnectError, Leads, Opener, cut, unreachable
 from replay.wire.types import Exchange
 
 _HEADS_MAX = 512
@@ -42,12 +43,23 @@ _NS = 1_000_000_000
 
 
 class Http1Wire:
-    """Every connection to one target, by the fast path."""
+    """Every connection to one target, by the fast path.
 
-    def __init__(self, target: Target, addresses: AddressBook) -> None:
+    connection: makes one of them. tunnel: through which they go to the target.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        addresses: AddressBook,
+        *,
+        connection: Callable[[Pool], Connection] = Connection,
+        tunnel: Leads | None = None,
+    ) -> None:
         self._target = target
         self._addresses = addresses
-        self._opener = Opener(target, addresses)
+        self._connection = partial(connection, self)
+        self._opener = Opener(target, addresses, tunnel=tunnel)
         limits = target.timeouts
         self._connect_ns = int(limits.connect_s * _NS)
         self._first_byte_ns = int(limits.first_byte_s * _NS)
@@ -90,10 +102,7 @@ class Http1Wire:
         try:
             conn = await self._opener.open(self._connection)
         except ConnectError as failed:
-            why = str(failed)
-            if why[-1] not in ".?":
-                why += "." if failed.error == LOCAL else ". Is the target running there?"
-            raise TargetUnreachable(f"cannot connect to {self._target.url}: {why}") from failed
+            raise unreachable(self._target.url, self._addresses, failed) from failed
         self._count(conn)
         if self._reuse == "none":
             conn.close()
@@ -287,7 +296,7 @@ class Http1Wire:
             now = monotonic_ns()
             if self._fresh_only or self._waiting:
                 exchange = (self._fresh_only or self._waiting).popleft()
-                exchange.why = str(failed) if failed.error == "tls" else None
+                exchange.why = str(failed) if failed.error in ("tls", "proxy") else None
                 self._give_up(exchange, now, failed.error, is_censored=failed.error == "timeout")
             # At the limit no step after the first had an opening of its own.
             self.failed()
@@ -318,9 +327,6 @@ class Http1Wire:
         if not self._is_short:
             self._is_short = True
             self.waited_for_machine += waiting
-
-    def _connection(self) -> Connection:
-        return Connection(self)
 
     def _count(self, conn: Connection) -> None:
         self._open.add(conn)

@@ -167,7 +167,7 @@ class Openings:
         now = monotonic_ns()
         shared_by = min(len(lane.waiting), self._taker.shared_by)
         for exchange in [lane.waiting.popleft() for _ in range(shared_by)]:
-            exchange.why = str(failure) if failure.error in ("tls", "protocol") else None
+            exchange.why = str(failure) if failure.error in ("tls", "protocol", "proxy") else None
             self._taker.give_up(exchange, now, failure.error, is_censored=failure.error == "timeout")
         # At the limit no step after the first had an opening of its own.
         self.for_waiting(lane)

@@ -18,7 +18,6 @@ import asyncio
 from time import monotonic_ns
 from typing import Any
 
-from replay.system.shortage import LOCAL
 from replay.target.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.answers import Tells
@@ -29,7 +28,7 @@ from replay.wire.http2.openings import Openings, plan_in_words
 from replay.wire.http2.requests import RequestBlocks
 from replay.wire.http2.responses import KnownHeads
 from replay.wire.http2.sending import Sending
-from replay.wire.opening import ConnectError, Opener, cut
+from replay.wire.opening import ConnectError, Leads, Opener, cut, unreachable
 from replay.wire.reasons import UNSENDABLE
 from replay.wire.types import Exchange
 from replay.words.numbers import seconds
@@ -45,10 +44,10 @@ class Http2Wire:
     shared_by: how many exchanges a connection will carry at once, as far as the target has said.
     """
 
-    def __init__(self, target: Target, addresses: AddressBook) -> None:
+    def __init__(self, target: Target, addresses: AddressBook, *, tunnel: Leads | None = None) -> None:
         self._url = target.url
         self._addresses = addresses
-        self._opener = Opener(target, addresses, "h2")
+        self._opener = Opener(target, addresses, "h2", tunnel)
         times, plan = target.timeouts, target.connections
         self._connect_s, self._connect_ns = times.connect_s, int(times.connect_s * _NS)
         self._limits = Limits(*(int(s * _NS) for s in (times.first_byte_s, times.idle_s, times.total_s)))
@@ -104,10 +103,7 @@ class Http2Wire:
             if failed.error == "reset" and not self._addresses.is_tls:
                 # It may have answered in HTTP/1.1, of which a connection that is gone keeps nothing.
                 raise _hung_up(self._url) from failed
-            why = str(failed)
-            if why[-1] not in ".?":
-                why += "." if failed.error == LOCAL else ". Is the target running there?"
-            raise TargetUnreachable(f"cannot connect to {self._url}: {why}") from failed
+            raise unreachable(self._url, self._addresses, failed) from failed
         is_tls = conn.protocol is not None
         try:
             async with asyncio.timeout(self._connect_s):

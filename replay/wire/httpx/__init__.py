@@ -1,1 +1,1 @@
-"""The httpx path: HTTP/2, proxies, and ASGI applications in this process."""
+"""The httpx path: SOCKS and https proxies, and ASGI applications in this process."""

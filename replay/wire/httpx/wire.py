@@ -1,4 +1,4 @@
-"""The httpx path: proxies, and ASGI applications in this process, at a lower ceiling than the fast path; HTTP/2 too.
+"""The httpx path: SOCKS and https proxies, and ASGI applications in this process, at a lower ceiling than ours.
 
 httpx transports are used without a client, so a request goes out with the exchange's own head: same target,
 same headers in the same spelling (HTTP/1.1 puts Host first; HTTP/2 leaves out what it forbids). A task carries
