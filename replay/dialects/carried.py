@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from replay.dialects.images import HEAD_BYTES, Size, is_image_type, size_of
+from replay.dialects.images import HEAD_BYTES, is_image_type, size_of
+from replay.dialects.types import Size
 
 DEFINITION_TOKENS = 32
 """What stands around the words of a tool's definition, at about four bytes a token."""

@@ -2,20 +2,14 @@
 
 import re
 from math import ceil
-from typing import NamedTuple
+
+from replay.dialects.types import Size
 
 HEAD_BYTES = 300
 """So much of an image tells its size, where no profile or preview stands before that."""
 
 _PNG, _JPEG, _GIF, _RIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", (b"GIF87a", b"GIF89a"), b"RIFF"
 _STARTS_FRAME = frozenset((0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF))
-
-
-class Size(NamedTuple):
-    """Of an image, in pixels."""
-
-    width: int
-    height: int
 
 
 def size_of(data: bytes) -> Size | None:

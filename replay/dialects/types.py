@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
-from replay.dialects.images import Size
-
 ModelLayout = Literal[
     "openai-chat",
     "openai-completions",
@@ -41,6 +39,13 @@ AnswerError = Literal["model_error", "rpc_error", "tool_error", "input_required"
 # alone, to say so; "" where it shows nothing.
 Shown = str | bool
 Document = dict[str, Any]
+
+
+class Size(NamedTuple):
+    """Of an image, in pixels."""
+
+    width: int
+    height: int
 
 
 class Usage(NamedTuple):

@@ -8,7 +8,8 @@ from urllib.parse import unquote
 import msgspec
 
 from replay.dialects.carried import Carried, CarriedImage, carried_in, images_in
-from replay.dialects.images import Size, tokens_by_pixels
+from replay.dialects.images import tokens_by_pixels
+from replay.dialects.types import Size
 from replay.trace.file.carried_rules import (
     MOST_IMAGE_BYTES,
     MOST_IMAGES,

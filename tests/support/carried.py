@@ -1,6 +1,6 @@
 """Images and tools as requests carry them."""
 
-from replay.dialects.images import Size
+from replay.dialects.types import Size
 from replay.engine.requests.images import Images
 
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 from hashlib import shake_128
 from typing import NamedTuple
 
-from replay.dialects.images import Size
+from replay.dialects.types import Size
 
 PNG, JPEG, WEBP = "image/png", "image/jpeg", "image/webp"
 _NOISE = shake_128(b"noise").digest(1 << 16)

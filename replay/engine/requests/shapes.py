@@ -21,8 +21,7 @@ from pathlib import Path
 import msgspec
 
 from replay.dialects.asked import prompting_of
-from replay.dialects.images import Size
-from replay.dialects.types import Carrying, Conversing
+from replay.dialects.types import Carrying, Conversing, Size
 from replay.engine.requests.definitions import Definitions, definitions
 from replay.engine.requests.images import Images
 from replay.engine.requests.templates import Call, Template

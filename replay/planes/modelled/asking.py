@@ -8,7 +8,8 @@ from urllib.parse import unquote
 
 from replay.dialects.asked import answered_in
 from replay.dialects.carried import DEFINITION_TOKENS
-from replay.dialects.images import HEAD_BYTES, Size, size_of
+from replay.dialects.images import HEAD_BYTES, size_of
+from replay.dialects.types import Size
 from replay.planes.modelled.tools import is_mcp_server
 from replay.planes.modelled.types import Asked
 from replay.trace.types import Kind

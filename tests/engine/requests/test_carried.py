@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.dialects.carried import carried_in, images_in, tools_in
-from replay.dialects.images import Size, size_of
+from replay.dialects.images import size_of
 from replay.dialects.registry import DIALECTS
+from replay.dialects.types import Size
 from replay.engine.requests.images import Images
 from replay.engine.requests.shapes import ModelCalls
 from replay.planes.modelled.asking import scan_for
