@@ -166,8 +166,9 @@ def unreachable(url: str, addresses: AddressBook, failed: ConnectError) -> Targe
     if failed.error == "proxy":
         return TargetUnreachable(f"cannot connect to {url}: {why}.")
     if why[-1] not in ".?":
-        what = "proxy" if addresses.name is not None else "target"
-        why += "." if failed.error == LOCAL else f". Is the {what} running there?"
+        is_behind = addresses.name is not None
+        asks = ". Is the proxy running there?" if is_behind else ". Is the target running there?"
+        why += "." if failed.error == LOCAL else asks
     return TargetUnreachable(f"cannot connect to {where}: {why}")
 
 
