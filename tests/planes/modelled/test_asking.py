@@ -70,4 +70,5 @@ def test_a_body_of_any_size_is_not_kept():
     for _ in range(64):
         scan.feed(b"x" * 65_536)
 
-    assert len(scan._tail) < 100
+    # So much of an image tells its size.
+    assert len(scan._tail) < 100 + 400
