@@ -65,7 +65,7 @@ KNOWS = {
     "schemas": {"choice", "judge", "money", "planes", "target", "results", "trace"},
     "choice": {"judge", "money", "results", "keys", "toml"},
     "wire": {"target", "dialects", "websocket", "http", "system"},
-    "importers": {"trace", "websocket", "http"},
+    "importers": {"trace", "websocket", "http", "system"},
     "judge": {"results"},
     "money": {"results", "keys", "toml"},
     "planes": {"trace", "relay", "dialects", "websocket", "http", "system"},

@@ -22,7 +22,8 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     sessions are told by client and time alone, a client that was silent for longer begins a new one. responses:
     whether responses' headers and small JSON bodies are kept, without secrets, for formats that have them. strict:
     whether the first line that cannot be read ends the import. log_format: a format string of nginx or Apache. keys:
-    which keys of a JSON log tell what, as replay/importers/logs/named_keys.py reads it.
+    which keys of a JSON log tell what, as replay/importers/logs/named_keys.py reads it. workers: how many processes may
+    share the work on a long log.
     """
 
     name: str | None = None
@@ -37,6 +38,7 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     strict: bool = False
     log_format: str | None = None
     keys: str | None = None
+    workers: int = 1
 
 
 class SessionLine(msgspec.Struct, frozen=True, gc=False):

@@ -12,7 +12,7 @@ import msgspec
 from replay.cli.command import Command
 from replay.cli.paths import OUTPUT_TRACE
 from replay.cli.traces.personal import personal_data, personal_options, redact_option
-from replay.cli.units import DURATION
+from replay.cli.units import DURATION, WORKERS
 from replay.importers import IMPORTERS
 from replay.importers.closing_table import closing_table
 from replay.importers.datasets.mooncake import DEFAULT_BLOCK_SIZE
@@ -62,7 +62,7 @@ def _described(importer: OtherImporter) -> str:
         "Format": ("from_format", "log_format", "keys", "block_size", "stream", "subagent_t", "strict"),
         "Session": ("session_by", "idle_gap_s", "arrivals", "seed"),
         "Privacy": ("responses", "redact_personal", "redact_names", "redact"),
-        "Output": ("out", "name"),
+        "Output": ("out", "name", "workers"),
     },
     examples=(
         "replay trace import capture.har -o trace.jsonl.zst",
@@ -141,6 +141,14 @@ def _described(importer: OtherImporter) -> str:
 )
 @click.option(
     "--strict", is_flag=True, help="Fail at the first line that cannot be read, instead of leaving it out."
+)
+@click.option(
+    "--workers",
+    type=WORKERS,
+    default="auto",
+    show_default=True,
+    help="access-log, json-log: have this many processes share a log of 64 MiB or more, or auto: one for each core but "
+    "one.",
 )
 @personal_options
 @redact_option

@@ -13,7 +13,8 @@ What grows with a log is on the disk (replay/importers/requests/), but for what 
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from functools import lru_cache, partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -47,6 +48,7 @@ from replay.importers.requests.step_texts import (
     took_text,
 )
 from replay.importers.requests.types import Ints, SessionRule
+from replay.importers.requests.workers import made_of, workers_for
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.edges.concurrent import UNKNOWN_US, EdgeCounts
 from replay.trace.errors import TraceError, shown, shown_path
@@ -144,6 +146,18 @@ class Stamps(msgspec.Struct):
         return stamps_ns // 1_000 - np.where(is_known, tooks_us, 0)
 
 
+def _pieces(told_by: type[ReadsBlocks], block: Block) -> list[Columns | OddLine]:
+    """What the lines of a block say, in their order."""
+    is_long = longest_bytes(block.data) > LONGEST_LINE_BYTES
+    return list(odd_lines(block) if is_long else _reader(told_by).pieces(block))
+
+
+@lru_cache(1)
+def _reader(told_by: type[ReadsBlocks]) -> ReadsBlocks:
+    """One for each process, as it remembers what texts mean."""
+    return told_by()
+
+
 class RequestLog:
     """Collects the requests of a log, and what could not be read, and makes a trace of them.
 
@@ -158,7 +172,9 @@ class RequestLog:
         self._paths = paths
         self._options = options
         self._session_is = session_is
-        self._requests = CollectedRequests(parts_for(_recording_bytes(paths)))
+        size = _recording_bytes(paths)
+        self._requests = CollectedRequests(parts_for(size))
+        self._workers = workers_for(size, options.workers)
         self._went_to = OriginTally()
         self._frames: list[str] = []
         self._without_session = 0
@@ -171,7 +187,7 @@ class RequestLog:
         files: Sequence[Path],
         parsed: Callable[[str], _Found | str],
         fits: Callable[[str], bool] = lambda line: False,
-        blocks: ReadsBlocks | None = None,
+        blocks: type[ReadsBlocks] | None = None,
     ) -> Iterator[_Found]:
         """What the lines of all files hold. parsed: what a line does, or a sentence that says why it holds nothing.
 
@@ -196,17 +212,18 @@ class RequestLog:
 
         yield from self.damage.of_files(files, read)
 
-    def _odd_lines(self, file: Path, blocks: ReadsBlocks) -> Iterator[tuple[int, str]]:
+    def _odd_lines(self, file: Path, blocks: type[ReadsBlocks]) -> Iterator[tuple[int, str]]:
         """The lines that no block told, the requests of all others being added."""
         lines = LogLines(file, self.damage)
-        for block in read_blocks(file, LONGEST_LINE_BYTES):
-            is_long = longest_bytes(block.data) > LONGEST_LINE_BYTES
-            for piece in odd_lines(block) if is_long else blocks.pieces(block):
-                if isinstance(piece, Columns):
-                    self.damage.lines += len(piece.texts)
-                    self._add_columns(piece)
-                else:
-                    yield from lines.of(*piece)
+        found = made_of(
+            read_blocks(file, LONGEST_LINE_BYTES), partial(_pieces, blocks), self._workers, shown_path(file)
+        )
+        for piece in chain.from_iterable(found):
+            if isinstance(piece, Columns):
+                self.damage.lines += len(piece.texts)
+                self._add_columns(piece)
+            else:
+                yield from lines.of(*piece)
 
     def _add_columns(self, columns: Columns) -> None:
         """Keep the requests of many lines. Raises TraceError where there are too many."""
@@ -271,7 +288,7 @@ class RequestLog:
             raise TraceError(f"{file}: no request has a value for --session-by {shown(session_by)}.")
         resolution_ms = max(self.stamps.grain.ms, 0.001)
         counts = EdgeCounts()
-        waiting = requests.sessions(self._rule(round(resolution_ms * 1_000)), counts)
+        waiting = requests.sessions(self._rule(round(resolution_ms * 1_000)), counts, self._workers, file)
         if session_by is not None:
             self.departures.infer(
                 "request(s) without a value for --session-by, put together by client", self._without_session

@@ -1,6 +1,7 @@
 """Requests collected until all of a recording have been seen, and then made into the sessions of their clients."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -10,9 +11,10 @@ from replay.importers.requests.session_lines import (
     WaitingSessions,
     client_key,
     named_key,
-    sessions_of,
+    run_of,
 )
 from replay.importers.requests.types import ROW, Ints, Rows, SessionRule
+from replay.importers.requests.workers import made_of
 from replay.trace.edges.concurrent import UNKNOWN_US, EdgeCounts
 
 _BATCH = 1 << 14
@@ -131,10 +133,13 @@ class CollectedRequests:
         found: list[int] = numbers.tolist()
         return found
 
-    def sessions(self, rule: SessionRule, counts: EdgeCounts) -> WaitingSessions:
-        """All sessions; to be asked for once. counts: of their edges."""
+    def sessions(
+        self, rule: SessionRule, counts: EdgeCounts, workers: int = 1, place: str = ""
+    ) -> WaitingSessions:
+        """All sessions; to be asked for once. counts: of their edges. workers, place: as `made_of` takes them."""
         self.settle()
         waiting = WaitingSessions(self._most_waiting_bytes)
-        for rows, texts in self._kept.parts():
-            waiting.add(sessions_of(rows, texts, rule, counts))
+        for run, its_counts in made_of(self._kept.parts(), partial(run_of, rule), workers, place):
+            waiting.add(run)
+            counts.include(its_counts)
         return waiting

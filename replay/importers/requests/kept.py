@@ -13,7 +13,7 @@ from replay.importers.requests.types import ROW, Rows
 
 MOST_HELD_BYTES = 64 << 20
 
-PART_BYTES = 16 << 20
+PART_BYTES = 8 << 20
 """So much of a recording is to make a part, which is worked upon in about six times as much memory."""
 
 _MOST_PARTS = 256
@@ -64,13 +64,13 @@ class KeptRequests:
         spilled = self._spilled = self._spilled or Spilled()
         for held, written in zip(self._held, self._written, strict=True):
             if held:
-                rows = spilled.put(b"".join(rows.tobytes() for rows, _ in held))
-                written.append((rows, spilled.put(b"\n".join(text for _, text in held))))
+                rows = spilled.put(rows.tobytes() for rows, _ in held)
+                written.append((rows, spilled.put([b"\n".join(text for _, text in held)])))
                 held.clear()
         self._held_bytes = 0
 
-    def parts(self) -> Iterator[tuple[Rows, list[str]]]:
-        """The requests of each part with the two halves of their texts, one after the other; each is given once."""
+    def parts(self) -> Iterator[tuple[Rows, bytes]]:
+        """The requests of each part and their texts, a line for each half of one; each is given once."""
         for part, held in enumerate(self._held):
             pieces = list(held)
             if self._spilled is not None:
@@ -80,5 +80,4 @@ class KeptRequests:
                 )
             held.clear()
             if pieces:
-                texts = b"\n".join(text for _, text in pieces).decode()
-                yield np.concatenate([rows for rows, _ in pieces]), texts.split("\n")
+                yield np.concatenate([rows for rows, _ in pieces]), b"\n".join(text for _, text in pieces)

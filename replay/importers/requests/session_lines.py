@@ -24,6 +24,13 @@ _HEAD = struct.Struct("<qqiiiii?i")
 _READ_BYTES = 1 << 18
 
 
+def run_of(rule: SessionRule, part: tuple[Rows, bytes]) -> tuple[list[MadeSession], EdgeCounts]:
+    """The sessions of a part, by their starts, and the counts of their edges."""
+    rows, text = part
+    counts = EdgeCounts()
+    return sorted(sessions_of(rows, text.decode().split("\n"), rule, counts)), counts
+
+
 def sessions_of(
     rows: Rows, texts: Sequence[str], rule: SessionRule, counts: EdgeCounts
 ) -> Iterator[MadeSession]:
@@ -138,9 +145,8 @@ class WaitingSessions:
         self._spilled: Spilled | None = None
         self._written: list[tuple[int, int]] = []
 
-    def add(self, sessions: Iterator[MadeSession]) -> None:
-        """Raises TraceError where the disk takes no more."""
-        run = sorted(sessions)
+    def add(self, run: list[MadeSession]) -> None:
+        """run: by their starts. Raises TraceError where the disk takes no more."""
         self._runs.append(run)
         self.sessions += len(run)
         self.clients += sum(session.clients for session in run)
@@ -148,7 +154,7 @@ class WaitingSessions:
         self._waiting_bytes += sum(len(session.text) for session in run)
         if self._waiting_bytes > self._most_waiting_bytes:
             spilled = self._spilled = self._spilled or Spilled()
-            self._written += (spilled.put(b"".join(map(_packed, run))) for run in self._runs)
+            self._written += (spilled.put(map(_packed, run)) for run in self._runs)
             self._runs.clear()
             self._waiting_bytes = 0
 

@@ -2,6 +2,7 @@
 
 import tempfile
 import weakref
+from collections.abc import Iterable
 from typing import BinaryIO
 
 from replay.trace.errors import TraceError
@@ -18,17 +19,17 @@ class Spilled:
         weakref.finalize(self, self._file.close)
         self._size = 0
 
-    def put(self, data: bytes) -> tuple[int, int]:
-        """Keep these bytes."""
+    def put(self, pieces: Iterable[bytes]) -> tuple[int, int]:
+        """Keep these bytes, one behind the other."""
+        at = self._size
         try:
-            self._file.seek(self._size)
-            self._file.write(data)
+            self._file.seek(at)
+            self._file.writelines(pieces)
             self._file.flush()
+            self._size = self._file.tell()
         except OSError as error:
             raise _cannot_keep(error) from error
-        at = self._size
-        self._size += len(data)
-        return at, len(data)
+        return at, self._size - at
 
     def get(self, at: int, length: int) -> bytes:
         """What was kept there. Raises TraceError."""

@@ -149,7 +149,7 @@ def test_secrets_in_attributes_and_paths_are_replaced_in_the_texts():
 
 
 def test_the_parts_grow_with_the_recording_up_to_a_bound():
-    assert [parts_for(size) for size in (0, 1 << 20, 1 << 30, 1 << 50)] == [1, 1, 64, 256]
+    assert [parts_for(size) for size in (0, 1 << 20, 1 << 30, 1 << 50)] == [1, 1, 128, 256]
 
 
 def test_a_disk_that_takes_no_more_is_said(monkeypatch):
@@ -164,4 +164,4 @@ def test_a_disk_that_takes_no_more_is_said(monkeypatch):
     with pytest.raises(
         TraceError, match=r"cannot be kept there: no space left on device\. Make room, or set TMPDIR"
     ):
-        found.put(b"x")
+        found.put([b"x"])
