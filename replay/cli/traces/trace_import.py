@@ -26,7 +26,8 @@ from replay.importers.types import Importer, ImportOptions
 from replay.live.working import working
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
-from replay.trace.file.stream import TraceWriter
+from replay.trace.file.import_doubts import with_import_doubts
+from replay.trace.file.stream import TraceWriter, replace_header
 from replay.trace.transforms.personal import RedactPersonal
 from replay.trace.transforms.types import Tally
 from replay.trace.types import Header
@@ -188,8 +189,11 @@ def import_(
                 sessions = result.sessions() if redaction is None else redaction.apply(result.sessions(), tally)
                 for session in map(doubts.seen, sessions):
                     writer.write(session)
+        doubted = list(doubts.told())
+        if doubted:  # known once all is written
+            replace_header(out, with_import_doubts(header, [agreed(f"{n} {what}") for n, what in doubted]))
         work.end()
-        sentences, table = closing_table(result.notes, writer.sessions, writer.steps, list(doubts.told()))
+        sentences, table = closing_table(result.notes, writer.sessions, writer.steps, doubted)
         for note in (*sentences, *table):
             for spool, name in names.items():
                 note = note.replace(spool, name)

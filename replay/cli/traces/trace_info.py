@@ -14,6 +14,7 @@ from replay.live.working import working
 from replay.report.page.charts import Chart
 from replay.report.page.trace_chart import trace_load
 from replay.trace.errors import TraceError, shortened, shown_path
+from replay.trace.file.import_doubts import import_doubts
 from replay.trace.file.stream import find_errors, scan
 from replay.trace.profile.shape import Quantiles, TraceProfile, profile
 from replay.words.names import clean
@@ -56,6 +57,8 @@ def info(path: Path, as_json: bool, top: int, plot: Path | None) -> None:
         return
     for line in _described(found, top):
         click.echo(line)
+    for doubt in import_doubts(found.header):
+        click.echo(f"doubt: {doubt}", err=True)
 
 
 @click.command(

@@ -23,6 +23,7 @@ import numpy as np
 from replay.trace.copies import Marks
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.explain import HEADER, decoding_fault, header_fault, sentence
+from replay.trace.file.import_doubts import import_doubts
 from replay.trace.file.rules import LONGEST_MS, LONGEST_NAME, find_problem
 from replay.trace.file.stored import BlankLines, StoredBytes, WholeFile, open_lines
 from replay.trace.file.unknown import Resembling, encoded_with_extra, has_extra, resembling, set_aside
@@ -36,6 +37,7 @@ from replay.words.phrases import counted
 
 LONGEST_LINE_BYTES = 256 << 20
 LONGEST_HEADER_BYTES = 1 << 20
+_COPIED_BYTES = 1 << 20
 _MOST_MISSPELT = 20
 _MOST_CALLS = 1_000
 MOST_KEPT_BYTES = 16 << 20
@@ -92,8 +94,8 @@ class TraceScan(msgspec.Struct, frozen=True):
 
     @property
     def doubts(self) -> list[str]:
-        """What the file may not say as its author meant it, each as a clause."""
-        return [
+        """What its importer doubted, and what the file may not say as its author meant it, each as a clause."""
+        return import_doubts(self.header) + [
             f"{shown(found.name)} ({counted(times, 'time')}) is not a field of a trace, and is passed over; was "
             f'"{found.known}" meant?'
             for found, times in self.misspelt.items()
@@ -358,6 +360,20 @@ class TraceWriter:
                 "Sort the sessions by start_ms."
             )
         self._last_start_ms = start_ms
+
+
+def replace_header(path: str | PathLike[str], header: Header) -> None:
+    """Give a trace another header, its sessions as they are. Raises TraceError, which leaves the file as it was."""
+    file = Path(path)
+    fault = header_problem(header)
+    if fault is not None:
+        raise TraceError(f"{shown_path(file)}: {fault}")
+    with StoredBytes(file, hashed=False) as stored, open_lines(stored, file) as lines:
+        lines.readline(LONGEST_HEADER_BYTES + 1)
+        with WholeFile(file) as whole:
+            whole.write(encoded_with_extra(header) + b"\n")
+            while piece := lines.read(_COPIED_BYTES):
+                whole.write(piece)
 
 
 def header_problem(header: Header) -> str | None:

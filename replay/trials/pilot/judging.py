@@ -195,6 +195,7 @@ def judge(done: Done, weighed: Weighed) -> PilotVerdict:
         reasons=decided.reasons,
         doubts=month_doubts(month, bills, shape.workload.span_s, done.priced_by or part)
         + flipping
+        + list(shape.import_doubts)
         + _doubts(part)
         + decided.doubts
         + [

@@ -19,6 +19,7 @@ from replay.choice.types import Bucket, StepClass, Workload
 from replay.money.calendar import Slot
 from replay.money.types import MONTH_H
 from replay.trace.errors import TraceError
+from replay.trace.file.import_doubts import import_doubts
 from replay.trace.file.stream import TraceReader
 from replay.trace.profile.activity import Activity
 from replay.trace.profile.buckets import NAMES, load_buckets
@@ -51,7 +52,7 @@ class Shape(NamedTuple):
 
     Of a month that is not the trace repeated, the workload's load levels and peak are the month's; recorded: those of
     the trace; mix: what the month's are made of; scale: its load in the mean over the trace's; hours: of the month at
-    so many times the trace's load, ascending.
+    so many times the trace's load, ascending. import_doubts: what the trace's importer doubted of its recording.
     """
 
     workload: Workload
@@ -61,6 +62,7 @@ class Shape(NamedTuple):
     mix: tuple[Part, ...] = ()
     scale: float = 1.0
     hours: tuple[Slot, ...] = (Slot(MONTH_H, 1.0),)
+    import_doubts: tuple[str, ...] = ()
 
     @property
     def peak_level(self) -> float:
@@ -184,7 +186,7 @@ def shape_of(trace: Path) -> Shape:
         series=classes,
         buckets=_buckets(trace, levels, load.window_s, starts),
     )
-    return Shape(workload, levels, hourly)
+    return Shape(workload, levels, hourly, import_doubts=tuple(import_doubts(found.header)))
 
 
 def _cpu_share(text: str, where: str) -> float:
