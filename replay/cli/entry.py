@@ -23,6 +23,9 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         try:
+            from replay.system.addresses import hold_to_room
+
+            hold_to_room()
             from replay.cli.main import main as run
         except (ImportError, MemoryError, OSError) as error:
             if os.environ.get("REPLAY_DEBUG"):

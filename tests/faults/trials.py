@@ -163,7 +163,7 @@ def _descriptors(command: Command, chance: random.Random, usual_s: float) -> Pla
 
 def _memory(command: Command, chance: random.Random, usual_s: float) -> Plan:
     # With less the libraries in C end the process themselves, or wait for ever, before a line of ours has run.
-    most_mb = chance.randint(560, 1200)
+    most_mb = chance.randint(360, 1200)
     return Plan(
         told={"limits": {"AS": most_mb << 20}},
         ends_by=(-5, -6, -11, -9, 127),
