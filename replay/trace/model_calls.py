@@ -7,9 +7,12 @@ from urllib.parse import unquote
 
 import msgspec
 
+from replay.dialects.asked import is_model_path
+from replay.dialects.bodies import read_body
 from replay.dialects.carried import Carried, CarriedImage, carried_in, images_in
 from replay.dialects.images import tokens_by_pixels
-from replay.dialects.types import Size
+from replay.dialects.streams import StreamReader
+from replay.dialects.types import Size, Usage
 from replay.trace.file.carried_rules import (
     MOST_IMAGE_BYTES,
     MOST_IMAGES,
@@ -18,20 +21,25 @@ from replay.trace.file.carried_rules import (
     MOST_TOOL_BYTES,
     MOST_TOOLS,
 )
+from replay.trace.file.rules import MOST_TOKENS
+from replay.trace.redaction.secrets import without_secrets
 from replay.trace.types import LlmCall, LlmImage, LlmTools
 
 __all__ = [
     "Carried",
     "CarriedImage",
     "as_images",
+    "call_by_counts",
     "carried_by",
     "definitions_told",
     "images_held",
     "images_in",
+    "is_model_path",
     "model_in_path",
     "put_carried",
 ]
 
+_LONGEST_MODEL = 200
 _in_path = re.compile(r"/models?/([^/:?]{1,200})[:/]").search
 
 
@@ -43,6 +51,47 @@ def carried_by(data: bytes | str | None) -> Carried:
         return carried_in(msgspec.json.decode(data))
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return Carried()
+
+
+def call_by_counts(
+    path: str, asked: bytes, answer: bytes, id_of: Callable[[int], int | None]
+) -> LlmCall | None:
+    """The model call that a request was, as its answer counted it; None where it was none, or too little is told.
+
+    path: with or without a query. asked: the request's body in JSON. answer: a body in JSON, or a stream of events.
+    """
+    if not is_model_path(path):
+        return None
+    document = _document_of(asked)
+    is_stream = answer.lstrip()[:1] not in (b"{", b"[")
+    usage = _usage_of_stream(answer) if is_stream else read_body(answer, "model").usage
+    if document is None or usage is None or usage.input_tokens is None:
+        return None
+    model = document.get("model")
+    llm = LlmCall(
+        min(usage.input_tokens, MOST_TOKENS),
+        min(usage.output_tokens or 0, MOST_TOKENS),
+        (model if isinstance(model, str) and model else model_in_path(path)) or None,
+        is_stream,
+    )
+    llm.model = None if llm.model is None else without_secrets(llm.model[:_LONGEST_MODEL])
+    put_carried(llm, carried_in(document), id_of)
+    return llm
+
+
+def _document_of(data: bytes) -> dict[str, Any] | None:
+    try:
+        document = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _usage_of_stream(answer: bytes) -> Usage | None:
+    events = StreamReader("model")
+    events.feed(answer, 1)
+    events.finish()
+    return events.usage
 
 
 def put_carried(llm: LlmCall, carried: Carried, id_of: Callable[[int], int | None]) -> None:

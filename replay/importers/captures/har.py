@@ -11,7 +11,8 @@
   URL that began before is the parent: the step follows its end, or, if it still ran, its first byte or its start, with
   the recorded delay. Where nothing is stated, edges are inferred from the times as
   replay/trace/edges/concurrent.py says. The header tells the share of edges that were stated.
-- Bodies are kept up to 1 MiB, longer ones by their size; a form is made of its parameters where its text is missing.
+- Bodies are kept up to 1 MiB, longer ones by their size, or, where a model was asked and told its tokens, as a call by
+  its counts; a form is made of its parameters where its text is missing.
   Content codings that the browser took off are not said again. Secrets are taken out as
   replay/trace/redaction/requests.py says. Of responses, headers and JSON bodies up to 64 KiB are kept in the same way,
   with `responses` "keep".
@@ -63,6 +64,7 @@ from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
 from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.rules import LONGEST_MS, MOST_BODY_BYTES
+from replay.trace.model_calls import call_by_counts
 from replay.trace.origins import OriginTally
 from replay.trace.redaction.requests import NO_BODY, Redactor, RequestRedactor
 from replay.trace.redaction.responses import MOST_RESPONSE_BYTES, is_json_type, response_headers, response_json
@@ -119,6 +121,7 @@ class _Counts(msgspec.Struct):
     inferred: EdgeCounts = msgspec.field(default_factory=EdgeCounts)
     departures: Departures = msgspec.field(default_factory=Departures)
     damage: Damage = msgspec.field(default_factory=Damage)
+    images: dict[int, int] = {}
 
 
 class Har:
@@ -168,7 +171,7 @@ class Har:
         edges = counts.stated + counts.inferred.followed
         confidence = round(counts.stated / edges, 3) if edges else 1.0
         found = msgspec.to_builtins(counts)
-        del found["damage"]
+        del found["damage"], found["images"]
         header = Header(
             format=FORMAT,
             version=VERSION,
@@ -264,6 +267,8 @@ def _of_entry(entry: Item, n: int, options: ImportOptions, counts: _Counts, grai
         ),
         attributes={"host": parts.netloc.rpartition("@")[2][:LONGEST_TEXT]},
     )
+    if step.request is not None and step.request.body_bytes:
+        _count_call(step, path, request, response, counts)
     if options.responses == "keep" and response is not None:
         _keep_response(step, response, pairs)
     called = _Call(
@@ -389,6 +394,34 @@ def _request(request: Item, made: Request, clean: RequestRedactor, departures: D
     return made
 
 
+def _count_call(step: Step, path: str, request: Item, response: Item | None, counts: _Counts) -> None:
+    """Make a request whose body is not kept a model call by its counts, where it was one, and they are told."""
+    body = posted(request, "application/json")
+    content = None if response is None else response.inner("content")
+    answer = None if content is None else _content(content)
+    if body is None or body.data is None or not answer:
+        return
+    images = counts.images
+    llm = call_by_counts(path, body.data, answer, lambda told: images.setdefault(told, len(images)))
+    if llm is not None:
+        step.kind, step.request, step.llm = "llm", None, llm
+        counts.departures.infer(
+            "model calls among them, which are known by the counts of their answers instead"
+        )
+
+
+def _content(content: Item) -> bytes | None:
+    """A response's body; None where it cannot be read."""
+    text = content.plain("text") or ""
+    data = text.encode("utf-8", "surrogatepass")
+    if content.plain("encoding") != "base64":
+        return data
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
 def _keep_response(step: Step, response: Item, sent: Sequence[tuple[str, str]]) -> None:
     """Keep the response's headers, and its body where it is a small JSON document."""
     recorded = step.recorded
@@ -399,14 +432,8 @@ def _keep_response(step: Step, response: Item, sent: Sequence[tuple[str, str]]) 
     content = response.inner("content")
     if content is None or not is_json_type(content.plain("mimeType") or ""):
         return
-    text = content.plain("text") or ""
-    data = text.encode("utf-8", "surrogatepass")
-    if content.plain("encoding") == "base64":
-        try:
-            data = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            return
-    if len(data) <= MOST_RESPONSE_BYTES:
+    data = _content(content)
+    if data is not None and len(data) <= MOST_RESPONSE_BYTES:
         recorded.response_json = response_json(clean.body(data, "application/json").content)
 
 

@@ -41,6 +41,7 @@ from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.file.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.file.stored import StoredBytes, open_lines
+from replay.trace.model_calls import call_by_counts, is_model_path
 from replay.trace.origins import OriginTally
 from replay.trace.redaction.requests import NO_BODY, Redactor, RequestRedactor
 from replay.trace.redaction.responses import (
@@ -96,6 +97,8 @@ class _Counts(msgspec.Struct):
     without_body: int = 0
     long_bodies: int = 0
     coded_bodies: int = 0
+    counted_calls: int = 0
+    images: dict[int, int] = {}
     secret_headers: int = 0
     without_header: int = 0
     without_duration: int = 0
@@ -136,7 +139,7 @@ class Mitmproxy:
                     "format": self.name,
                     "first_unix_ns": first_us * 1_000,
                     "session_by": options.session_by or "connection",
-                    **msgspec.to_builtins(counts),
+                    **msgspec.to_builtins(msgspec.structs.replace(counts, images={})),
                 }
             },
         )
@@ -322,7 +325,29 @@ def _call(flow: _Flow, options: ImportOptions, counts: _Counts, grain: Grain) ->
         recorded=recorded,
         attributes={"host": _text(request.host_header or request.host)},
     )
+    is_left_out = step.request is not None and bool(step.request.body_bytes)
+    if is_left_out and response is not None and is_model_path(path):
+        _count_call(step, request, response, counts)
     return _Call(start_us, took_us, group, step)
+
+
+def _count_call(step: Step, request: _Flow, response: _Flow, counts: _Counts) -> None:
+    """Make a request whose body is not kept a model call by its counts, where it was one, and they are told."""
+    asked, answer = (_plain(message) for message in (request, response))
+    if asked is None or answer is None:
+        return
+    images = counts.images
+    llm = call_by_counts(request.path, asked, answer, lambda told: images.setdefault(told, len(images)))
+    if llm is not None:
+        step.kind, step.request, step.llm = "llm", None, llm
+        counts.counted_calls += 1
+
+
+def _plain(message: _Flow) -> bytes | None:
+    """A body without its content coding; None where that cannot be taken off."""
+    named = {name.lower(): value for name, value in message.headers.fields}
+    coding: str = named.get(b"content-encoding", b"").decode("latin-1")
+    return uncoded(message.raw_content or b"", coding, _LARGEST_FLOW_BYTES)
 
 
 def _answer(response: _Flow | None, start_us: int) -> tuple[int | None, Recorded | None]:
@@ -446,6 +471,11 @@ def _notes(counts: _Counts, requests: int, sessions: int, resolution_ms: float) 
                 "request(s) without the session's header stay with their connection",
             ),
             ("Inferred", counts.long_bodies, "body(s) longer than 1 MiB are filled to their size"),
+            (
+                "Inferred",
+                counts.counted_calls,
+                "model call(s) among them are known by the counts of their answers instead",
+            ),
             (
                 "Inferred",
                 counts.coded_bodies,

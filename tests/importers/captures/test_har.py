@@ -17,6 +17,7 @@ from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, scan
 from replay.trace.types import Edge
+from tests.support.carried import openai_image
 
 SITE = "https://app.example"
 
@@ -296,3 +297,30 @@ def test_what_stands_in_front_of_the_entries_may_be_long():
     start = json.dumps({"log": {"version": "1.2", "comment": "x" * 100_000, "entries": []}}).encode()[: 1 << 16]
 
     assert Har().sniff(start)
+
+
+def test_a_model_call_too_long_to_be_kept_is_known_by_its_counts(tmp_path):
+    asked = json.dumps(
+        {"model": "m-1", "stream": True, "messages": [{"content": [openai_image(size_bytes=1_500_000)]}]}
+    )
+    posted = {"mimeType": "application/json", "text": asked}
+    usage = {"prompt_tokens": 900, "completion_tokens": 7}
+    events = f'data: {{"choices":[{{"index":0,"delta":{{"content":"a"}}}}]}}\n\ndata: {json.dumps({"choices": [], "usage": usage})}\n\n'
+    told = {"status": 200, "bodySize": 60, "content": {"mimeType": "text/event-stream", "text": events}}
+    entries = [
+        {**entry(n * 1_000, path, method="POST", postData=posted), "response": answer}
+        for n, (path, answer) in enumerate(
+            [("/v1/chat/completions", told), ("/v1/chat/completions", {"status": 200}), ("/files", told)]
+        )
+    ]
+    result, [session] = imported(tmp_path, *entries)
+    first, second, third = session.steps
+
+    assert (first.kind, first.request, first.llm.input_tokens, first.llm.output_tokens) == ("llm", None, 900, 7)
+    assert (first.llm.model, first.llm.stream, [image.bytes for image in first.llm.images]) == (
+        "m-1",
+        True,
+        [1_500_000],
+    )
+    assert {step.request.body_bytes for step in (second, third)} == {len(asked)}
+    assert any("1 model calls among them" in note for note in result.notes)

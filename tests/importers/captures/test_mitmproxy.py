@@ -4,6 +4,7 @@ import base64
 import contextlib
 import gzip
 import io
+import json
 import sys
 from importlib.util import find_spec
 from types import ModuleType, SimpleNamespace
@@ -19,6 +20,7 @@ from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import Edge, Until
+from tests.support.carried import openai_image
 
 ZERO_S = 1_795_436_345
 
@@ -443,3 +445,37 @@ def test_messages_of_a_websocket_are_steps_and_so_is_the_clients_close(imported)
         ("close", 80.0, None),
     ]
     assert (session.steps[1].ws.until, session.steps[1].ws.headers) == (Until("/type", "done"), {"X-Own": "1"})
+
+
+def test_a_model_call_too_long_to_be_kept_is_known_by_its_counts(imported):
+    asked = {"model": "m-1", "messages": [{"role": "user", "content": [openai_image(size_bytes=1_500_000)]}]}
+    told = {"object": "chat.completion", "choices": [], "usage": {"prompt_tokens": 900, "completion_tokens": 7}}
+    packed = gzip.compress(json.dumps(told).encode())
+    answered = {
+        "timestamp_start": ZERO_S + 0.01,
+        "timestamp_end": ZERO_S + 0.02,
+        "status_code": 200,
+        "raw_content": packed,
+        "headers": SimpleNamespace(fields=((b"Content-Encoding", b"gzip"),)),
+    }
+    body = json.dumps(asked).encode()
+    call = flow(path="/v1/chat/completions", method="POST", body=body, response=SimpleNamespace(**answered))
+    result, [session] = imported(call, flow(30, path="/files", method="POST", body=body))
+    first, second = session.steps
+
+    assert (first.kind, first.request, first.llm.input_tokens, first.llm.output_tokens) == ("llm", None, 900, 7)
+    assert (first.llm.model, first.llm.stream, [image.bytes for image in first.llm.images]) == (
+        "m-1",
+        False,
+        [1_500_000],
+    )
+    assert (second.llm, second.request.body_bytes) == (None, len(body))
+    assert any("1 model call(s) among them are known by the counts" in note for note in result.notes)
+
+
+def test_one_whose_answer_tells_no_counts_leaves_its_size(imported):
+    _, [session] = imported(
+        flow(path="/v1/responses", method="POST", body=b'{"input":"' + b"x" * 2_000_000 + b'"}', response=None)
+    )
+
+    assert session.steps[0].request.body_bytes == 2_000_012
