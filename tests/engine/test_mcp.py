@@ -164,3 +164,26 @@ def test_a_dry_run_shows_the_messages(trace):
     assert [(one.method, one.to) for one in forecast.destinations] == [("POST", "https://mcp.example")]
     assert "https://mcp.example/v1/mcp" in forecast.first[0]
     assert "mcp-method: tools/list" in forecast.first[0]
+
+
+@pytest.mark.parametrize("transport", ["fast", "httpx"])
+def test_a_stream_that_listens_is_let_go_of_at_its_sessions_end_and_is_no_failure(tmp_path, transport):
+    listens = Request("GET", "/mcp", {"accept": "text/event-stream"})
+    steps = [
+        Step("first", "mcp", "first", mcp=CALLS["search"]),
+        Step("listen", "mcp", "listen", (Edge("first"),), request=listens),
+        Step("last", "mcp", "last", (Edge("listen", delay_ms=50.0),), mcp=CALLS["search"]),
+    ]
+    path = tmp_path / "listening.jsonl"
+    with TraceWriter(path, Header(FORMAT, VERSION, "listening")) as out:
+        for n in range(SESSIONS):
+            out.write(Session(f"s-{n}", n * 5.0, steps))
+
+    with mcp_server() as (url, _):
+        summary, records = ran(path, tmp_path, Target(url=url, mcp=Mcp("2025-11-25"), transport=transport))
+
+    assert (summary.counts.ok, summary.counts.failed, summary.counts.errors) == (3 * SESSIONS, 0, {})
+    assert {(one.name, one.status) for one in records if one.handshake and one.name == "DELETE"} == {
+        ("DELETE", 200)
+    }
+    assert {one.outcome for one in records} == {"ok"}

@@ -187,7 +187,8 @@ class Dispatcher:
             walk.steps[index] = None
             due = _NONE
         progress.sent += 1
-        wire = self._wires[where] if step.request is not None else self._ways.of(step, where)
+        is_plain = step.request is not None and step.kind != "mcp"
+        wire = self._wires[where] if is_plain else self._ways.of(step, where)
         if now - due_ns > _LATE_NS and not due:
             self.late.put((wire, attempt))
             return

@@ -37,6 +37,7 @@ from replay.trace.types import McpCall, Request, Step
 _LEAVE_NS = 1_000_000_000
 _GONE, _NOT_ALLOWED = 404, 405
 # Nothing answers a notification, or taking leave, so that what stands in the body means nothing.
+_SESSION_LINE = b"\r\nmcp-session-id:"
 _ANSWERED, _TAKEN = Expected(None, None, "rpc"), Expected(None, None, None)
 
 OnAttempt = Callable[[Attempt], None]
@@ -104,7 +105,9 @@ class McpSessions:
     def send(self, attempt: Attempt, where: int) -> None:
         """Send a step's message to this place, within the session that it needs."""
         call = attempt.step.mcp
-        assert call is not None
+        if call is None:
+            self._send_request(attempt, where)
+            return
         assert self._mcp is not None
         version = version_spoken(self._mcp.version, call.version)
         if version == STATELESS:
@@ -122,6 +125,23 @@ class McpSessions:
         if len(session.waiting) == 1:
             opening = McpCall(INITIALIZE, version=version, server=session.server)
             self._handshake(session, attempt.walk, where, opening, partial(self._initialized, session, where))
+
+    def _send_request(self, attempt: Attempt, where: int) -> None:
+        """Send a request as it was recorded; one that listens for what the server says of itself, within the session
+        that steps of the trace have there, unless it names its own.
+        """
+        request = attempt.step.request
+        assert request is not None
+        session = None
+        if request.method == "GET" and _SESSION_LINE not in attempt.head.lower():
+            opened = self._of.get(attempt.walk, {})
+            session = opened.get((where, request.path.partition("?")[0]))
+        if session is None:
+            self._by[where].send(attempt)
+        elif session.waiting is None:
+            self._send_within(session, attempt, where)
+        else:
+            session.waiting.append((attempt, self._now()))
 
     def end(self, walk: Walk) -> bool:
         """A session of the trace is over; whether its connections are let go of later."""

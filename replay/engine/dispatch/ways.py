@@ -58,7 +58,7 @@ class Ways:
 
     def of(self, step: Step, where: int) -> Sends:
         """What sends this step, which is no plain request, to this place."""
-        if step.mcp is not None:
+        if step.mcp is not None or (step.kind == "mcp" and step.request is not None):
             return self._mcp.wires[where]
         if step.grpc is not None or step.request is not None:
             return self.by_request[where]

@@ -15,6 +15,8 @@ from replay.planes.recorded.keys import is_preparing
 from replay.planes.recorded.types import Question, RecordedAnswer
 
 _FAILED_STATUS = 502
+# A stream of events in which a comment, which is none, stands for each part of its time.
+_EVENTS, _SILENCE = b"text/event-stream", Filled(b":\n\n" * 8)
 
 
 class Reply(NamedTuple):
@@ -69,11 +71,15 @@ def prepared(question: Question, answer: RecordedAnswer | None, tools: Sequence[
     """What an MCP server says where a client opens a session, or the like, and the recording has not kept an answer.
 
     answer: the recorded one, which is of that size and may be a refusal. tools: those of the recording. None where the
-    recording answers.
+    recording answers: also a leave, and a request for messages of the server's own, which is a stream that has none.
     """
     if answer is not None and (answer.json or answer.status is None or answer.status >= 300):
         return None
     if not is_preparing(question):
+        return None
+    if answer is not None and question.method == b"GET":
+        return Reply(200, _EVENTS, body=_SILENCE)
+    if answer is not None and question.method == b"DELETE":
         return None
     said = spoken(question.method, question.body, *([tools] if tools else []))
     return Reply(said.status, body=filled(said.body, None if answer is None else answer.body_bytes))

@@ -15,7 +15,7 @@ from replay.target.auth import Auth
 from replay.target.mcp import Mcp
 from replay.target.sending import Retry
 from replay.target.target import Target
-from replay.trace.types import Edge, McpCall, Step
+from replay.trace.types import Edge, McpCall, Request, Step
 from replay.wire.signin.credentials import Credentials
 from tests.support.fake_target import FakeTarget, VirtualRun
 from tests.support.manifests import MANIFEST
@@ -113,6 +113,38 @@ def test_a_session_is_opened_once_named_in_each_request_and_closed_at_its_end(wo
         ("b", "ok", True, False),
         ("DELETE", "ok", False, True),
     ]
+
+
+def listening(step_id, *after, path="/mcp", **headers):
+    edges = tuple(Edge(one) for one in after)
+    request = Request("GET", path, {"accept": "text/event-stream", **headers})
+    return Step(step_id, "mcp", step_id, edges, 0.0, request=request)
+
+
+def test_a_stream_for_what_the_server_says_of_itself_is_within_the_session_of_its_path(world, tmp_path):
+    target = McpTarget(world)
+    steps = [call("a"), listening("waits"), listening("l", "a"), listening("elsewhere", "a", path="/other")]
+    steps.append(listening("own", "a", **{"mcp-session-id": "recorded"}))
+    records = VirtualRun(world, target, tmp_path, [(0.0, steps)]).run()
+
+    assert target.said == [
+        ("initialize", None),
+        ("notifications/initialized", "sess"),
+        ("x/y", "sess"),
+        ("GET", "sess"),
+        ("GET", "sess"),
+        ("GET", None),
+        ("GET", "recorded"),
+        ("DELETE", "sess"),
+    ]
+    assert {one.outcome for one in records} == {"ok"}
+
+
+def test_a_stream_where_no_session_is_goes_as_it_is(world, tmp_path):
+    target = McpTarget(world)
+    VirtualRun(world, target, tmp_path, [(0.0, [listening("l")])]).run()
+
+    assert target.said == [("GET", None)]
 
 
 def test_the_step_that_needs_the_session_waits_for_it_and_that_is_no_lag_of_ours(world, tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from replay.planes.modelled.replies import replied
+from replay.planes.modelled.replies import prepared, replied
 from replay.planes.modelled.script import Script, ids_of
 from replay.planes.modelled.types import Asked, ModelSpec
 from replay.planes.recorded.types import Question, RecordedAnswer
@@ -81,3 +81,26 @@ def test_kept_headers_are_sent_and_the_content_type_once():
 def test_a_head_tells_which_step_a_request_is():
     assert ids_of(b"GET / HTTP/1.1\r\nX-Replay-Recorded-Ids: s%201~2 a%2Fb\r\nx: y") == ("s 1~2", "a/b")
     assert ids_of(b"GET / HTTP/1.1\r\nx-replay-recorded-ids: s") is None
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "status"),
+    [
+        # An MCP server need not allow either; the recording's did.
+        (b"GET", None, 405),
+        (b"DELETE", None, 405),
+        (b"GET", ANSWER._replace(kind="mcp"), 200),
+        (b"DELETE", ANSWER._replace(kind="mcp"), None),
+        (b"GET", ANSWER._replace(kind="mcp", status=405), None),
+    ],
+)
+def test_who_listens_to_an_mcp_server_and_who_leaves_is_answered_as_recorded(method, answer, status):
+    question = Question(method, b"/mcp", b"", None, None, ("mcp", "mcp"))
+
+    reply = prepared(question, answer)
+
+    assert (None if reply is None else reply.status) == status
+    if status == 200:
+        # A stream that says nothing.
+        assert reply.content_type == b"text/event-stream"
+        assert set(reply.body.text.split(b"\n")) == {b":", b""}
