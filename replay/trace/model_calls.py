@@ -23,7 +23,7 @@ from replay.trace.file.carried_rules import (
 )
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.redaction.secrets import without_secrets
-from replay.trace.types import LlmCall, LlmImage, LlmTools
+from replay.trace.types import LlmCall, LlmImage, LlmTools, Step
 
 __all__ = [
     "Carried",
@@ -37,6 +37,7 @@ __all__ = [
     "is_model_path",
     "model_in_path",
     "put_carried",
+    "recorded_call",
 ]
 
 _LONGEST_MODEL = 200
@@ -77,6 +78,32 @@ def call_by_counts(
     llm.model = None if llm.model is None else without_secrets(llm.model[:_LONGEST_MODEL])
     put_carried(llm, carried_in(document), id_of)
     return llm
+
+
+def recorded_call(step: Step, id_of: Callable[[int], int | None]) -> LlmCall | None:
+    """The model call that a recorded request is, by the counts that were recorded with it; None where it is none, or
+    they were not.
+    """
+    request, told = step.request, step.attributes
+    if step.kind != "llm" or request is None or not is_model_path(request.path):
+        return None
+    counts = [_count(told.get(name)) for name in ("input_tokens", "output_tokens")]
+    document = _document_of(bytes(request.json) or (request.body or "").encode("utf-8", "surrogatepass"))
+    if counts[0] is None or document is None:
+        return None
+    is_stream = told.get("stream") == "true" or _streams(request.path) is not None
+    llm = LlmCall(counts[0], counts[1] or 0, told.get("model") or model_in_path(request.path), is_stream)
+    put_carried(llm, carried_in(document), id_of)
+    return llm
+
+
+_streams = re.compile(r":streamGenerateContent|/converse-stream").search
+
+
+def _count(text: str | None) -> int | None:
+    return (
+        min(int(text), MOST_TOKENS) if text and text.isascii() and text.isdigit() and len(text) < 10 else None
+    )
 
 
 def _document_of(data: bytes) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ import msgspec
 
 from replay.trace.file.grpc_rules import LEAST_FILLER_BYTES
 from replay.trace.file.rules import LONGEST_NAME, MOST_BODY_BYTES
+from replay.trace.model_calls import recorded_call
 from replay.trace.transforms.types import Tally
 from replay.trace.types import (
     GrpcCall,
@@ -158,6 +159,11 @@ class _Work:
         step.after = tuple(
             msgspec.structs.replace(edge, step=numbers[edge.step], extra=None) for edge in step.after
         )
+        counted = recorded_call(step, lambda told: told)
+        if counted is not None:
+            # A size alone is nothing that a model could be asked with.
+            self._tally["model calls turned into their counts"] += 1
+            step.request, step.llm = None, counted
         step.attributes = self._attributes(step.attributes)
         self._tally["values no longer taken from responses"] += len(step.extract)
         step.extract = {}

@@ -24,6 +24,7 @@ from replay.trace.types import (
     Session,
     Step,
 )
+from tests.support.carried import TOOL, openai_image
 
 # Letters that no pseudonym is made of, so that a text found in the output came from the input.
 SAID = st.text("ghijklmnoqrstuvwxyzGHXYZ-_", min_size=6, max_size=20)
@@ -183,3 +184,40 @@ def test_equal_images_stay_equal_by_ids_that_say_nothing():
     assert first[0].id == second[0].id != 77
     assert first[1].id is None
     assert first[0].id != anonymised(Session("s", 0.0, steps), "other").steps[0].llm.images[0].id
+
+
+def recorded_call(**told):
+    asked = {
+        "model": "m-1",
+        "messages": [{"content": [openai_image(), {"text": "what nobody should read"}]}],
+        "tools": [TOOL],
+    }
+    request = Request(
+        "POST", "/v1/chat/completions", {"x-tenant": "t"}, json=msgspec.Raw(msgspec.json.encode(asked))
+    )
+    return Step("a", "llm", "POST /v1/chat/completions", request=request, attributes={"model": "m-1", **told})
+
+
+def test_a_recorded_model_call_stays_one_that_a_model_can_be_asked_with():
+    step = recorded_call(input_tokens="900", output_tokens="7", stream="true")
+    [made] = anonymised(Session("s", 0.0, [step])).steps
+
+    assert made.request is None
+    assert (made.llm.input_tokens, made.llm.output_tokens, made.llm.stream, made.llm.tools.count) == (
+        900,
+        7,
+        True,
+        1,
+    )
+    assert [(image.bytes, image.width, image.height) for image in made.llm.images] == [(9_000, 320, 200)]
+    assert made.llm.model != "m-1"
+    assert b"nobody" not in msgspec.json.encode(made)
+    assert find_problem(Session("s", 0.0, [made])) is None
+
+
+@pytest.mark.parametrize("told", [{}, {"input_tokens": "many"}, {"input_tokens": "9" * 12}])
+def test_one_whose_tokens_are_not_known_becomes_a_size(told):
+    [made] = anonymised(Session("s", 0.0, [recorded_call(**told)])).steps
+
+    assert made.llm is None
+    assert made.request.body_bytes > 9_000
