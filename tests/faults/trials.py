@@ -291,11 +291,13 @@ def _ended(command: Command, plan: Plan, folder: Path, target: Target) -> _Ended
     told = dict(plan.told or {})
     if "folder" in told:
         told["folder"] = str(folder / told["folder"])
+    # Python keeps what it compiles, and takes half a file for a whole one where no more could be written.
+    unkept = {"PYTHONDONTWRITEBYTECODE": "1"}
     begin_s = time.monotonic()
     child = subprocess.Popen(
         [sys.executable, str(CHILD), *command.arguments(target.url)],
         cwd=folder,
-        env={**os.environ, "REPLAY_FAULTS": json.dumps(told), _MARK: mark},
+        env={**os.environ, **unkept, "REPLAY_FAULTS": json.dumps(told), _MARK: mark},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

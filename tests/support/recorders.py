@@ -1,5 +1,6 @@
 """`replay trace record`, as a process of its own."""
 
+import os
 import re
 import resource
 import signal
@@ -33,6 +34,8 @@ class Recorded:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Python keeps what it compiles, and takes half a file for a whole one where no more could be written.
+            env=None if most_file_bytes is None else {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
             preexec_fn=None
             if most_file_bytes is None
             else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most_file_bytes, most_file_bytes)),
