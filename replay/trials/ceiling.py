@@ -1,7 +1,7 @@
 """Looking for a target's ceiling: levels of load, one run each, until the search has closed its bracket."""
 
 from collections.abc import Callable, Sequence
-from math import inf
+from math import ceil, inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from replay.judge.load.recovery import back_after_s
 from replay.judge.measures.slo import Slo
 from replay.judge.statistics.quantile import least_n
 from replay.judge.types import VERDICT_SCHEMA
-from replay.results.evidence import read_evidence
+from replay.results.evidence import Evidence, read_evidence
 from replay.results.rundir import RunDir
 from replay.results.types import Ended, RunStatus
 from replay.target.target import Target
@@ -43,7 +43,10 @@ _OVERLOAD, _RELIEF = 1.3, 0.5
 _FAILED_RATIO = 0.5
 _LEAST_ENDED = 100
 _LONGEST_LEVEL = 6.0
-_FILLS = 5
+_FILLS, _LEAST_FILLS = 5, 2
+# A level is made again where it had to be so many times as long. A queue is the load of so many seconds, beside what
+# requests take by themselves.
+_FAR_LONGER, _QUEUE_S = 1.2, 5.0
 
 
 class CeilingPlan(NamedTuple):
@@ -144,6 +147,8 @@ def find_ceiling(
         if plan.shows_recovery and not hunt.is_over:
             recovery_s, note = hunt.recovery(found_scale)
             notes.append(note)
+    if hunt.unfilled is not None and verdict in ("found", "at_least"):
+        verdict, reasons, ceiling = "inconclusive", [hunt.unfilled], None
     if hunt.repeats_trace:
         notes.append(
             "levels send the trace's own requests over and over: a target that remembers answers bears more of them "
@@ -200,6 +205,8 @@ class _Hunt:
         self._levels = 0
         self.repeats_trace = False
         """Whether a level had more requests than the trace."""
+        self._fill_s = plan.fill_s or None
+        """What a request takes: as it was given, or in the mean of the calmest level so far; None before any."""
         self.spent_s = 0.0
         self.status: RunStatus = "finished"
         self.ended: Ended | None = None
@@ -208,28 +215,74 @@ class _Hunt:
     def is_over(self) -> bool:
         return self.status != "finished" or self.spent_s >= self._plan.most_s
 
+    @property
+    def unfilled(self) -> str | None:
+        """Why no level of this search tells what the target carries: each ends before the requests in it do."""
+        longest_s = self._longest_s
+        if self._fill_s is None or _LEAST_FILLS * self._fill_s <= longest_s:
+            return None
+        return (
+            f"a request takes {seconds(self._fill_s)}, and a level lasts {seconds(longest_s)} at most, so that levels "
+            f"end before they are full; with --level {ceil(self._fill_s)}s they do not"
+        )
+
     def measure(self, scale: float) -> Level | None:
-        """One level; None if it broke off."""
+        """One level; None if it broke off. Once more, and longer, where it has ended before it was full."""
         length_s = self._length_s(scale)
-        guard = Guard(max(1000, int(5 * self._rps * scale)))
+        seen = self._seen(scale, length_s)
+        if seen is not None and self._learns(self._judged(seen, scale, length_s)):
+            longer_s = self._length_s(scale)
+            if longer_s > _FAR_LONGER * length_s and not self.is_over:
+                length_s, seen = longer_s, self._seen(scale, longer_s)
+        if seen is None:
+            return None
+        level = self._judged(seen, scale, length_s)
+        if self._on_level is not None:
+            self._on_level(level)
+        return level
+
+    def _seen(self, scale: float, length_s: float) -> tuple[Evidence, str | None] | None:
+        """A run at this load, and why it was ended early."""
+        # What requests take by themselves is no queue; before it is known, no number of them is.
+        rps = self._rps * scale
+        most = 1 << 60 if self._fill_s is None else max(1000, int((_QUEUE_S + self._fill_s) * rps))
+        guard = Guard(most)
         run = self._run(f"x{number(scale, 4).replace(',', '')}", scale, length_s, (), guard)
         if run is None:
             return None
         evidence = read_evidence(run.directory, run.summary)
         self.repeats_trace |= evidence.columns.n > self._requests * self._options.knobs.scale
-        fill_s = min(self._plan.fill_s, length_s / 2)
-        level = judge_level(self._slos, evidence, scale, length_s, guard.why, fill_s)
-        if self._on_level is not None:
-            self._on_level(level)
-        return level
+        return evidence, guard.why
+
+    def _judged(self, seen: tuple[Evidence, str | None], scale: float, length_s: float) -> Level:
+        evidence, why = seen
+        return judge_level(self._slos, evidence, scale, length_s, why, min(self._filling_s, length_s / 2))
+
+    def _learns(self, level: Level) -> bool:
+        """Whether this level says that requests take another time than was known."""
+        if self._plan.fill_s or level.mean_ms is None:
+            return False
+        # Of an overloaded target it is not what requests take; the next level that is calmer tells.
+        before, self._fill_s = self._fill_s, min(self._fill_s or inf, level.mean_ms / 1000)
+        return self._fill_s != before
+
+    @property
+    def _filling_s(self) -> float:
+        """How long a level is not judged; requests that are short beside it fill it at once."""
+        if self._plan.fill_s or self._fill_s is None:
+            return self._plan.fill_s
+        return self._fill_s if _FILLS * self._fill_s > self._plan.level_s else 0.0
+
+    @property
+    def _longest_s(self) -> float:
+        return self._plan.longest_s or _LONGEST_LEVEL * self._plan.level_s
 
     def _length_s(self, scale: float) -> float:
         """Long enough for the quantile that is asked for, and for the target to fill up, within bounds."""
-        plan, rps = self._plan, max(1e-9, self._rps * scale)
+        plan, rps, fill_s = self._plan, max(1e-9, self._rps * scale), self._filling_s
         enough_s = plan.level_s if plan.requests is None else min(plan.level_s, plan.requests / rps)
-        wanted_s = max(enough_s, 1.5 * self._needed / rps, (_FILLS - 1) * plan.fill_s) + plan.fill_s
-        longest_s = plan.longest_s or _LONGEST_LEVEL * plan.level_s
-        return min(wanted_s, longest_s, inf if plan.most_requests is None else plan.most_requests / rps)
+        wanted_s = max(enough_s, 1.5 * self._needed / rps, (_FILLS - 1) * fill_s) + fill_s
+        return min(wanted_s, self._longest_s, inf if plan.most_requests is None else plan.most_requests / rps)
 
     def _run(
         self, what: str, scale: float, length_s: float, phases: tuple[Phase, ...], guard: Guard
