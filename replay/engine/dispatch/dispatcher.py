@@ -51,8 +51,7 @@ class Dispatcher:
     """One run's steps. stop: ends the run, since the budget is spent. check_over: told when nothing may be left to do.
 
     sessions: how many are read and not over. end_ns: nothing is sent that is due then or later. held_steps: how often
-    a step was held back, since too many were in flight. late: the steps that are, to be sent together. The other
-    arguments are RunLoop's.
+    a step was held back, since too many were in flight. late: those that are, sent together. All else is RunLoop's.
     """
 
     def __init__(
