@@ -21,7 +21,7 @@ from replay.cli.options import (
 )
 from replay.cli.outlets import print_commands
 from replay.cli.paths import PATH
-from replay.cli.units import DURATION, PERCENT
+from replay.cli.units import DURATION, PERCENT, Number
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.judge.answers.again import AGAIN_SHARE
@@ -119,7 +119,7 @@ from replay.words.numbers import exact, percent
 )
 @click.option(
     "--confidence",
-    type=click.FloatRange(0.5, 0.9999),
+    type=Number(0.5, 0.9999),
     default=CONFIDENCE,
     show_default=True,
     help="Confidence level.",

@@ -8,6 +8,7 @@ from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.hints import hint_at_columns
 from replay.cli.paths import PATH
+from replay.cli.units import Number
 from replay.live.working import working
 from replay.report.terminal.explain import print_explain
 from replay.trials.explaining import explain_directory
@@ -23,7 +24,7 @@ from replay.trials.explaining import explain_directory
 @click.argument("run_dir", metavar="RUN", type=PATH)
 @click.option(
     "--quantile",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, min_open=True, max_open=True),
     default=0.99,
     show_default=True,
     help="Where the tail begins.",

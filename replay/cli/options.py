@@ -7,7 +7,7 @@ import click
 
 from replay.cli.command import Parts
 from replay.cli.paths import PATH
-from replay.cli.units import ABORT, DURATION, FACTOR, FACTOR_OR_ZERO, MONEY, RATIO, WORKERS
+from replay.cli.units import ABORT, DURATION, FACTOR, FACTOR_OR_ZERO, MONEY, RATIO, WORKERS, WholeNumber
 from replay.engine.types import Knobs, RunOptions
 from replay.results.fidelity import LEAST_FIDELITY
 
@@ -95,7 +95,7 @@ _RUN_OPTIONS = [
     click.option("--idle-cap", type=DURATION, help="Shorten longer delays to this, for example 30s."),
     click.option(
         "--scale",
-        type=click.IntRange(1, 100_000),
+        type=WholeNumber(1, 100_000),
         default=1,
         show_default=True,
         help="Replay each session this many times.",
@@ -122,10 +122,10 @@ _RUN_OPTIONS = [
         default=True,
         help="Fill in {{copy}}, {{session}}, {{uuid}}, {{now}} and {{row.NAME}} in requests, or send them as they are.",
     ),
-    click.option("--sessions", type=click.IntRange(1), help="Replay only this many sessions, the first ones."),
+    click.option("--sessions", type=WholeNumber(1), help="Replay only this many sessions, the first ones."),
     click.option(
         "--max-in-flight",
-        type=click.IntRange(1),
+        type=WholeNumber(1),
         help="Have at most this many steps in flight; the others wait, and their wait counts as response time.",
     ),
     click.option(

@@ -3,12 +3,13 @@
 An option with an empty value comes from a variable that is not set, mostly in CI; as a path it would mean this folder.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from replay.trace.errors import shown_path
+from replay.trace.errors import TraceError, shown_path
 
 EMPTY = "is empty. Is a variable unset that should name it?"
 
@@ -28,10 +29,8 @@ class NamedPath(click.Path):
 class OutputFile(NamedPath):
     """A file that is written in the end, so its folder must be there in the beginning."""
 
-    def __init__(self, *, is_precious: bool = False) -> None:
-        """is_precious: whoever replaces one that is there is told so."""
+    def __init__(self) -> None:
         super().__init__(dir_okay=False)
-        self._is_precious = is_precious
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = super().convert(value, param, ctx)
@@ -40,11 +39,22 @@ class OutputFile(NamedPath):
             self.fail(
                 f"{shown_path(path)}: there is no folder {shown_path(folder)}. Make it first.", param, ctx
             )
-        if self._is_precious and path.is_file() and path.stat().st_size and not (ctx and ctx.resilient_parsing):
-            click.echo(f"{shown_path(path)} is there already, and will be replaced", err=True)
         return path
 
 
 PATH = NamedPath()
 OUTPUT_FILE = OutputFile()
-OUTPUT_TRACE = OutputFile(is_precious=True)
+
+
+def replace_trace(out: Path, *inputs: Path) -> None:
+    """Say so where a trace is there already. Raises TraceError where it is an input, or in a folder that is one."""
+    if not out.exists():
+        return
+    if any(out.samefile(file) for path in inputs if path.exists() for file in _files_of(path)):
+        raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
+    if out.is_file() and out.stat().st_size:
+        click.echo(f"{shown_path(out)} is there already, and will be replaced", err=True)
+
+
+def _files_of(path: Path) -> Iterable[Path]:
+    return path.iterdir() if path.is_dir() else (path,)

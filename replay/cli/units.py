@@ -41,6 +41,30 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+class WholeNumber(click.IntRange):
+    """A whole number, within bounds if there are any."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            int(value)
+        except (ValueError, TypeError):
+            self.fail(f"{value!r} is not a whole number.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A number, within bounds if there are any."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            is_number = not math.isnan(float(value))
+        except (ValueError, TypeError):
+            is_number = False
+        if not is_number:
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Factor(click.ParamType[float]):
     """A positive number, with or without a trailing x."""
 

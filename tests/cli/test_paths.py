@@ -67,6 +67,40 @@ def test_a_trace_that_is_replaced_is_said_so(tmp_path):
     assert second[1].startswith(f"{out} is there already, and will be replaced\n")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["trace", "synth", "--like", "{trace}", "--duration", "10s"],
+        ["trace", "transform", "{trace}", "--speed", "2"],
+        ["trace", "correlate", "{trace}"],
+        ["trace", "import", "otlp", "{trace}"],
+    ],
+    ids=lambda command: command[1],
+)
+def test_an_input_is_refused_as_an_output_and_stays_what_it_was(command, tmp_path):
+    trace = tmp_path / "made.jsonl"
+    told("trace", "synth", "steady", "--duration", "10s", "-o", trace)
+    before = trace.read_bytes()
+
+    result = CliRunner().invoke(cli, [*(word.format(trace=trace) for word in command), "-o", str(trace)])
+
+    assert str(result.exception) == f"{trace}: is the input. Write the trace to another file."
+    assert "replaced" not in result.stderr
+    assert trace.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--scale", "1e9", "'1e9' is not a whole number."), ("--confidence", "nan", "'nan' is not a number.")],
+)
+def test_a_number_that_is_none_is_told_in_plain_words(option, value, said):
+    arguments = ["gate", "trace.jsonl", "-t", "http://127.0.0.1:1", "--slo", "p99 < 1s", option, value]
+
+    code, printed = told(*arguments)
+
+    assert (code, said in printed, "range" in printed) == (2, True, False)
+
+
 def test_a_recording_does_not_replace_one_that_is_there(tmp_path):
     out = tmp_path / "precious.jsonl"
     out.write_text("an hour of production\n")

@@ -12,7 +12,7 @@ from replay.cli.hints import hint_at_columns
 from replay.cli.paths import PATH
 from replay.cli.planes.months import month_options
 from replay.cli.planes.price_tables import price_table_options
-from replay.cli.units import PERCENT
+from replay.cli.units import PERCENT, Number, WholeNumber
 from replay.exit_codes import EXIT_CODES
 from replay.live.working import working
 from replay.money.calendar import Calendar
@@ -21,8 +21,8 @@ from replay.money.month import Beside
 from replay.report.terminal.cost import print_cost
 from replay.trials.cost import MachineWish, machine_wish, price_run
 
-_NOT_NEGATIVE = click.FloatRange(min=0)
-_POSITIVE = click.FloatRange(min=0, min_open=True)
+_NOT_NEGATIVE = Number(min=0)
+_POSITIVE = Number(min=0, min_open=True)
 
 
 class _Machine(click.ParamType[MachineWish]):
@@ -110,7 +110,7 @@ class _Rate(click.ParamType[tuple[str, float]]):
 )
 @click.option(
     "--min-instances",
-    type=click.IntRange(0),
+    type=WholeNumber(0),
     default=0,
     show_default=True,
     help="Serverless instances kept warm without requests.",

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
+from replay.cli.units import Number
 from replay.money.calendar import Calendar
 from replay.money.calendar_file import NAMED
 from replay.trials.calendars import calendar_from
@@ -26,7 +27,7 @@ def month_options(command: _Command) -> _Command:
     """`--month` and `--requests-per-day`, as the arguments month and requests_per_day."""
     asked = click.option(
         "--requests-per-day",
-        type=click.FloatRange(min=0, min_open=True, max=_MOST_A_DAY),
+        type=Number(min=0, min_open=True, max=_MOST_A_DAY),
         help="Scale the load to this mean over the month.",
     )(command)
     return click.option(

@@ -16,7 +16,7 @@ import msgspec
 from replay.cli.command import Command
 from replay.cli.paths import PATH
 from replay.cli.planes.recorded import left_out, told_at_the_end
-from replay.cli.units import DURATION, FACTOR, typed_duration
+from replay.cli.units import DURATION, FACTOR, Number, WholeNumber, typed_duration
 from replay.exit_codes import EXIT_BAD_INPUT, EXIT_CODES
 from replay.http.control import TOKEN_HEADER, TOKEN_VARIABLE
 from replay.keys import explained
@@ -141,28 +141,28 @@ _WITHOUT_LIMITS = {"kind": "vm", "concurrency": 0, "max_instances": 1}
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on.")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=WholeNumber(0, 65535),
     default=8080,
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
 @click.option(
     "--concurrency",
-    type=click.IntRange(0),
+    type=WholeNumber(0),
     default=_SPEC.concurrency,
     show_default=True,
     help="Requests that one instance handles at once; 0 for any number.",
 )
 @click.option(
     "--min-instances",
-    type=click.IntRange(0),
+    type=WholeNumber(0),
     default=_SPEC.min_instances,
     show_default=True,
     help="Instances that are always on.",
 )
 @click.option(
     "--max-instances",
-    type=click.IntRange(1),
+    type=WholeNumber(1),
     default=4,
     show_default=True,
     help="Most instances; with --plane vm, the number of workers.",
@@ -224,7 +224,7 @@ _WITHOUT_LIMITS = {"kind": "vm", "concurrency": 0, "max_instances": 1}
 )
 @click.option(
     "--control-port",
-    type=click.IntRange(0, 65535),
+    type=WholeNumber(0, 65535),
     help="Serve /state and /metrics on this port, and /kill, /drain and /deploy to holders of the token, which "
     "is printed "
     f"unless the environment variable {TOKEN_VARIABLE} sets it; 0 takes a free port.",
@@ -279,7 +279,7 @@ _WITHOUT_LIMITS = {"kind": "vm", "concurrency": 0, "max_instances": 1}
 )
 @click.option(
     "--error-rate",
-    type=click.FloatRange(0.0, 1.0),
+    type=Number(0.0, 1.0),
     default=_MODEL.error_ratio,
     show_default=True,
     help="With --modelled: answer this share with 503.",

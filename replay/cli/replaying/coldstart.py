@@ -10,7 +10,7 @@ from replay.cli.documents import print_json
 from replay.cli.hints import hint_at_columns
 from replay.cli.options import dealt_options, output_options, workers_options
 from replay.cli.paths import PATH
-from replay.cli.units import DURATION, PERCENT, typed_duration
+from replay.cli.units import DURATION, PERCENT, WholeNumber, typed_duration
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.live.working import working
 from replay.report.terminal.load import print_coldstart
@@ -67,7 +67,7 @@ _PLAN = ProbePlan()
     "--burst",
     "bursts",
     multiple=True,
-    type=click.IntRange(2, 1000),
+    type=WholeNumber(2, 1000),
     help="Then wake it with this many requests at once. May be repeated.",
 )
 @click.option("--yes", is_flag=True, help="Start without asking, however long it may take.")

@@ -21,6 +21,7 @@ from replay.cli.options import (
 from replay.cli.outlets import print_commands
 from replay.cli.paths import PATH
 from replay.cli.slos import read_slos, slo_options
+from replay.cli.units import Number
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.exit_codes import EXIT_CODES
 from replay.judge.gate.judging import CONFIDENCE
@@ -75,7 +76,7 @@ from replay.trials.prices import check_currency
 @click.option("--early", is_flag=True, help="End the run as soon as the verdict is certain.")
 @click.option(
     "--confidence",
-    type=click.FloatRange(0.5, 0.9999),
+    type=Number(0.5, 0.9999),
     default=CONFIDENCE,
     show_default=True,
     help="Confidence level.",

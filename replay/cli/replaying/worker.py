@@ -3,6 +3,7 @@
 import click
 
 from replay.cli.command import Command
+from replay.cli.units import WholeNumber
 from replay.scale.meeting import address_of
 from replay.scale.serving import serve
 
@@ -18,7 +19,7 @@ from replay.scale.serving import serve
 @click.option("--conductor", required=True, metavar="HOST:PORT", help="Where `--listen` waits for workers.")
 @click.option(
     "--index",
-    type=click.IntRange(0),
+    type=WholeNumber(0),
     required=True,
     envvar="JOB_COMPLETION_INDEX",
     show_envvar=True,

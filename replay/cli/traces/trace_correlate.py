@@ -7,11 +7,12 @@ import msgspec
 
 from replay.cli.command import Command
 from replay.cli.documents import print_json
-from replay.cli.paths import OUTPUT_TRACE, PATH
+from replay.cli.paths import OUTPUT_FILE, PATH, replace_trace
+from replay.cli.units import Number
 from replay.live.working import working
 from replay.trace.correlation.correlating import Correlation, Written, find_correlation, write_correlated
 from replay.trace.correlation.proposing import Proposal
-from replay.trace.errors import TraceError, shortened, shown_path
+from replay.trace.errors import shortened, shown_path
 from replay.words.numbers import exact
 from replay.words.phrases import counted, were
 
@@ -38,12 +39,12 @@ class _Document(msgspec.Struct, omit_defaults=True):
 @click.option(
     "-o",
     "--out",
-    type=OUTPUT_TRACE,
+    type=OUTPUT_FILE,
     help="Write the correlated trace to this file; .zst compresses.",
 )
 @click.option(
     "--min-share",
-    type=click.FloatRange(0.0, 1.0, min_open=True),
+    type=Number(0.0, 1.0, min_open=True),
     default=_DEFAULT_SHARE,
     show_default=True,
     help="With --out: keep links that held in at least this share of the sessions where they could.",
@@ -56,8 +57,8 @@ def correlate(path: Path, out: Path | None, min_share: float, as_json: bool) -> 
     and {{name}}. The recording must have kept responses: `--responses keep` of trace record, or of trace import for
     har and mitmproxy.
     """
-    if out is not None and out.exists() and path.exists() and out.samefile(path):
-        raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
+    if out is not None:
+        replace_trace(out, path)
     with working(f"looking for values in {path}", path) as work:
         found = find_correlation(path)
         work.now("writing the trace")

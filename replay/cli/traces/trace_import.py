@@ -10,9 +10,9 @@ import click
 import msgspec
 
 from replay.cli.command import Command
-from replay.cli.paths import OUTPUT_TRACE
+from replay.cli.paths import OUTPUT_FILE, replace_trace
 from replay.cli.traces.personal import personal_data, personal_options, redact_option
-from replay.cli.units import DURATION, WORKERS
+from replay.cli.units import DURATION, WORKERS, WholeNumber
 from replay.importers import IMPORTERS
 from replay.importers.closing_table import closing_table
 from replay.importers.datasets.mooncake import DEFAULT_BLOCK_SIZE
@@ -79,7 +79,7 @@ def _described(importer: OtherImporter) -> str:
     "-o",
     "--out",
     required=True,
-    type=OUTPUT_TRACE,
+    type=OUTPUT_FILE,
     help="The trace to write; .zst or .gz compresses.",
 )
 @click.option("--name", help="The trace's name.  [default: from PATH]")
@@ -92,7 +92,7 @@ def _described(importer: OtherImporter) -> str:
 @click.option("--seed", type=int, default=1, show_default=True, help="Random seed of the arrivals.")
 @click.option(
     "--block-size",
-    type=click.IntRange(1, 1_000_000),
+    type=WholeNumber(1, 1_000_000),
     help=f"Tokens in a prefix block.  [default: as recorded; mooncake: {DEFAULT_BLOCK_SIZE}]",
 )
 @click.option(
@@ -169,8 +169,7 @@ def import_(
         words = tuple(_readable(word, spools, names) for word in words)
         importer, paths = _importer_and_paths(words, from_format or _told_by_option(words, chosen))
         _refuse_idle(importer, chosen)
-        if any(_is_same_file(out, path) for path in paths):
-            raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
+        replace_trace(out, *paths)
         work = spools.enter_context(working("importing", *paths))
         try:
             result = importer.read(paths, ImportOptions(**chosen))
@@ -307,9 +306,3 @@ def _sniffed(path: Path) -> Importer:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _is_same_file(out: Path, path: Path) -> bool:
-    if not out.exists() or not path.exists():
-        return False
-    return out.samefile(path) or (path.is_dir() and any(out.samefile(file) for file in path.iterdir()))

@@ -10,6 +10,7 @@ from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.drawing import DRAWN, draw
 from replay.cli.paths import OUTPUT_FILE, PATH
+from replay.cli.units import WholeNumber
 from replay.live.working import working
 from replay.report.page.charts import Chart
 from replay.report.page.trace_chart import trace_load
@@ -36,9 +37,7 @@ _MOST_REFERENCES = 20
 )
 @click.argument("path", metavar="TRACE", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.option(
-    "--top", type=click.IntRange(1), default=10, show_default=True, help="How many step names to list."
-)
+@click.option("--top", type=WholeNumber(1), default=10, show_default=True, help="How many step names to list.")
 @click.option(
     "--plot",
     type=OUTPUT_FILE,

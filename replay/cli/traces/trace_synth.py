@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from replay.cli.command import Command
-from replay.cli.paths import OUTPUT_TRACE, PATH
-from replay.cli.units import DURATION
+from replay.cli.paths import OUTPUT_FILE, PATH, replace_trace
+from replay.cli.units import DURATION, WholeNumber
 from replay.trace.synthesis.presets import PRESETS, preset_text
 from replay.trace.synthesis.recipe import Recipe
 from replay.trace.synthesis.writing import Wanted, preset_recipe, read_recipe, write_likeness, write_of_recipe
@@ -31,12 +31,12 @@ from replay.words.phrases import counted
 @click.option(
     "--duration", type=DURATION, help="Start all sessions within this.  [default: 10m, or as long as --like]"
 )
-@click.option("--sessions", type=click.IntRange(1), help="Make this many sessions.")
+@click.option("--sessions", type=WholeNumber(1), help="Make this many sessions.")
 @click.option("--rate", type=float, help="Mean sessions a minute, instead of the recipe's.")
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="Random seed; the same seed makes the same trace."
 )
-@click.option("-o", "--output", type=OUTPUT_TRACE, help="The trace to write; .zst compresses.")
+@click.option("-o", "--output", type=OUTPUT_FILE, help="The trace to write; .zst compresses.")
 @click.option("--print-recipe", is_flag=True, help="Print the preset's recipe, to change and use as --recipe.")
 def synth(
     preset: str | None,
@@ -63,6 +63,7 @@ def synth(
         raise click.BadParameter(
             f"{exact(rate)} is not a valid rate; write sessions a minute, more than 0.", param_hint="'--rate'"
         )
+    replace_trace(output, *(path for path in (like, recipe) if path is not None))
     wanted = Wanted(seed, duration, sessions, rate)
     if like is not None:
         made = write_likeness(output, like, wanted)

@@ -11,9 +11,9 @@ import msgspec
 
 from replay.cli.command import Command
 from replay.cli.documents import print_json
-from replay.cli.paths import OUTPUT_TRACE, PATH
+from replay.cli.paths import OUTPUT_FILE, PATH, replace_trace
 from replay.cli.traces.personal import personal_data, personal_options, redact_option
-from replay.cli.units import DURATION, Factor, Percent
+from replay.cli.units import DURATION, Factor, Percent, WholeNumber
 from replay.live.working import working
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.stream import TraceWriter, open_trace, scan
@@ -176,7 +176,7 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
     ),
 )
 @click.argument("paths", metavar="TRACE...", nargs=-1, required=True, type=PATH)
-@click.option("-o", "--out", required=True, type=OUTPUT_TRACE, help="The trace to write.")
+@click.option("-o", "--out", required=True, type=OUTPUT_FILE, help="The trace to write.")
 @_repeated("from", DURATION, "Keep sessions that start at this time or later.")
 @_repeated("to", DURATION, "Keep sessions that start before this time.")
 @_repeated("keep", str, "Keep only these steps (kind=tool, name=crm*) or sessions (attr.model=m-1).")
@@ -185,7 +185,7 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
 @_repeated("sample", Percent(most=100.0), "Keep about this share of the sessions.")
 @_repeated(
     "scale",
-    click.IntRange(1, 10_000),
+    WholeNumber(1, 10_000),
     "Repeat each session this many times, its copies spread over a mean gap.",
 )
 @_repeated("speed", Factor(), "Divide all recorded times by this.")
@@ -229,8 +229,7 @@ def transform(
     if personal is not None:
         given = (redact_personal, redact_names, redact)
         chosen[next(name for name, each in zip(_PERSONAL, given, strict=True) if each)] = (personal,)
-    if out.exists() and any(path.exists() and out.samefile(path) for path in paths):
-        raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
+    replace_trace(out, *paths)
     names = [name for name in click.get_current_context().meta["replay.order"] if name in chosen]
     if not names and len(paths) == 1:
         raise click.UsageError("nothing to do. Name a change, for example --speed 2.")
