@@ -186,8 +186,7 @@ class Dispatcher:
             walk.steps[index] = None
             due = _NONE
         progress.sent += 1
-        is_plain = step.request is not None and step.kind != "mcp"
-        wire = self._wires[where] if is_plain else self._ways.of(step, where)
+        wire = self._ways.of(step, where) if step.request is None or step.kind == "mcp" else self._wires[where]
         if now - due_ns > _LATE_NS and not due:
             self.late.put((wire, attempt))
             return
