@@ -119,7 +119,7 @@ class AccessLog:
             for line in log.read_lines(_files(paths), declared.read, declared.fits):
                 add_line(log, line, options)
             return log.result([*_explained(log), *declared.notes])
-        blocks = AccessBlocks if options.session_by is None else None
+        blocks = AccessBlocks if AccessBlocks.knows(options.session_by) else None
         for found, stamp_ns in log.read_lines(_files(paths), stamped(_LINE, _NO_LINE), blocks=blocks):
             _add(log, found, stamp_ns, options)
         return log.result(_explained(log))

@@ -101,8 +101,7 @@ class JsonLog:
             named.refuse_unseen(shown_path(files[0]))
             return log.result(named.notes)
         log = RequestLog(self.name, paths, options)
-        blocks = JsonBlocks if options.session_by is None else None
-        for entry, stamp in log.read_lines(files, _parsed, _fits, blocks):
+        for entry, stamp in log.read_lines(files, _parsed, _fits, JsonBlocks):
             _add(log, entry, stamp, options)
         stamps = log.stamps
         explained = [_STAMPED_END] if stamps.at_end else []

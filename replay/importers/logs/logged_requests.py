@@ -79,6 +79,10 @@ _MANY_REQUESTS = 100
 _PACKED, _UNPACKED = (".gz", ".zst"), 10
 
 
+# Makes one that tells sessions by what --session-by names.
+TellsBlocks = Callable[[str | None], ReadsBlocks]
+
+
 class LoggedRequest(msgspec.Struct, gc=False, kw_only=True):
     """One request. client: what tells clients apart. session: the value of session_by; None where it has none.
 
@@ -146,16 +150,16 @@ class Stamps(msgspec.Struct):
         return stamps_ns // 1_000 - np.where(is_known, tooks_us, 0)
 
 
-def _pieces(told_by: type[ReadsBlocks], block: Block) -> list[Columns | OddLine]:
+def _pieces(told_by: TellsBlocks, session_by: str | None, block: Block) -> list[Columns | OddLine]:
     """What the lines of a block say, in their order."""
     is_long = longest_bytes(block.data) > LONGEST_LINE_BYTES
-    return list(odd_lines(block) if is_long else _reader(told_by).pieces(block))
+    return list(odd_lines(block) if is_long else _reader(told_by, session_by).pieces(block))
 
 
 @lru_cache(1)
-def _reader(told_by: type[ReadsBlocks]) -> ReadsBlocks:
+def _reader(told_by: TellsBlocks, session_by: str | None) -> ReadsBlocks:
     """One for each process, as it remembers what texts mean."""
-    return told_by()
+    return told_by(session_by)
 
 
 class RequestLog:
@@ -187,7 +191,7 @@ class RequestLog:
         files: Sequence[Path],
         parsed: Callable[[str], _Found | str],
         fits: Callable[[str], bool] = lambda line: False,
-        blocks: type[ReadsBlocks] | None = None,
+        blocks: TellsBlocks | None = None,
     ) -> Iterator[_Found]:
         """What the lines of all files hold. parsed: what a line does, or a sentence that says why it holds nothing.
 
@@ -212,11 +216,14 @@ class RequestLog:
 
         yield from self.damage.of_files(files, read)
 
-    def _odd_lines(self, file: Path, blocks: type[ReadsBlocks]) -> Iterator[tuple[int, str]]:
+    def _odd_lines(self, file: Path, blocks: TellsBlocks) -> Iterator[tuple[int, str]]:
         """The lines that no block told, the requests of all others being added."""
         lines = LogLines(file, self.damage)
         found = made_of(
-            read_blocks(file, LONGEST_LINE_BYTES), partial(_pieces, blocks), self._workers, shown_path(file)
+            read_blocks(file, LONGEST_LINE_BYTES),
+            partial(_pieces, blocks, self._options.session_by),
+            self._workers,
+            shown_path(file),
         )
         for piece in chain.from_iterable(found):
             if isinstance(piece, Columns):
@@ -230,14 +237,15 @@ class RequestLog:
         stamps_ns, tooks_us = np.array(columns.stamps_ns, np.int64), np.array(columns.tooks_us, np.int64)
         starts_us = self.stamps.starts_us(stamps_ns, tooks_us, columns.is_end)
         agents = [agent and agent[:LONGEST_TEXT] for agent in columns.agents]
-        self._requests.add_all(starts_us, tooks_us, columns.clients, agents, columns.texts)
+        names = [name and name[:LONGEST_PATH] for name in columns.sessions]
+        self._requests.add_all(starts_us, tooks_us, columns.clients, agents, columns.texts, names)
         for host, n in Counter(columns.hosts).items():
             self._went_to.add("https", host, n)
         for each in sorted(columns.inferred, key=lambda each: each.first):
             self.departures.infer(each.what, each.n)
         for each in sorted(columns.dropped, key=lambda each: each.first):
             self.departures.drop(each.what, each.n)
-        self._without_session += len(columns.texts)
+        self._without_session += names.count(None) if names else len(columns.texts)
         self._refuse_many()
 
     def add(self, request: LoggedRequest) -> None:

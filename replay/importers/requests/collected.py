@@ -85,14 +85,20 @@ class CollectedRequests:
         clients: Sequence[str],
         agents: Sequence[str | None],
         texts: Sequence[str],
+        names: Sequence[str | None] = (),
     ) -> None:
-        """Requests whose sessions have no names. tooks_us: UNKNOWN_US where unknown."""
+        """Many requests. tooks_us: UNKNOWN_US where unknown. names: of their sessions; empty where they have none."""
         self.settle()
         rows = np.empty(len(texts), ROW)
         numbers = np.fromiter(map(self.clients.__getitem__, clients), np.int64, len(texts))
         rows["start_us"], rows["took_us"] = starts_us, tooks_us
         rows["place"] = np.arange(self._count, self._count + len(texts))
-        rows["key"], rows["client"] = 2 * numbers, numbers
+        rows["key"], rows["client"] = client_key(1) * numbers, numbers
+        if names:
+            rows["key"] = [
+                client_key(number) if name is None else named_key(self.names[name])
+                for name, number in zip(names, numbers.tolist(), strict=True)
+            ]
         rows["agent"] = [-1 if agent is None else self.agents[agent] for agent in agents]
         self._count += len(texts)
         self._keep(rows, texts)

@@ -58,7 +58,8 @@ class Columns(msgspec.Struct):
 
     stamps_ns: their times; is_end: whether these are their ends. tooks_us: how long they took; UNKNOWN_US: unknown.
     clients, agents: what tells their clients apart, and what these call themselves. hosts: where they went. texts: as
-    replay/importers/requests/kept.py takes them. inferred, dropped: counted.
+    replay/importers/requests/kept.py takes them. sessions: their names, where they have some; empty where none has.
+    inferred, dropped: counted.
     """
 
     stamps_ns: Sequence[int]
@@ -68,6 +69,7 @@ class Columns(msgspec.Struct):
     agents: Sequence[str | None]
     texts: Sequence[str]
     hosts: Sequence[str] = ()
+    sessions: Sequence[str | None] = ()
     inferred: list[Counted] = []
     dropped: list[Counted] = []
 

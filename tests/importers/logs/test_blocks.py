@@ -69,6 +69,13 @@ def test_a_long_log_in_json_becomes_the_trace_that_it_became_before(tmp_path):
 class LineByLine:
     """Tells no line."""
 
+    def __init__(self, session_by=None):
+        pass
+
+    @staticmethod
+    def knows(session_by):
+        return True
+
     def pieces(self, block):
         return odd_lines(block)
 
@@ -80,15 +87,18 @@ class LineByLine:
     odd=st.sampled_from([0.0, 0.1, 0.4]),
     block_bytes=st.sampled_from([300, 5_000, 1 << 20]),
     strict=st.booleans(),
+    session_by=st.sampled_from(
+        [None, None, "client", "user_agent", "request_id", "user", "rt", "query:page", "query:token"]
+    ),
     end=st.sampled_from([b"", b"\n", b"\r\n\r\n"]),
 )
-def test_a_block_says_what_its_lines_say(tmp_path, layout, seed, odd, block_bytes, strict, end):
+def test_a_block_says_what_its_lines_say(tmp_path, layout, seed, odd, block_bytes, strict, session_by, end):
     data = "\n".join(access_lines(layout, 120, seed, odd)).encode() + end
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logged_requests, "read_blocks", partial(read_blocks, block_bytes=block_bytes))
-        at_once = imported(tmp_path, AccessLog(), data, strict=strict)
+        at_once = imported(tmp_path, AccessLog(), data, strict=strict, session_by=session_by)
         patch.setattr("replay.importers.logs.access_log.AccessBlocks", LineByLine)
-        one_by_one = imported(tmp_path, AccessLog(), data, strict=strict)
+        one_by_one = imported(tmp_path, AccessLog(), data, strict=strict, session_by=session_by)
 
     assert at_once == one_by_one
 
@@ -173,13 +183,19 @@ def entries(draw):
 
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(lines=entries(), damage=st.sampled_from([[], ["{"], ["", "# x"], ["[1]", "5"], ['{"a":"\\ud800"}']]))
-def test_whatever_the_keys_of_lines_a_block_says_what_they_say(tmp_path, lines, damage):
+@given(
+    lines=entries(),
+    damage=st.sampled_from([[], ["{"], ["", "# x"], ["[1]", "5"], ['{"a":"\\ud800"}']]),
+    session_by=st.sampled_from(
+        [None, None, "client", "Request-ID", "host", "status", "request.uri", "query:q"]
+    ),
+)
+def test_whatever_the_keys_of_lines_a_block_says_what_they_say(tmp_path, lines, damage, session_by):
     data = "\n".join([*lines[:2], *damage, *lines[2:]]).encode()
-    at_once = imported(tmp_path, JsonLog(), data)
+    at_once = imported(tmp_path, JsonLog(), data, session_by=session_by)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("replay.importers.logs.json_log.JsonBlocks", LineByLine)
-        one_by_one = imported(tmp_path, JsonLog(), data)
+        one_by_one = imported(tmp_path, JsonLog(), data, session_by=session_by)
 
     assert at_once == one_by_one
 

@@ -5,7 +5,7 @@ matched by one pattern, made of the layout that the first of them have; each thi
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 
@@ -19,6 +19,7 @@ from replay.importers.reading.log_fields import (
     forwarded_addresses,
     is_method,
     number,
+    query_value,
     replayable,
     request_line,
     status_of,
@@ -56,6 +57,8 @@ _AGENT = r' "([^"\\\n]*+)" "((?:[^"\\\n]++|\\[^\n])*+)"'
 _SAMPLE = re.compile(rf"^{_HEAD}(?P<agent>{_AGENT})?+(?P<rest> [^\r\n]*+)?\r?$", re.ASCII | re.MULTILINE)
 _SAMPLES = 20
 _NOTHING = ("", "-")
+_QUERY = "query:"
+_SESSIONS = ("client", "user_agent", "request_id")
 _PROTOCOLS = frozenset({"HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/2", "HTTP/3.0", "HTTP/3"})
 _ATTRIBUTES = ',"attributes":{'
 
@@ -72,7 +75,9 @@ def _lines(layout: Layout) -> "re.Pattern[str]":
 class AccessBlocks:
     """Tells the lines of blocks of one log, in any order of these."""
 
-    def __init__(self) -> None:
+    def __init__(self, session_by: str | None = None) -> None:
+        self._session_by = session_by
+        self._queries = Known(_query_of((session_by or "").removeprefix(_QUERY)))
         self._stamps = Known(_stamp_ns)
         self._called = Known(_called)
         self._addresses = Known(lambda text: first_address(None, text))
@@ -83,6 +88,11 @@ class AccessBlocks:
         self._bodies = Known(lambda text: body_text(number(text)))
         self._upstreams = Known(_upstream)
         self._behind_ids = Known(_behind_id)
+
+    @staticmethod
+    def knows(session_by: str | None) -> bool:
+        """Whether sessions that this tells apart are told here."""
+        return session_by in (None, *_SESSIONS) or (session_by or "").startswith(_QUERY)
 
     def pieces(self, block: Block) -> Iterator[Columns | OddLine]:
         """What the lines say, in their order."""
@@ -151,10 +161,27 @@ class AccessBlocks:
                     strict=True,
                 )
             ],
+            sessions=self._sessions(requests, addresses, agents, told),
             hosts=[host for host in told.get("host", ()) if host not in _NOTHING],
             inferred=inferred,
             dropped=dropped,
         )
+
+    def _sessions(
+        self,
+        requests: Sequence[str],
+        addresses: Sequence[str],
+        agents: Sequence[str | None],
+        told: Mapping[str, Sequence[str]],
+    ) -> Sequence[str | None]:
+        """The name of each request's session."""
+        if self._session_by is None:
+            return ()
+        if self._session_by.startswith(_QUERY):
+            return self._queries.of(requests)
+        ids = told.get("request_id", [""] * len(requests))
+        found = {"client": addresses, "user_agent": agents, "request_id": ids}[self._session_by]
+        return [text if text and text != "-" else None for text in found]
 
     def _recorded(
         self, statuses: Sequence[str], lengths: Sequence[str] | None, sizes: Sequence[str]
@@ -198,6 +225,17 @@ def _called(text: str) -> _Called | None:
         return None
     texts = texts_of(method, path)
     return texts.head, texts.request, texts.has_secrets, method in WITH_BODY
+
+
+def _query_of(name: str) -> Callable[[str], str | None]:
+    """Finds the value of a query's parameter in a request line."""
+
+    def value(text: str) -> str | None:
+        line = request_line(text)
+        found = None if line is None else query_value(line[1], name)
+        return found if found and found != "-" else None
+
+    return value
 
 
 def _status(text: str) -> str:

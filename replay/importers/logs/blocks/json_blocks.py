@@ -44,6 +44,7 @@ from replay.importers.reading.log_fields import (
     first_address,
     is_method,
     number,
+    query_value,
     replayable,
     said,
     status_of,
@@ -65,6 +66,7 @@ from replay.importers.requests.step_texts import (
 from replay.trace.edges.concurrent import UNKNOWN_US
 from replay.trace.redaction.labels import label_without_secrets
 
+_QUERY = "query:"
 _NESTING = ("request", "http")
 _MOST_SHAPES = 50
 _IS_ISO = re.compile(r"(?:19[89]\d|20\d\d|21\d\d)-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?!\d)", re.ASCII).fullmatch
@@ -149,7 +151,8 @@ def plan_for(keys: tuple[str, ...]) -> Plan | None:
 class JsonBlocks:
     """Tells the lines of blocks of one log, in any order of these."""
 
-    def __init__(self) -> None:
+    def __init__(self, session_by: str | None = None) -> None:
+        self._session_by = session_by
         self._called = Known(_called)
         self._stamps = Known(_stamp_ns)
         self._seconds = Known(lambda text: _stamp_ns(f"{text}Z") if _IS_ISO(text) else ODD_NS)
@@ -165,18 +168,19 @@ class JsonBlocks:
         kinds = set(shapes)
         keys = max(sorted(kinds), key=shapes.count) if 1 < len(kinds) <= _MOST_SHAPES else shapes[0]
         plan = plan_for(keys)
-        if plan is None:
+        if plan is None or not _tells_session(keys, self._session_by):
             yield from odd_lines(block)
             return
         fitting = [entry for entry, shape in zip(entries, shapes, strict=True) if shape == keys]
         table = dict(zip(keys, zip(*map(_Entry.values, fitting), strict=True), strict=True))
         stamps_ns = self._stamps_ns(table[plan.instant])
-        called = self._called_in(plan, table)
+        requests = self._requests_in(plan, table)
+        called = self._called.of(requests)
         odd = [stamp_ns == ODD_NS or what is None for stamp_ns, what in zip(stamps_ns, called, strict=True)]
         for key in plan.nesting:
             odd = [is_odd or isinstance(value, dict) for is_odd, value in zip(odd, table[key], strict=True)]
         if len(fitting) == len(entries) and True not in odd:
-            yield self._columns(plan, table, stamps_ns, called)
+            yield self._columns(plan, table, stamps_ns, called, requests)
             return
         # By line, which of those that fit it is.
         places, place = [], -1
@@ -188,7 +192,7 @@ class JsonBlocks:
         def between(begin: int, end: int) -> Columns:
             these = slice(places[begin], places[end - 1] + 1)
             part = {key: column[these] for key, column in table.items()}
-            return self._columns(plan, part, stamps_ns[these], called[these])
+            return self._columns(plan, part, stamps_ns[these], called[these], requests[these])
 
         yield from pieces(block, is_odd, between)
 
@@ -204,11 +208,12 @@ class JsonBlocks:
             ]
         return [_stamp_ns(text or "") for text in texts]
 
-    def _called_in(self, plan: Plan, table: Mapping[str, Sequence[Any]]) -> "list[_Called | None]":
+    def _requests_in(self, plan: Plan, table: Mapping[str, Sequence[Any]]) -> list[str]:
+        """Method and target of each line, with a blank between them; empty where it lacks one."""
         told = plan.told
         if not (told["method"] and told["path"]):
             lines = ((text or "").split(" ", 2) for text in _first(table, told["line"]))
-            return self._called.of([" ".join(words[:2]) if len(words) > 1 else "" for words in lines])
+            return [" ".join(words[:2]) if len(words) > 1 else "" for words in lines]
         methods, paths = (_first(table, told[name]) for name in ("method", "path"))
         if told["query"]:
             queries = _first(table, told["query"])
@@ -218,9 +223,8 @@ class JsonBlocks:
             ]
         if not all(method is not None and is_method(method) for method in set(methods)):
             methods = [method if method is not None and is_method(method) else None for method in methods]
-        return self._called.of(
-            [f"{method} {path}" if method and path else "" for method, path in zip(methods, paths, strict=True)]
-        )
+        pairs = zip(methods, paths, strict=True)
+        return [f"{method} {path}" if method and path else "" for method, path in pairs]
 
     def _columns(
         self,
@@ -228,10 +232,11 @@ class JsonBlocks:
         table: Mapping[str, Sequence[Any]],
         stamps_ns: Sequence[int],
         called: "Sequence[_Called | None]",
+        requests: Sequence[str],
     ) -> Columns:
         n = len(stamps_ns)
         told = {name: _first(table, plan.told[name]) or [None] * n for name in _NAMES}
-        heads, requests, has_secrets, has_body = zip(*called, strict=True)
+        heads, called_texts, has_secrets, has_body = zip(*called, strict=True)
         tooks_us: Sequence[int] = [UNKNOWN_US] * n
         tooks: Sequence[str] = [""] * n
         if plan.took is not None:
@@ -258,15 +263,33 @@ class JsonBlocks:
             texts=[
                 f"{head}{took},{request}{body}}}{seen}{attributes}}}"
                 for head, took, request, body, seen, attributes in zip(
-                    heads, tooks, requests, bodies, recorded, self._attributes(plan, table, n), strict=True
+                    heads, tooks, called_texts, bodies, recorded, self._attributes(plan, table, n), strict=True
                 )
             ],
+            sessions=self._sessions(table, requests, addresses),
             hosts=[host for host in told["host"] if host is not None],
             inferred=counted(SECRET_PATHS, has_secrets)
             + counted(FILLED_BODIES, [body != "" for body in bodies]),
             dropped=counted(LEFT_OUT_REFERERS, [text is not None for text in told["referer"]])
             + counted(BODY_UNKNOWN, no_size),
         )
+
+    def _sessions(
+        self, table: Mapping[str, Sequence[Any]], requests: Sequence[str], addresses: Sequence[str]
+    ) -> _Texts:
+        """The name of each request's session."""
+        by = self._session_by
+        if by is None:
+            return ()
+        if by.startswith(_QUERY):
+            name = by.removeprefix(_QUERY)
+            found: _Texts = [query_value(request.partition(" ")[2], name) for request in requests]
+        elif by == "client":
+            found = addresses
+        else:
+            key = next((key for key in table if flat_key(key) == flat_key(by)), None)
+            found = [None] * len(requests) if key is None else _said(table[key])
+        return [text if text and text != "-" else None for text in found]
 
     def _attributes(self, plan: Plan, table: Mapping[str, Sequence[Any]], n: int) -> Sequence[str]:
         columns = [self._labelled(name, _first(table, keys)) for name, keys in plan.attributes.items()]
@@ -287,6 +310,13 @@ class JsonBlocks:
 
 
 _Called = tuple[str, str, bool, bool]
+
+
+def _tells_session(keys: Sequence[str], session_by: str | None) -> bool:
+    """Whether sessions that this tells apart are told here: not by what may stand in an object in a line."""
+    if session_by is None or session_by.startswith(_QUERY) or "." not in session_by:
+        return True
+    return flat_key(session_by) in map(flat_key, keys)
 
 
 def _entries(data: bytes) -> list[_Entry]:
