@@ -42,6 +42,14 @@ _OBJECTS = {
 _OF_A_REQUEST = re.compile(rb'"(?:status|method|request_method|response_code|DownstreamStatus)"\s*:').search
 _CONTAINER = "a container runtime's prefix"
 
+CLOUDWATCH = "CloudWatch's JSON"
+# What `aws logs get-log-events` and `filter-log-events` print, and what a subscription brings.
+_IS_CLOUDWATCH = re.compile(
+    rb'\s*+\{\s*+"(?:events"\s*+:\s*+\[\s*+\{\s*+"(?:timestamp|ingestionTime|eventId|logStreamName|message)"'
+    rb'|messageType"\s*+:\s*+"DATA_MESSAGE")'
+).match
+_MESSAGE = re.compile(rb'"message"\s*+:\s*+("(?:[^"\\\n]|\\.)*+")')
+
 # What is left of a line; None where it goes on in the next.
 Unframe = Callable[[str], str | None]
 
@@ -72,15 +80,30 @@ class Frames:
         return left
 
 
+def is_cloudwatch(first_bytes: bytes) -> bool:
+    """Whether a file that begins so is a document of CloudWatch's, with a line of the log in each of its events."""
+    return _IS_CLOUDWATCH(first_bytes) is not None
+
+
 def unframed(first_bytes: bytes) -> list[str]:
     """The first lines of a file without their frames, the last one left out where it may be cut off."""
-    lines = first_bytes.decode("utf-8", "replace").splitlines()
-    if len(lines) > 1 and not first_bytes.endswith(b"\n"):
-        lines.pop()
+    if is_cloudwatch(first_bytes):
+        lines = [line for text in _MESSAGE.findall(first_bytes) for line in _text_in(text).splitlines()]
+    else:
+        lines = first_bytes.decode("utf-8", "replace").splitlines()
+        if len(lines) > 1 and not first_bytes.endswith(b"\n"):
+            lines.pop()
     lines = [text for line in lines[: 2 * TOLD_BY_LINES] if (text := line.strip()) and len(text) < 10_000]
     lines = [line for line in lines if not line.startswith("#")][:TOLD_BY_LINES]
     frames = Frames(lines)
     return [text for line in lines if (text := (frames.line(line) or "").strip())]
+
+
+def _text_in(raw: bytes) -> str:
+    try:
+        return msgspec.json.decode(raw, type=str)
+    except (msgspec.DecodeError, UnicodeError):
+        return ""
 
 
 def frames_of(first_lines: Sequence[str], fits: Callable[[str], bool] = lambda line: False) -> Frames:

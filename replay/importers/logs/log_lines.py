@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
+from replay.importers.logs.log_frames import is_cloudwatch
 from replay.importers.logs.log_times import instant_ns
 from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import rest_of
+from replay.importers.reading.inputs import decoded, refuse_heavy, rest_of
 from replay.importers.reading.opened import open_recording
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stored import BlankLines
@@ -19,7 +21,18 @@ LONGEST_LINE_BYTES = 1 << 16
 # The first line of objects that are laid out over several.
 _BEGINS = ("{", "[", "[{")
 
+_LONGEST_START = 4_096
+
 Match = re.Match[str] | None
+
+
+class _Event(msgspec.Struct):
+    message: str = ""
+
+
+class _Document(msgspec.Struct, rename="camel"):
+    events: list[_Event] = []
+    log_events: list[_Event] = []
 
 
 class LogLines:
@@ -57,11 +70,15 @@ class LogLines:
 def read_log_lines(path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
     """Every line that is not blank, with its number and without its line break, as LogLines tells it.
 
-    An array of objects is read as lines of them. Raises TraceError where the file cannot be read.
+    An array of objects is read as lines of them, a document of CloudWatch's as its messages. Raises TraceError where
+    the file cannot be read.
     """
     n = 0
     lines = LogLines(path, damage)
     with open_recording(path) as source:
+        if is_cloudwatch(_start_of(source)):
+            yield from _messages(rest_of(source, shown_path(path)), path, damage)
+            return
         while line := source.readline(LONGEST_LINE_BYTES + 1):
             n += 1
             if not damage.lines and _begins_document(line):
@@ -77,6 +94,17 @@ def _begins_document(line: bytes) -> bool:
     return len(line) <= LONGEST_LINE_BYTES and line.strip().decode("utf-8", "replace").strip() in _BEGINS
 
 
+def _start_of(source: BinaryIO) -> bytes:
+    start: bytes = source.peek(_LONGEST_START)[:_LONGEST_START]  # type: ignore[attr-defined]
+    return start
+
+
+def is_of_cloudwatch(path: Path) -> bool:
+    """Whether a file is a document of CloudWatch's. Raises TraceError where it cannot be read."""
+    with open_recording(path) as source:
+        return is_cloudwatch(_start_of(source))
+
+
 def is_of_documents(path: Path) -> bool:
     """Whether a file's objects are laid out over several lines. Raises TraceError where it cannot be read."""
     blank = BlankLines(path)
@@ -85,6 +113,21 @@ def is_of_documents(path: Path) -> bool:
             if not blank.passes_over(line) and not line.lstrip().startswith(b"#"):
                 return _begins_document(line)
     return False
+
+
+def _messages(document: bytes, path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
+    """What the events of CloudWatch's documents say, each line with the number of its event."""
+    before = 0
+    for at, text in _objects(document, path, Damage()):
+        place = f"{shown_path(path)}, line {at}"
+        refuse_heavy(text.encode("utf-8", "replace"), place)
+        found = decoded(text.encode("utf-8", "replace"), _Document, place)
+        events = (*found.events, *found.log_events)
+        for n, event in enumerate(events, before + 1):
+            for line in filter(None, map(str.strip, event.message.splitlines())):
+                damage.lines += 1
+                yield n, line
+        before += len(events)
 
 
 def _objects(document: bytes, path: Path, damage: Damage) -> Iterator[tuple[int, str]]:

@@ -22,8 +22,14 @@ import msgspec
 import numpy as np
 
 from replay.importers.call_steps import LONGEST_TEXT, bounded
-from replay.importers.logs.log_frames import TOLD_BY_LINES, frames_of, lines_without_frames
-from replay.importers.logs.log_lines import LONGEST_LINE_BYTES, LogLines, is_of_documents, read_log_lines
+from replay.importers.logs.log_frames import CLOUDWATCH, TOLD_BY_LINES, frames_of, lines_without_frames
+from replay.importers.logs.log_lines import (
+    LONGEST_LINE_BYTES,
+    LogLines,
+    is_of_cloudwatch,
+    is_of_documents,
+    read_log_lines,
+)
 from replay.importers.reading.blocks import Block, longest_bytes, read_blocks
 from replay.importers.reading.damage import Damage
 from replay.importers.reading.departures import Departures
@@ -203,7 +209,10 @@ class RequestLog:
             self.stamps.begin_file()
             first = list(islice(read_log_lines(file, Damage()), TOLD_BY_LINES))
             frames = frames_of([line for _, line in first], fits)
-            if blocks is None or frames.taken or is_of_documents(file):
+            is_of_events = is_of_cloudwatch(file)
+            if is_of_events and CLOUDWATCH not in self._frames:
+                self._frames.append(CLOUDWATCH)
+            if blocks is None or frames.taken or is_of_events or is_of_documents(file):
                 lines = lines_without_frames(read_log_lines(file, self.damage), frames, self._frames)
             else:
                 lines = self._odd_lines(file, blocks)

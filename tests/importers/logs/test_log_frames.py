@@ -4,10 +4,13 @@ import json
 
 import pytest
 
+from replay.importers import IMPORTERS
 from replay.importers.logs.access_log import AccessLog
 from replay.importers.logs.envoy_log import EnvoyLog
 from replay.importers.logs.json_log import JsonLog
 from replay.importers.types import ImportOptions
+from replay.trace.errors import TraceError
+from tests.support.recordings import FORMATS
 
 AT = "2025-10-10T13:55:36.200000000Z"
 LINE = '192.0.2.{n} - - [10/Oct/2025:13:55:3{n} +0000] "GET /p{n} HTTP/1.1" 200 1 "-" "curl/8.0" rt=0.100'
@@ -100,3 +103,52 @@ def test_objects_over_several_lines_and_in_arrays_are_read(tmp_path):
     ):
         found = read(JsonLog(), tmp_path, [text])
         assert (found["stamped_at_start"], found["unreadable"]) == (3, 0)
+
+
+def _cloudwatch(*messages, subscription=False):
+    events = [{"timestamp": 1_760_000_000_000 + n, "message": text} for n, text in enumerate(messages)]
+    if subscription:
+        return {"messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "g", "logEvents": events}
+    return {"events": events, "nextForwardToken": "f/1"}
+
+
+@pytest.mark.parametrize("indent", [None, 4])
+@pytest.mark.parametrize("subscription", [False, True])
+@pytest.mark.parametrize("name", ["access-log", "json-log"])
+def test_messages_in_cloudwatchs_documents_are_lines_of_the_log(tmp_path, name, subscription, indent):
+    lines = FORMATS[name].of(5).splitlines()
+    plain, wrapped = tmp_path / "plain.log", tmp_path / "events.json"
+    plain.write_text("\n".join(lines))
+    document = _cloudwatch(
+        lines[0] + "\n", "\n".join(lines[1:3]), *lines[3:], "no request", subscription=subscription
+    )
+    wrapped.write_text(json.dumps(document, indent=indent))
+    importer = IMPORTERS[name]
+    result = importer.read([wrapped], ImportOptions())
+
+    assert [known for known, other in IMPORTERS.items() if other.sniff(wrapped.read_bytes())] == [name]
+    assert list(result.sessions()) == list(importer.read([plain], ImportOptions()).sessions())
+    assert "Of each line, CloudWatch's JSON was taken off." in result.notes
+    assert result.header.attributes["import"]["unreadable"] == 1
+
+
+def test_several_documents_of_a_subscription_are_read_one_after_the_other(tmp_path):
+    lines = FORMATS["access-log"].of(4).splitlines()
+    file = tmp_path / "records.json"
+    file.write_text(
+        "".join(json.dumps(_cloudwatch(*part, subscription=True)) for part in (lines[:2], lines[2:]))
+    )
+
+    result = IMPORTERS["access-log"].read([file], ImportOptions())
+
+    assert result.header.attributes["import"]["lines"] == 4
+
+
+def test_a_document_of_cloudwatchs_that_is_no_such_thing_is_said_to_be_none(tmp_path):
+    file = tmp_path / "events.json"
+    file.write_text('{"events":[{"timestamp":1,"message":5}]}')
+
+    with pytest.raises(
+        TraceError, match=r"events\.json, line 1: events\[0\]\.message: expected a string, got a"
+    ):
+        IMPORTERS["access-log"].read([file], ImportOptions())
