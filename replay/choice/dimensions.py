@@ -6,6 +6,8 @@ A decision aid, not a scorecard: rows are not added up, and what was not measure
 from collections.abc import Callable, Sequence
 from math import inf
 
+import msgspec
+
 from replay.choice.answered import security
 from replay.choice.bills import CLEAR_RATIO
 from replay.choice.case import Case
@@ -120,7 +122,7 @@ def _state(case: Case) -> Dimension:
         least_difference=2.0,
     )
     if lost.better != EVEN:
-        return lost
+        return _less_of_what_flatters(case, lost)
     back_again = _row(
         case,
         lost.name,
@@ -129,7 +131,20 @@ def _state(case: Case) -> Dimension:
         why="how long until answers came at their usual pace again, as many sessions were lost on either",
         least_difference=_LEAST_RECOVERY_S,
     )
-    return back_again if back_again.better not in (EVEN, NOT_MEASURED) else lost
+    return _less_of_what_flatters(case, back_again) if back_again.better not in (EVEN, NOT_MEASURED) else lost
+
+
+def _less_of_what_flatters(case: Case, row: Dimension) -> Dimension:
+    """A row that a plane does not win whose boots were shorter than they are: that loses less, and is back sooner."""
+    flattered = {
+        plane.target
+        for plane in case.planes
+        if plane.recovery is not None and plane.recovery.boots_share is not None
+    }
+    if row.better not in flattered:
+        return row
+    why = f"{row.why}; the boots of {row.better} were shortened, which flatters it, so that nothing is decided"
+    return msgspec.structs.replace(row, better=EVEN, why=why)
 
 
 def _back_after_s(plane: PilotPlane) -> float | None:

@@ -174,6 +174,10 @@ class Recovered(msgspec.Struct, omit_defaults=True, kw_only=True):
             )
         ),
     ] = None
+    boots_share: Annotated[
+        float | None,
+        Meta(description="Of how long boots take, what they took there; absent where that is all of it."),
+    ] = None
 
 
 class Boots(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -55,7 +55,12 @@ def back(recovery: Recovered) -> str:
     """When a target was itself again."""
     if recovery.recovered_s is None:
         return "it did not recover within the run"
-    return "back at once" if recovery.recovered_s < 0.1 else f"back after {number(recovery.recovered_s)} s"
+    if recovery.recovered_s < 0.1:
+        return "back at once"
+    said = f"back after {number(recovery.recovered_s)} s"
+    if recovery.boots_share is None:
+        return said
+    return f"{said}, with boots shortened to {percent(recovery.boots_share)} of what they take"
 
 
 def of_how_many(plane: PilotPlane) -> str:

@@ -487,6 +487,22 @@ def test_where_as_many_sessions_are_lost_who_is_back_sooner_has_the_better(lost,
     assert row.better == better
 
 
+@pytest.mark.parametrize(
+    ("lost", "shortened", "better"),
+    [((8, 1), None, "v"), ((8, 1), 0.125, "even"), ((8, 8), 0.125, "even"), ((1, 8), 0.125, "s")],
+)
+def test_boots_that_were_shortened_win_a_plane_nothing(lost, shortened, better):
+    one, other = (
+        {"recovery": Recovered(target=name, what="killed", recovered_s=s, sessions_lost=n, boots_share=share)}
+        for name, n, s, share in zip(("s", "v"), lost, (40.0, 5.6), (None, shortened), strict=True)
+    )
+
+    row = next(row for row in dimensions(case(one, other)) if row.name == "state and recovery")
+
+    assert row.better == better
+    assert ("shortened to 12.5%" in row.by_plane["v"]) == (shortened is not None)
+
+
 def rule_of(found: Any, name: str) -> Any:
     return next(rule for rule in found.rules if rule.name == name)
 

@@ -292,7 +292,10 @@ def effort(verdict: PilotVerdict) -> str:
 def _back(found: Recovered) -> str:
     if found.met in ("no request", "no instance") and not found.failed:
         return f"nothing was running ({found.met})"
-    return "not within the run" if found.recovered_s is None else seconds(found.recovered_s)
+    if found.recovered_s is None:
+        return "not within the run"
+    shortened = "" if found.boots_share is None else f" (boots shortened to {percent(found.boots_share)})"
+    return seconds(found.recovered_s) + shortened
 
 
 def doubts(verdict: PilotVerdict) -> str:

@@ -104,8 +104,7 @@ def embedded_targets(workload: Workload, how: How) -> list[Target]:
             "those windows of 60 and 600 s that are no longer than the idle lifetime"
         )
     if (scale := _BOOT_SCALE[how]) != 1.0:
-        boot = Lognormal(MACHINE_BOOT.p50_ms * scale, MACHINE_BOOT.p99_ms * scale)
-        vm["instances"] = {**model, "boot": msgspec.to_builtins(boot)}
+        vm["instances"] = {**model, "boot": _machine_boot(how)}
         vm["why"]["instances.boot"] = (
             f"a machine's {milliseconds(MACHINE_BOOT.p50_ms)}, shortened to {number(scale)} of it as a quick "
             f"failure phase is"
@@ -138,6 +137,21 @@ def embedded_targets(workload: Workload, how: How) -> list[Target]:
             **common,
         ),
     ]
+
+
+def boots_share(target: Target) -> float | None:
+    """Of how long a machine of ours takes to boot, what it takes in the phases; None where that is all of it."""
+    boot = (target.simulate or {}).get("instances", {}).get("boot")
+    shortened = (scale for how, scale in _BOOT_SCALE.items() if scale != 1.0 and boot == _machine_boot(how))
+    return next(shortened, None)
+
+
+def _machine_boot(how: How) -> dict[str, Any]:
+    scale = _BOOT_SCALE[how]
+    boot: dict[str, Any] = msgspec.to_builtins(
+        Lognormal(MACHINE_BOOT.p50_ms * scale, MACHINE_BOOT.p99_ms * scale)
+    )
+    return boot
 
 
 def _machines(workload: Workload) -> int:

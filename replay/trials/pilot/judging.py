@@ -29,7 +29,7 @@ from replay.trials.pilot.answers import with_upkeep
 from replay.trials.pilot.assumptions import all_assumptions
 from replay.trials.pilot.carrying import State
 from replay.trials.pilot.caveats import are_many, recorded_failures
-from replay.trials.pilot.embedded import embedded_targets
+from replay.trials.pilot.embedded import boots_share, embedded_targets
 from replay.trials.pilot.lives import has_struck, lives_of, memory_peak_bytes
 from replay.trials.pilot.pricing.flipping import flips
 from replay.trials.pilot.pricing.levels import Measured
@@ -349,6 +349,7 @@ def _recovered(target: Target, run: Evidence, event: Event, folder: Path) -> Rec
         sessions_lost=fault.sessions_lost,
         met="no instance" if has_struck(folder, event.at_ns) is False else met,
         machines=None if is_group(target) else _machines(target),
+        boots_share=boots_share(target),
     )
 
 

@@ -12,7 +12,7 @@ from replay.target.errors import TargetError
 from replay.target.target import Target
 from replay.trace.errors import TraceError
 from replay.trials.pilot.assumptions import assumptions_of
-from replay.trials.pilot.embedded import embedded_targets
+from replay.trials.pilot.embedded import boots_share, embedded_targets
 from replay.trials.pilot.workload.shape import shape_of
 
 
@@ -108,6 +108,11 @@ def test_the_serverless_plane_of_a_pilot_is_cloud_run_by_its_own_defaults():
     assert vm["plane.concurrency"] == ("80", "profile vm")
     assert vm["cost.machine"][0] == "e2-medium"
     assert serverless["instances.cpu_by_kind"][0] == "llm 0, tool 0.1, mcp 0.1, http 0.1, ws 0.1, grpc 0.1"
+
+
+@pytest.mark.parametrize(("how", "share"), [("quick", 0.125), ("live", None), ("simulated", None)])
+def test_of_a_recovery_it_is_known_whether_boots_were_shortened(how, share):
+    assert [boots_share(one) for one in embedded_targets(workload(), how)] == [None, share]
 
 
 def test_a_quick_pilot_says_that_machines_boot_in_less_time_than_they_do():
