@@ -123,16 +123,18 @@ PROFILES: Mapping[ProfileName, PlaneSpec] = MappingProxyType(
 
 
 def with_profile(simulate: Mapping[str, Any]) -> dict[str, Any]:
-    """A [simulate] table whose `profile` fills in what its plane and instances leave out; others as they are.
+    """A [simulate] table whose `profile` fills in what its plane and instances leave out; others as they are, and those
+    with something else than tables in these places, which whoever reads the table refuses.
 
     A policy of scaling is filled in too, unless it is another than the profile's.
     """
     name = simulate.get("profile")
     profile = next((spec for known, spec in PROFILES.items() if known == name), None)
-    if name is None or profile is None:
+    plane, instances = simulate.get("plane", {}), simulate.get("instances", {})
+    if name is None or profile is None or not (isinstance(plane, dict) and isinstance(instances, dict)):
         return dict(simulate)
     rules = msgspec.to_builtins(profile)
-    plane = dict(simulate.get("plane", {}))
+    plane = dict(plane)
     scaling = plane.get("scaling")
     if (
         isinstance(scaling, dict)
@@ -142,5 +144,5 @@ def with_profile(simulate: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **simulate,
         "plane": {**rules, **plane},
-        "instances": {**MODELS.get(name, {}), **simulate.get("instances", {})},
+        "instances": {**MODELS.get(name, {}), **instances},
     }

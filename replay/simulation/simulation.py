@@ -133,7 +133,7 @@ def simulated_plane(target: Target) -> SimulatedPlane:
 
 def _filled_in(table: dict[str, Any], where: str) -> dict[str, Any]:
     """A [simulate] table with what profiles say, its own and that of elsewhere. where: how it is called."""
-    if (name := table.get("profile")) is not None and name not in PROFILES:
+    if isinstance(name := table.get("profile"), str) and name not in PROFILES:
         raise TargetError(f"{where} profile: {name!r} is not known. Use one of {', '.join(sorted(PROFILES))}.")
     filled = with_profile(table)
     if isinstance(elsewhere := table.get("elsewhere"), dict):

@@ -71,6 +71,23 @@ def test_an_instance_that_is_ready_as_the_run_begins_did_not_boot_all_along(simu
     assert summary.plane.instance_s == pytest.approx(60.1, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"plane": "s"}, "plane: must be a table, and is text."),
+        ({"instances": [1]}, "instances: must be a table, and is a list."),
+        ({"plane": {"scaling": 3}}, "plane.scaling: must be a table, and is a number."),
+        ({"profile": [1]}, "profile: must be text, and is a list."),
+        ({"elsewhere": {"profile": 3}}, "elsewhere.profile: must be text, and is a number."),
+    ],
+)
+def test_a_table_that_a_profile_cannot_fill_in_is_refused_as_others_are(table, said):
+    with pytest.raises(TargetError) as refused:
+        simulated_plane(Target(url="http://x", simulate={"profile": "gce-mig", **table}))
+
+    assert said in str(refused.value)
+
+
 def test_steps_follow_the_simulated_responses_of_their_parents(simulate, write_trace):
     get = write_trace.get
     steps = [

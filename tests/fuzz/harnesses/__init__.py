@@ -4,6 +4,7 @@ from tests.fuzz.contract import Harness
 from tests.fuzz.harnesses import (
     answers,
     calls,
+    carried,
     http2,
     imports,
     passing,
@@ -25,6 +26,7 @@ HARNESSES: dict[str, Harness] = {
         answers,
         http2,
         calls,
+        carried,
         websocket,
         passing,
         runs,

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from replay.importers import IMPORTERS
+from replay.importers.doubts import Doubts
 from replay.importers.types import Importer, ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
@@ -11,6 +12,7 @@ from tests.fuzz.contract import Harness
 from tests.fuzz.seeds import imports_of
 from tests.support.recordings import in_place_of_mitmproxy
 
+_NOW_NS = 1_796_000_000_000_000_000
 _READS = {
     "access-log": (
         "logs.access_log",
@@ -22,6 +24,9 @@ _READS = {
         "logs.log_lines",
         "reading.log_fields",
         "logs.logged_requests",
+        "requests.lines",
+        "requests.session_lines",
+        "doubts",
     ),
     "claude-code": ("agents.claude_code", "agents.claude_code_log", "tool_requests"),
     "cloud-run": ("logs.cloud_run", "reading.damage"),
@@ -35,7 +40,7 @@ _READS = {
     "gor": ("captures.gor",),
     "har": ("captures.har", "captures.har_entries", "captures.har_sockets"),
     "haproxy-log": ("logs.haproxy_log",),
-    "json-log": ("logs.json_log", "logs.json_layouts", "logs.named_keys"),
+    "json-log": ("logs.json_log", "logs.json_layouts", "logs.named_keys", "logs.blocks.json_blocks"),
     "lambda-log": ("logs.lambda_log",),
     "langfuse": ("tracing.langfuse", "reading.json_items", "reading.timestamps"),
     "langsmith": ("tracing.langsmith",),
@@ -85,9 +90,15 @@ def _imported(importer: Importer, data: bytes, folder: Path) -> bool:
         **(_DECLARED.get(importer.name, {}) if data[-2:-1] > b"m" else {}),
     )
     result = importer.read([path], chosen)
+    doubts = Doubts(None, _NOW_NS)
     with TraceWriter(folder / "out.jsonl", result.header) as writer:
-        for session in result.sessions():
-            writer.write(session)
+        if result.lines is None:
+            for session in map(doubts.seen, result.sessions()):
+                writer.write(session)
+        else:
+            for line in map(doubts.seen_line, result.lines()):
+                writer.write_line(line.text, line.start_ms, line.steps)
+    list(doubts.told())
     assert result.notes
     return True
 
