@@ -165,9 +165,12 @@ def unreachable(url: str, addresses: AddressBook, failed: ConnectError) -> Targe
     why, where = str(failed), addresses.name or url
     if failed.error == "proxy":
         return TargetUnreachable(f"cannot connect to {url}: {why}.")
+    # TLS is spoken with the target itself, whatever leads there.
+    is_of_proxy = addresses.name is not None and failed.error != "tls"
+    if addresses.name is not None and not is_of_proxy:
+        where = f"{url} through {addresses.name}"
     if why[-1] not in ".?":
-        is_behind = addresses.name is not None
-        asks = ". Is the proxy running there?" if is_behind else ". Is the target running there?"
+        asks = ". Is the proxy running there?" if is_of_proxy else ". Is the target running there?"
         why += "." if failed.error == LOCAL else asks
     return TargetUnreachable(f"cannot connect to {where}: {why}")
 
@@ -184,5 +187,5 @@ async def _led_on(dialled: Dialled, tunnel: Leads) -> Dialled:
 
 
 def _why(cause: OSError) -> str:
-    """The system's words; the event loop's own message names the address a second time."""
-    return os.strerror(cause.errno).lower() if cause.errno else str(cause)
+    """The system's words; the event loop's own message names the address a second time, or says nothing at all."""
+    return os.strerror(cause.errno).lower() if cause.errno else str(cause) or "the connection was ended"

@@ -65,8 +65,8 @@ def proxy_before(target: Target, url: str, environment: Mapping[str, str] | None
     except ValueError as cause:
         variable = f"{parts.scheme.upper()}_PROXY"
         raise TargetUnreachable(
-            f"{url}: the proxy that the environment names for it ({variable} or ALL_PROXY) cannot be used: only "
-            "http:// proxies are taken from there. Write another kind as proxy in the target file."
+            f"{url}: the proxy that the environment names for it ({variable} or ALL_PROXY) cannot be used: it is not "
+            "of the form http://host:port. Write another kind of proxy as proxy in the target file."
         ) from cause
 
 
@@ -128,9 +128,11 @@ class Tunnel:
             while b"\r\n\r\n" not in answer:
                 data = await loop.sock_recv(sock, 4096)
                 answer += data
-                if not data or len(answer) > _MOST_ANSWER_BYTES:
+                if not data:
+                    raise ConnectionAbortedError
+                if len(answer) > _MOST_ANSWER_BYTES:
                     raise TunnelError(
-                        f"the proxy {self._proxy.url} ended the connection when asked for a tunnel"
+                        f"the proxy {self._proxy.url} answered at too great a length when asked for a tunnel"
                     )
         except ConnectionError as cause:
             raise TunnelError(

@@ -103,6 +103,20 @@ async def test_the_target_is_asked_for_by_its_own_name_in_tls(tls_server):
                 pass
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("version", [False, True], ids=["http1", "http2"])
+async def test_a_tunnel_that_ends_before_tls_is_set_up_is_told_of_the_target_and_not_of_the_proxy(version):
+    async with serving(saying(b"HTTP/1.1 200 OK\r\n\r\n")) as (proxy_url, _):
+        target = Target(url="https://t.invalid", proxy=with_user(proxy_url), http2=version)
+        with pytest.raises(TargetUnreachable) as refused:
+            async with through(target):
+                pass
+
+    said = str(refused.value)
+    assert said.startswith(f"cannot connect to https://t.invalid through the proxy {proxy_url}: ")
+    assert said.endswith(". Is the target running there?")
+
+
 def saying(answer, *, then_closes=True):
     """A proxy that answers anything with these bytes."""
 
@@ -151,7 +165,7 @@ async def test_a_head_without_end_is_not_read_for_ever():
                 await writer.drain()
 
     async with serving(flood) as (proxy_url, _):
-        with pytest.raises(TargetUnreachable, match="ended the connection when asked for a tunnel"):
+        with pytest.raises(TargetUnreachable, match="answered at too great a length when asked for a tunnel"):
             async with through(Target(url="https://t.invalid", proxy=proxy_url)):
                 pass
 
@@ -262,6 +276,16 @@ def test_what_the_environment_names_and_is_no_http_proxy_is_refused_without_its_
         proxy_before(Target(url="https://x", proxy="env"), "https://x", {"https": "socks5://me:secret@p:1"})
 
     assert "HTTPS_PROXY or ALL_PROXY" in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "named", ["http://me:secret@[::1", "http://me:secret@h:99999", "me:sec ret@h", "http://"]
+)
+def test_a_proxy_of_the_environment_that_is_mistyped_is_refused_by_its_form_and_without_its_password(named):
+    with pytest.raises(TargetUnreachable, match=r"it is not of the form http://host:port\.") as refused:
+        proxy_before(Target(url="https://x", proxy="env"), "https://x", {"https": named})
+
     assert "secret" not in str(refused.value)
 
 
