@@ -20,6 +20,7 @@ from replay.trace.file.carried_rules import (
     MOST_SIDE,
     MOST_TOOL_BYTES,
     MOST_TOOLS,
+    made_bytes,
 )
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.redaction.secrets import without_secrets
@@ -133,9 +134,6 @@ def as_images(found: Iterable[CarriedImage], id_of: Callable[[int], int | None])
     kept: list[LlmImage] = []
     left_bytes = MOST_IMAGE_BYTES
     for image in found:
-        left_bytes -= image.size_bytes
-        if left_bytes < 0 or len(kept) == MOST_IMAGES:
-            break
         made = LlmImage(image.size_bytes, image.media_type, id=id_of(image.id))
         size = image.size
         if (
@@ -145,6 +143,9 @@ def as_images(found: Iterable[CarriedImage], id_of: Callable[[int], int | None])
             and size.width * size.height <= MOST_PIXELS
         ):
             made.width, made.height = size
+        left_bytes -= made_bytes(made)
+        if left_bytes < 0 or len(kept) == MOST_IMAGES:
+            break
         kept.append(made)
     return tuple(kept)
 

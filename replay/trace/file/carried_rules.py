@@ -8,12 +8,13 @@ MOST_IMAGES = 1_000
 """Of one model call."""
 
 MOST_IMAGE_BYTES = 64 << 20
-"""Of all images of one model call."""
+"""Of all images of one model call, as they are made."""
 
 MOST_SIDE = 16_384
 """Of an image, in pixels."""
 
 MOST_PIXELS = 1 << 26
+_PIXELS_A_BYTE = 256
 MOST_TOOLS = 10_000
 MOST_TOOL_BYTES = 4 << 20
 
@@ -25,7 +26,7 @@ def carried_problem(llm: LlmCall) -> tuple[str, str] | None:
     for n, image in enumerate(llm.images):
         if (why := _image_problem(image)) is not None:
             return f"llm.images[{n}]", f"has llm.images[{n}] {why}"
-    weight = sum(image.bytes for image in llm.images)
+    weight = sum(map(made_bytes, llm.images))
     if weight > MOST_IMAGE_BYTES:
         text = f"has llm.images of {weight:,} bytes together; at most {MOST_IMAGE_BYTES:,} are allowed"
         return "llm.images", text
@@ -40,6 +41,13 @@ def carried_problem(llm: LlmCall) -> tuple[str, str] | None:
     return None
 
 
+def made_bytes(image: LlmImage) -> int:
+    """How long the image is that is made in its place, about: a JPEG takes two bits for a block of 64 pixels, however
+    short the recorded one was.
+    """
+    return max(image.bytes, image.width * image.height // _PIXELS_A_BYTE)
+
+
 def _image_problem(image: LlmImage) -> str | None:
     if not is_image_type(image.media_type):
         return f"of media type {shown(image.media_type)}, which is not one like image/png"
@@ -50,5 +58,5 @@ def _image_problem(image: LlmImage) -> str | None:
     if image.width * image.height > MOST_PIXELS:
         return f"of {image.width:,} x {image.height:,} pixels; at most {MOST_PIXELS:,} are allowed"
     if image.id is not None and not -(1 << 63) <= image.id < 1 << 63:
-        return "with an id that has no 64 bits"
+        return f"with the id {image.id:,}, which does not fit into 64 bits"
     return None
