@@ -48,7 +48,7 @@ class WholeNumber(click.IntRange):
         try:
             int(value)
         except (ValueError, TypeError):
-            self.fail(f"{value!r} is not a whole number.", param, ctx)
+            self.fail(f"{value!r} is not a whole number in digits, such as 10.", param, ctx)
         return super().convert(value, param, ctx)
 
 

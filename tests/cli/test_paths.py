@@ -91,7 +91,10 @@ def test_an_input_is_refused_as_an_output_and_stays_what_it_was(command, tmp_pat
 
 @pytest.mark.parametrize(
     ("option", "value", "said"),
-    [("--scale", "1e9", "'1e9' is not a whole number."), ("--confidence", "nan", "'nan' is not a number.")],
+    [
+        ("--scale", "1e9", "'1e9' is not a whole number in digits, such as 10."),
+        ("--confidence", "nan", "'nan' is not a number."),
+    ],
 )
 def test_a_number_that_is_none_is_told_in_plain_words(option, value, said):
     arguments = ["gate", "trace.jsonl", "-t", "http://127.0.0.1:1", "--slo", "p99 < 1s", option, value]

@@ -190,7 +190,7 @@ def import_(
                     writer.write(session)
         doubted = list(doubts.told())
         if doubted:  # known once all is written
-            replace_header(out, with_import_doubts(header, [agreed(f"{n} {what}") for n, what in doubted]))
+            _put_doubts(out, with_import_doubts(header, [agreed(f"{n} {what}") for n, what in doubted]))
         work.end()
         sentences, table = closing_table(result.notes, writer.sessions, writer.steps, doubted)
         for note in (*sentences, *table):
@@ -302,6 +302,17 @@ def _sniffed(path: Path) -> Importer:
         f"cannot tell the format of {shown_path(path)}.{about} Name it before the path: "
         f"{', '.join((*IMPORTERS, *others))}."
     )
+
+
+def _put_doubts(out: Path, header: Header) -> None:
+    """Give the trace that has been written this header. Raises TraceError where there is no room for it twice."""
+    try:
+        replace_header(out, header)
+    except TraceError as error:
+        raise TraceError(
+            f"{shown_path(out)}: is written, but for what is doubted of it, since there is no room for it a second "
+            "time. Make room, and import it again."
+        ) from error
 
 
 def _sentence(text: str) -> str:

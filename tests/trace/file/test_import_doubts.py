@@ -84,3 +84,19 @@ def test_a_header_is_replaced_and_the_sessions_stay_as_they_are(tmp_path):
         assert reader.header.attributes == {"import": {"doubts": ["1 doubt"]}}
     with pytest.raises(TraceError, match="name must have"):
         replace_header(trace, Header(FORMAT, VERSION, ""))
+
+
+def test_a_trace_for_whose_doubts_there_is_no_room_is_said_to_be_there(tmp_path, monkeypatch):
+    def is_full(path, _header):
+        raise TraceError(f"{path}: cannot be written: no space left on device. Nothing was left behind.")
+
+    monkeypatch.setattr("replay.cli.traces.trace_import.replace_header", is_full)
+    log, trace = tmp_path / "access.log", tmp_path / "t.jsonl"
+    log.write_text("".join(LINE.format(n=n, rt="0.100") for n in range(25)))
+    result = CliRunner().invoke(cli, ["trace", "import", "access-log", str(log), "-o", str(trace)])
+
+    assert str(result.exception) == (
+        f"{trace}: is written, but for what is doubted of it, since there is no room for it a second time. "
+        "Make room, and import it again."
+    )
+    assert len(list(read_sessions(trace))) == 25
