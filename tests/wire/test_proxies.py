@@ -297,3 +297,20 @@ def test_an_address_of_version_6_keeps_its_brackets():
 
 def test_hosts_of_version_6_are_asked_for_in_brackets():
     assert b"CONNECT [::1]:443 HTTP/1.1\r\n" in Tunnel(Proxy("http://p:1"), "https://[::1]/x")._asks
+
+
+@pytest.mark.parametrize(
+    ("without", "is_by_itself"),
+    [("t.invalid", True), (".invalid", True), ("*", True), ("t.invalid:8443", True), ("other", False)],
+)
+def test_hosts_that_need_no_proxy_are_told_with_the_names_below_them(without, is_by_itself):
+    url = "https://api.t.invalid:8443"
+    found = proxy_before(Target(url=url, proxy="env"), url, {"https": "http://p:1", "no": without})
+
+    assert (found is None) == is_by_itself
+
+
+def test_a_range_of_addresses_that_need_no_proxy_is_not_understood():
+    found = {"https": "http://p:1", "no": "10.0.0.0/8"}
+
+    assert proxy_before(Target(url="https://x", proxy="env"), "https://10.1.1.1", found) == Proxy("http://p:1")
