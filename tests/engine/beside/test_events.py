@@ -30,8 +30,10 @@ def events_of(out):
 
 def test_a_command_runs_at_its_time_and_its_exit_code_and_output_are_kept(truth, write_trace, tmp_path):
     target, out = Target(url=truth.url, name="t"), tmp_path / "run"
+    # Seconds longer than the command takes, since what outlives the run is ended.
+    trace = even(write_trace, gap_ms=100.0)
 
-    replay_trace(even(write_trace), target, RunOptions(at=(At(0.3, command="echo done; exit 3"),)), out)
+    replay_trace(trace, target, RunOptions(at=(At(0.3, command="echo done; exit 3"),)), out)
 
     (event,) = events_of(out)
     assert event["what"] == "echo …"
