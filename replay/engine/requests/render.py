@@ -33,7 +33,7 @@ from replay.wire.signin.sigv4 import SIGNED_ANEW
 _BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "DELETE", "CONNECT"))
 _CLOSES = b"\r\nconnection: close\r\n"
 # Sessions under way whose trace ids are remembered; each takes some 200 bytes.
-_MOST_TRACES = 1 << 14
+_MOST_TRACES = 1 << 12
 _LONGEST_UNTIL = 8_000
 _FILLER = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n" * 64
 
