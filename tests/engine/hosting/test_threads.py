@@ -63,7 +63,12 @@ def left(tmp_path):
 
 
 def process_state():
-    return [signal.getsignal(number) for number in HANDLED], gc.isenabled(), threading.active_count()
+    return [signal.getsignal(number) for number in HANDLED], gc.isenabled()
+
+
+def threads_but(before):
+    """Threads that were not there. Those of other tests may end meanwhile."""
+    return set(threading.enumerate()) - before
 
 
 def in_the_main_thread(replayed, short):
@@ -104,13 +109,13 @@ ANYWHERE = [in_the_main_thread, in_an_event_loop, beside_an_event_loop, awaited,
 
 @pytest.mark.parametrize("where", ANYWHERE)
 def test_a_run_is_made_anywhere_and_leaves_the_process_as_it_was(where, replayed, short, left):
-    before = process_state()
+    before, threads = process_state(), set(threading.enumerate())
 
     outcome = where(replayed, short)
 
     assert (outcome.summary.status, outcome.summary.counts.ok) == ("finished", SESSIONS)
     assert left() == ("finished", SESSIONS, SESSIONS)
-    assert process_state() == before
+    assert (process_state(), threads_but(threads)) == (before, set())
 
 
 @pytest.mark.parametrize("where", [where for where in ANYWHERE if where is not in_another_thread])
@@ -248,11 +253,11 @@ def test_two_runs_that_are_awaited_together_are_both_whole(target, short, tmp_pa
             )
         )
 
-    before = process_state()
+    before, threads = process_state(), set(threading.enumerate())
     outcomes = asyncio.run(main())
 
     assert [outcome.summary.counts.ok for outcome in outcomes] == [SESSIONS] * 3
-    assert process_state() == before
+    assert (process_state(), threads_but(threads)) == (before, set())
 
 
 class OnceThereIs(NamedTuple):
