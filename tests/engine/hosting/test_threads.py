@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from replay.engine.hosting.event_loop import run_to_end
-from replay.engine.hosting.threads import await_in_thread, call_in_thread
+from replay.engine.hosting.threads import Breaker, await_in_thread, call_in_thread
 from replay.engine.run import replay_trace
 from replay.engine.types import At, RunOptions
 from replay.target.target import Target
@@ -208,9 +208,21 @@ def test_a_run_that_is_cancelled_while_it_is_awaited_ends_at_once_and_loses_noth
     assert left() == ("interrupted", 1, 2)
 
 
-def test_a_run_that_is_cancelled_before_it_begins_leaves_nothing(replayed, short, tmp_path):
+def test_a_run_that_is_cancelled_before_it_begins_leaves_nothing(replayed, short, tmp_path, monkeypatch):
+    broken_off, break_off = threading.Event(), Breaker.break_off
+
+    def break_off_and_tell(breaker, **how):
+        break_off(breaker, **how)
+        broken_off.set()
+
+    def begin():
+        assert broken_off.wait(60)
+        return replayed(short)
+
+    monkeypatch.setattr(Breaker, "break_off", break_off_and_tell)
+
     async def main():
-        task = asyncio.create_task(await_in_thread(lambda: replayed(short)))
+        task = asyncio.create_task(await_in_thread(begin))
         await asyncio.sleep(0)
         task.cancel()
         await task
