@@ -3,6 +3,7 @@
 import base64
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -231,8 +232,10 @@ def test_the_size_of_an_image_is_told_by_how_it_begins(data, size):
 
 
 @given(st.binary(max_size=80), st.sampled_from([b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"RIFF0000WEBPVP8X"]))
-def test_whatever_an_image_begins_with_does_no_harm(data, begins):
-    size_of(begins + data)
+def test_whatever_an_image_begins_with_its_size_is_none_or_one_that_an_image_can_have(data, begins):
+    size = size_of(begins + data)
+
+    assert size is None or min(size) > 0
 
 
 def test_images_are_found_wherever_a_request_has_them():
@@ -286,8 +289,13 @@ def test_images_are_found_wherever_a_request_has_them():
         ),
     )
 )
-def test_whatever_a_request_holds_does_no_harm(document):
-    carried_in(document)
+def test_whatever_a_request_holds_what_it_carries_is_no_more_than_that(document):
+    carried = carried_in(document)
+
+    assert (carried.tools > 0) == (carried.tool_bytes > 0)
+    held_bytes = len(msgspec.json.encode(document))
+    assert carried.tool_bytes <= held_bytes
+    assert all(0 < image.size_bytes <= held_bytes for image in carried.images)
 
 
 def test_what_is_kept_of_images_is_bounded():

@@ -14,7 +14,7 @@ from replay.importers.logs.blocks.access_layout import Layout, likely_layout
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.reading.blocks import Block
 from replay.importers.reading.log_fields import (
-    LONGEST_CLIENT,
+    client_key,
     first_address,
     forwarded_addresses,
     is_method,
@@ -144,10 +144,7 @@ class AccessBlocks:
             stamps_ns=self._stamps.of(stamps),
             tooks_us=tooks_us,
             is_end=took == "took_s",
-            clients=[
-                f"{address} {agent or ''}"[:LONGEST_CLIENT]
-                for address, agent in zip(addresses, agents, strict=True)
-            ],
+            clients=list(map(client_key, addresses, agents)),
             agents=agents,
             texts=[
                 f"{head}{took_ms},{request}{body}}}{recorded}{attributes}}}"

@@ -40,7 +40,7 @@ from replay.importers.logs.json_layouts import likely_layouts
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.reading.blocks import Block
 from replay.importers.reading.log_fields import (
-    LONGEST_CLIENT,
+    client_key,
     first_address,
     is_method,
     number,
@@ -255,10 +255,7 @@ class JsonBlocks:
             stamps_ns=stamps_ns,
             tooks_us=tooks_us,
             is_end=plan.is_end,
-            clients=[
-                f"{address} {agent or ''}"[:LONGEST_CLIENT]
-                for address, agent in zip(addresses, agents, strict=True)
-            ],
+            clients=list(map(client_key, addresses, agents)),
             agents=agents,
             texts=[
                 f"{head}{took},{request}{body}}}{seen}{attributes}}}"
