@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import unquote
 
+import msgspec
+
 from replay.dialects.asked import answered_in
 from replay.dialects.carried import DEFINITION_TOKENS
 from replay.dialects.images import HEAD_BYTES, size_of
@@ -132,3 +134,12 @@ def scan_for(path: bytes) -> BodyScan | None:
     return BodyScan(
         dialect.limits, streams=streams, image_tokens=None if carrying is None else carrying.image_tokens
     )
+
+
+def asked_by_message(path: bytes, message: bytes) -> tuple[Asked, int]:
+    """What a message on a WebSocket asks of a model at a path, answered event by event; and its prompt in tokens."""
+    scan = scan_for(path)
+    if scan is None:
+        return NOTHING_ASKED, 0
+    scan.feed(message)
+    return msgspec.structs.replace(scan.asked(), stream=True), scan.prompt_tokens

@@ -4,10 +4,8 @@ import asyncio
 from collections.abc import Callable
 from random import Random
 
-import msgspec
-
 from replay.dialects.types import Scripted
-from replay.planes.modelled.asking import NOTHING_ASKED, scan_for
+from replay.planes.modelled.asking import NOTHING_ASKED, asked_by_message
 from replay.planes.modelled.messages import ModelsAnswer, Said, asks_model, ending, usual_answer
 from replay.planes.modelled.model import Model
 from replay.planes.modelled.script import Plan, key_of, on_socket_of
@@ -35,13 +33,9 @@ class Heard:
     def hear(self, told: bytes, message: bytes) -> None:
         number = self._count()
         answering, done = asks_model(self._path, message), on_socket_of(told)
-        asked, prompt = NOTHING_ASKED, 0
-        if answering is None and done is not None and done.is_known and done.until is None:
-            # Nobody waits for anything.
+        if answering is None and done is not None and done.ends_as_sent:
             return
-        if answering is not None and (scan := scan_for(self._path)) is not None:
-            scan.feed(message)
-            asked, prompt = msgspec.structs.replace(scan.asked(), stream=True), scan.prompt_tokens
+        asked, prompt = (NOTHING_ASKED, 0) if answering is None else asked_by_message(self._path, message)
         kind: Kind = "ws" if answering is None else "llm"
         name = self._path.decode("latin-1") if answering is None else "chat"
         answer = self._model.answer(kind, name, asked, key_of(told) or b"%d" % number)

@@ -12,7 +12,7 @@ import msgspec
 from replay.dialects.types import Scripted
 from replay.http.heads import RequestHead, pairs_of
 from replay.planes.modelled.answers import AWAY, FAILED, NOT_RECORDED, plain
-from replay.planes.modelled.asking import NOTHING_ASKED, scan_for
+from replay.planes.modelled.asking import NOTHING_ASKED, asked_by_message
 from replay.planes.modelled.house import House, Job
 from replay.planes.modelled.messages import ModelsAnswer, Said, asks_model, ending, usual_answer, with_id_of
 from replay.planes.modelled.replies import replied
@@ -114,15 +114,11 @@ class _Holding:
         house = self._house
         done = on_socket_of(told)
         answering = asks_model(self._path, message)
-        if answering is None and done is not None and done.is_known and done.until is None:
-            # Nobody waits for anything.
+        if answering is None and done is not None and done.ends_as_sent:
             house.came()
             return
         recorded = recorded_of(told) if house.spec.as_recorded else None
-        asked, prompt = NOTHING_ASKED, 0
-        if answering is not None and (scan := scan_for(self._path)) is not None:
-            scan.feed(message)
-            asked, prompt = msgspec.structs.replace(scan.asked(), stream=True), scan.prompt_tokens
+        asked, prompt = (NOTHING_ASKED, 0) if answering is None else asked_by_message(self._path, message)
         answer: RecordedAnswer | None = None
         is_known = True
         if house.recording is not None:

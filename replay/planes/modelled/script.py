@@ -234,6 +234,11 @@ class OnSocket(NamedTuple):
     until: Until | None
     is_known: bool
 
+    @property
+    def ends_as_sent(self) -> bool:
+        """Whether nobody waits for anything."""
+        return self.is_known and self.until is None
+
 
 def on_socket_of(head: bytes) -> OnSocket | None:
     """What the head of an opening, or of what tells of a message, says that its step does there."""
