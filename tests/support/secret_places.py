@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import zstandard
+from pyarrow import parquet
 
 SECRET = "hunter2CanaryAbCdEf0123456789"
 """Told by the name of where it stands only."""
@@ -106,6 +107,10 @@ def _unpacked(data: bytes) -> list[bytes]:
         return [gzip.decompress(data)]
     if data.startswith(b"(\xb5/\xfd"):
         return [zstandard.ZstdDecompressor().stream_reader(data).read()]
+    if data.startswith(b"PAR1"):
+        # Its texts alone: what stands in pages is packed. Its schema and key-value pairs are read with them.
+        file = parquet.ParquetFile(io.BytesIO(data))
+        return [repr((file.read().to_pylist(), file.schema_arrow.metadata)).encode(), data]
     if data.startswith(b"PK\x03\x04"):
         with zipfile.ZipFile(io.BytesIO(data)) as inside:
             return [inside.read(name) for name in inside.namelist()]
