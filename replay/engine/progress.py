@@ -12,6 +12,8 @@ from replay.results.histogram import LAG_UNIT_NS, Histogram
 from replay.results.types import Snapshot
 
 _EVERY_S = 0.5
+# A target is reached sooner, as a rule, and then there is nothing to tell of it.
+_SLOW_S = 1.0
 _NS = 1_000_000_000
 
 OnProgress = Callable[[Snapshot], None]
@@ -25,6 +27,35 @@ class Watched(NamedTuple):
     ends_s: float | None
     loop: RunLoop
     recorder: Recorder
+
+
+async def report_opening(
+    trace: str, target: str, planned: Planned, what: Callable[[], str], on_progress: OnProgress
+) -> None:
+    """Tell the view what a target is waited for before the first step, for ever, once that takes long."""
+    began_ns = time.monotonic_ns()
+    while True:
+        await asyncio.sleep(_EVERY_S)
+        waited_s = (time.monotonic_ns() - began_ns) / _NS
+        if waited_s >= _SLOW_S:
+            on_progress(
+                Snapshot(
+                    trace=trace,
+                    target=target,
+                    elapsed_s=waited_s,
+                    steps=planned.steps,
+                    done=0,
+                    sent=0,
+                    failed=0,
+                    unsent=0,
+                    in_flight=0,
+                    sessions=planned.sessions,
+                    sessions_done=0,
+                    offered_rps=0.0,
+                    achieved_rps=0.0,
+                    state=what(),
+                )
+            )
 
 
 async def report_progress(trace: str, runs: Sequence[Watched], on_progress: OnProgress) -> None:

@@ -22,7 +22,7 @@ from replay.engine.loop import RunLoop, run_together
 from replay.engine.manifest import complete, ended_by, manifest_of, unwritten
 from replay.engine.outcome import Outcomes
 from replay.engine.plan import Planned, planned_counts, planned_end_s, planned_sessions, read_trace
-from replay.engine.progress import OnProgress, Watched, report_progress
+from replay.engine.progress import OnProgress, Watched, report_opening, report_progress
 from replay.engine.records.recorder import Recorder
 from replay.engine.records.writer import FileWriter
 from replay.engine.requests.login import columns_asked
@@ -334,7 +334,7 @@ async def _replay(
     host.has_guest = any(run.sender.has_guest for run in runs)
     try:
         for run in runs:
-            await run.sender.open()
+            await _open(run, on_progress)
             opened.append(run)
         host.take_signals()
         for run in runs:
@@ -383,6 +383,20 @@ async def _replay(
         ended.append(Ended("budget", purse.why))
     for run in runs:
         await run.finish(host, met[0] if met else None, ended[0] if ended else None)
+
+
+async def _open(run: _Run, on_progress: OnProgress | None) -> None:
+    """Get ready to send. A view is told what takes long: a command that prints a token may take a minute."""
+    if on_progress is None:
+        await run.sender.open()
+        return
+    told = asyncio.ensure_future(
+        report_opening(run.trace_name, run.target.name, run.planned, lambda: run.sender.waits_for, on_progress)
+    )
+    try:
+        await run.sender.open()
+    finally:
+        told.cancel()
 
 
 def _refuse_sockets(trace: Path, found: TraceScan, target: Target) -> None:

@@ -19,6 +19,7 @@ from replay.words.numbers import clock, count, milliseconds, number, seconds
 from replay.words.phrases import counted
 
 _PLAIN_EVERY_S = 5.0
+_UNDER_WAY = ("running", "stopping")
 
 
 class View(Protocol):
@@ -59,6 +60,9 @@ class PlainView(NoView):
         return self
 
     def show(self, snapshot: Snapshot) -> None:
+        if snapshot.elapsed_s < self._next_s - 2 * _PLAIN_EVERY_S:
+            # What was waited for before the first step has come, and time counts anew.
+            self._next_s = _PLAIN_EVERY_S
         if snapshot.elapsed_s < self._next_s:
             return
         self._next_s = snapshot.elapsed_s + _PLAIN_EVERY_S
@@ -103,6 +107,8 @@ class ProcessView(NoView):
 
 def plain_line(snapshot: Snapshot) -> str:
     """One snapshot as one line of text."""
+    if snapshot.state not in _UNDER_WAY:
+        return f"{clock(snapshot.elapsed_s):>7}  {snapshot.state}"
     latency = ""
     if snapshot.p50_ms is not None and snapshot.p99_ms is not None:
         latency = f", response p50 {milliseconds(snapshot.p50_ms)} p99 {milliseconds(snapshot.p99_ms)}"

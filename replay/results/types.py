@@ -931,7 +931,10 @@ class Forecast(msgspec.Struct, omit_defaults=True):
 
 
 class Snapshot(msgspec.Struct, omit_defaults=True):
-    """A run under way. Times of latency in ms; None where there is nothing yet."""
+    """A run under way. Times of latency in ms; None where there is nothing yet.
+
+    state: "running", "stopping", or what is waited for before the first step; elapsed_s is then how long.
+    """
 
     trace: str
     target: str

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from replay.target.target import Target
-from replay.wire.errors import TargetFileMissing, TargetUnreachable
+from replay.wire.errors import TargetMiswritten, TargetUnreachable
 from replay.wire.racing import interleaved
 from replay.wire.tls_words import tls_file_problem
 
@@ -104,7 +104,8 @@ class AddressBook:
         except (OSError, UnicodeError) as cause:
             # UnicodeError: IDNA has no form of this name, so that nobody can be asked for it.
             why = (cause.strerror if isinstance(cause, OSError) else "it is not a valid host name") or cause
-            raise TargetUnreachable(
+            kind = TargetUnreachable if isinstance(cause, OSError) else TargetMiswritten
+            raise kind(
                 f"{self._url}: the name {self._host!r} has no address ({why}). "
                 "Check the host in the target's url."
             ) from cause
@@ -171,11 +172,11 @@ class AddressBook:
 
 @contextlib.contextmanager
 def _used(which: str, path: str) -> Iterator[None]:
-    """Raises TargetFileMissing, which names the file, where it cannot be used."""
+    """Raises TargetMiswritten, which names the file, where it cannot be used."""
     try:
         yield
     except OSError as cause:
-        raise TargetFileMissing(tls_file_problem(which, path, cause)) from cause
+        raise TargetMiswritten(tls_file_problem(which, path, cause)) from cause
 
 
 def _is_literal(host: str) -> bool:

@@ -14,7 +14,7 @@ class TargetUnreachable(WireError):
     """The target did not answer when the run was about to start."""
 
 
-class TargetFileMissing(TargetUnreachable):
-    """Nor can it, since a file that is named for it cannot be used: what is at fault is what the user wrote."""
+class TargetMiswritten(TargetUnreachable):
+    """Nor can it, since what is said of it cannot be used: a file, a proxy, a command. The user can mend that."""
 
     exit_code: ClassVar[int] = EXIT_BAD_INPUT

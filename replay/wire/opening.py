@@ -18,11 +18,15 @@ from replay.words.numbers import seconds
 
 
 class ConnectError(Exception):
-    """A connection could not be opened: the error class that is recorded, and why in words."""
+    """A connection could not be opened: the error class that is recorded, and why in words.
+
+    is_past_proxy: that a proxy had led on to the target by then, so that the target was spoken with.
+    """
 
     def __init__(self, error: str, why: str) -> None:
         super().__init__(why)
         self.error = error
+        self.is_past_proxy = False
 
 
 class TunnelError(OSError):
@@ -116,11 +120,13 @@ class Opener:
         Raises ConnectError if none does in time.
         """
         dialled: Dialled | None = None
+        is_past_proxy = False
         try:
             async with asyncio.timeout(self._limit_s):
                 dialled = await self._dialler.dial()
                 if self._tunnel is not None:
                     dialled = await _led_on(dialled, self._tunnel)
+                    is_past_proxy = True
                 connected = monotonic_ns()
                 _, conn = await asyncio.get_running_loop().create_connection(
                     connection,
@@ -137,6 +143,7 @@ class Opener:
             failure = self._failure(cause, is_connected=dialled is not None)
             if failure is None:
                 raise
+            failure.is_past_proxy = is_past_proxy
             raise failure from cause
         conn.dns_ns, conn.connect_ns = dialled.dns_ns, dialled.connect_ns
         conn.tls_ns = secured - connected if self._ssl is not None else 0
@@ -165,8 +172,7 @@ def unreachable(url: str, addresses: AddressBook, failed: ConnectError) -> Targe
     why, where = str(failed), addresses.name or url
     if failed.error == "proxy":
         return TargetUnreachable(f"cannot connect to {url}: {why}.")
-    # TLS is spoken with the target itself, whatever leads there.
-    is_of_proxy = addresses.name is not None and failed.error != "tls"
+    is_of_proxy = addresses.name is not None and not failed.is_past_proxy
     if addresses.name is not None and not is_of_proxy:
         where = f"{url} through {addresses.name}"
     if why[-1] not in ".?":

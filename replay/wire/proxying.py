@@ -11,8 +11,8 @@ import base64
 import re
 import socket
 import ssl
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import msgspec
@@ -20,12 +20,13 @@ import msgspec
 from replay.target.target import FROM_ENVIRONMENT, Target
 from replay.target.urls import check_other_url
 from replay.wire.addresses import AddressBook
-from replay.wire.errors import TargetUnreachable
+from replay.wire.errors import TargetMiswritten, TargetUnreachable
 from replay.wire.http1.connection import Connection, Pool
 from replay.wire.opening import TunnelError
 from replay.wire.types import Exchange
 
 _MOST_ANSWER_BYTES = 64 * 1024
+_WANTS_USER = 407
 _read_status = re.compile(rb"HTTP/1\.[01] (\d{3})(?: ([ -~]{0,100}))?").match
 
 
@@ -40,7 +41,7 @@ def proxy_before(target: Target, url: str, environment: Mapping[str, str] | None
     """The proxy that requests of a target to this URL go through; None where they go by themselves.
 
     environment: proxies by scheme, and `no`, as the standard library reads HTTPS_PROXY, HTTP_PROXY and NO_PROXY; None:
-    those of this process. Raises TargetUnreachable where the environment names what cannot be used.
+    those of this process. Raises TargetMiswritten where the environment names what cannot be used.
     """
     named = target.proxy
     if named is None:
@@ -64,7 +65,7 @@ def proxy_before(target: Target, url: str, environment: Mapping[str, str] | None
         return _proxy(named)
     except ValueError as cause:
         variable = f"{parts.scheme.upper()}_PROXY"
-        raise TargetUnreachable(
+        raise TargetMiswritten(
             f"{url}: the proxy that the environment names for it ({variable} or ALL_PROXY) cannot be used: it is not "
             "of the form http://host:port. Write another kind of proxy as proxy in the target file."
         ) from cause
@@ -97,7 +98,7 @@ class ProxyBook(AddressBook):
         except TargetUnreachable as cause:
             why = cause.__cause__ or cause
             told = why.strerror if isinstance(why, OSError) and why.strerror else "it is not a valid host name"
-            raise TargetUnreachable(
+            raise type(cause)(
                 f"the proxy {self._url}: the name {self._host!r} has no address ({told}). Check proxy in the target."
             ) from why
 
@@ -149,19 +150,43 @@ class Tunnel:
 class Forwarded(Connection):
     """A connection to a proxy, which requests are handed to in absolute form."""
 
-    __slots__ = ("_begin", "_line")
+    __slots__ = ("_begin", "_line", "_proxy_url", "_tell")
 
     def __init__(self, pool: Pool, proxy: Proxy, url: str) -> None:
         super().__init__(pool)
         parts = urlsplit(url)
         self._begin = f" {parts.scheme}://{parts.netloc.rpartition('@')[2]}".encode()
         self._line = proxy.line
+        self._proxy_url = proxy.url
+        self._tell: Callable[[Any], None] = _untold
 
     def start(self, exchange: Exchange) -> None:
         direct = exchange.head
         method, _, rest = direct.partition(b" ")
         line, _, fields = rest.partition(b"\r\n")
         exchange.head = b"%b%b%b\r\n%b%b" % (method, self._begin, line, self._line, fields)
+        self._tell, exchange.on_done = exchange.on_done, self._ended
         super().start(exchange)
         # Whoever reads the request later wants it as the target has it, and not what the proxy alone may know.
         exchange.head = direct
+
+    def _ended(self, exchange: Exchange) -> None:
+        exchange.on_done = self._tell
+        fail_if_refused(exchange, self._proxy_url)
+        exchange.on_done(exchange)
+
+
+def fail_if_refused(exchange: Exchange, proxy_url: str) -> None:
+    """Give an exchange that a proxy answered itself, since it was not told who asks, its error.
+
+    Of a proxy's other answers nobody can say that they are not the target's. Source: RFC 9110, section 15.5.8.
+    """
+    if exchange.status == _WANTS_USER and exchange.error is None:
+        exchange.error, exchange.phase = "proxy", "first_byte"
+        exchange.why = (
+            f"the proxy {proxy_url} wants to be told who asks (407): put user and password into its URL"
+        )
+
+
+def _untold(_: Exchange) -> None:
+    """Stands for what is called at the end of an exchange, before there is one."""

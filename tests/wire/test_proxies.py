@@ -6,9 +6,10 @@ import socket
 import pytest
 
 from replay.engine.requests.sender import _fast_wire
+from replay.exit_codes import EXIT_BAD_INPUT
 from replay.target.sending import Connections, Timeouts, Tls
 from replay.target.target import Target
-from replay.wire.errors import TargetUnreachable
+from replay.wire.errors import TargetMiswritten, TargetUnreachable
 from replay.wire.proxying import Proxy, Tunnel, proxy_before
 from tests.support.http2_servers import Http2Server
 from tests.support.proxies import HttpProxy
@@ -44,6 +45,47 @@ async def test_requests_to_http_are_handed_to_the_proxy_in_absolute_form():
     # Cookies and redirects are told by the request as the target has it.
     assert first.head == direct
     assert first.request_bytes > len(direct)
+
+
+@pytest.mark.anyio
+async def test_a_proxy_that_wants_to_know_who_asks_fails_each_request_as_the_proxy():
+    wants_user = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    async with serving(answers(wants_user)) as (proxy_url, _):
+        async with through(Target(url="http://t.invalid", proxy=with_user(proxy_url))) as wire:
+            failed = [await ask(wire), await ask(wire)]
+
+    # The second head is known by then, and read in another way.
+    assert [(one.error, one.phase, one.status) for one in failed] == [("proxy", "first_byte", 407)] * 2
+    assert failed[0].why == (
+        f"the proxy {proxy_url} wants to be told who asks (407): put user and password into its URL"
+    )
+
+
+@pytest.mark.anyio
+async def test_a_target_that_says_407_without_a_proxy_says_it_itself():
+    async with serving(answers(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")) as (url, _):
+        async with through(Target(url=url)) as wire:
+            said = await ask(wire)
+
+    assert (said.error, said.status) == (None, 407)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("version", [False, True], ids=["http1", "http2"])
+async def test_a_target_that_is_silent_behind_an_open_tunnel_is_told_of_and_not_the_proxy(version):
+    opens = saying(b"HTTP/1.1 200 OK\r\n\r\n", then_closes=False)
+    async with serving(opens) as (proxy_url, _):
+        target = Target(
+            url="https://t.invalid", proxy=proxy_url, http2=version, timeouts=Timeouts(connect_s=0.2)
+        )
+        with pytest.raises(TargetUnreachable) as refused:
+            async with through(target):
+                pass
+
+    assert str(refused.value) == (
+        f"cannot connect to https://t.invalid through the proxy {proxy_url}: no answer within 200 ms. "
+        "Is the target running there?"
+    )
 
 
 @pytest.mark.anyio
@@ -272,7 +314,7 @@ def test_without_a_word_nothing_is_taken_from_the_environment(monkeypatch):
 
 
 def test_what_the_environment_names_and_is_no_http_proxy_is_refused_without_its_password():
-    with pytest.raises(TargetUnreachable) as refused:
+    with pytest.raises(TargetMiswritten) as refused:
         proxy_before(Target(url="https://x", proxy="env"), "https://x", {"https": "socks5://me:secret@p:1"})
 
     assert "HTTPS_PROXY or ALL_PROXY" in str(refused.value)
@@ -283,10 +325,11 @@ def test_what_the_environment_names_and_is_no_http_proxy_is_refused_without_its_
     "named", ["http://me:secret@[::1", "http://me:secret@h:99999", "me:sec ret@h", "http://"]
 )
 def test_a_proxy_of_the_environment_that_is_mistyped_is_refused_by_its_form_and_without_its_password(named):
-    with pytest.raises(TargetUnreachable, match=r"it is not of the form http://host:port\.") as refused:
+    with pytest.raises(TargetMiswritten, match=r"it is not of the form http://host:port\.") as refused:
         proxy_before(Target(url="https://x", proxy="env"), "https://x", {"https": named})
 
     assert "secret" not in str(refused.value)
+    assert refused.value.exit_code == EXIT_BAD_INPUT
 
 
 def test_an_address_of_version_6_keeps_its_brackets():

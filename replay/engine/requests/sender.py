@@ -19,8 +19,9 @@ from replay.target.secrets import secret_from_env
 from replay.target.target import NO_HTTP2, Target
 from replay.target.urls import ASGI_PREFIX
 from replay.trace.origins import origin_of
+from replay.trace.redaction.shown_urls import shown_url
 from replay.wire.addresses import AddressBook
-from replay.wire.errors import TargetUnreachable
+from replay.wire.errors import TargetMiswritten
 from replay.wire.http1.wire import Http1Wire
 from replay.wire.proxying import Forwarded, ProxyBook, Tunnel, proxy_before
 from replay.wire.signin.credentials import Credentials
@@ -36,6 +37,7 @@ class TargetSender:
     decide(step): the index in renderers and wires that this step belongs to, or WAIT. withholds(step): whether it is a
     wait only because the run is read-only. places: for each renderer and wire, the target as that place may see it.
     prepares: whether connections for requests are opened ahead. websockets: for each place, what holds those to it.
+    waits_for: what it is waiting for while it opens, in words.
     """
 
     def __init__(self, target: Target, run_id: str, *, read_only: bool = False) -> None:
@@ -53,6 +55,7 @@ class TargetSender:
             self.wires.append(_wire(place, place.url))
             self.renderers.append(Renderer(place, place.url, self._credentials[n], run_id))
         self.logins = logins_of(target, self.places, self._credentials, run_id, secret_from_env)
+        self.waits_for = "getting ready"
         # Opened as steps need them.
         self.websockets = [WebSocketWire(place, place.url) for place in self.places]
         self.conversation: Conversations | None = None
@@ -88,9 +91,11 @@ class TargetSender:
         """Get ready; raises TargetUnreachable if a URL of the target cannot be reached."""
         try:
             for credentials in dict.fromkeys(self._credentials):
+                self.waits_for = f"waiting for {credentials.source_name}"
                 await credentials.open()
                 self._opened.push_async_callback(credentials.close)
-            for wire in self.wires:
+            for place, wire in zip(self.places, self.wires, strict=True):
+                self.waits_for = f"connecting to {shown_url(place.url)}"
                 await wire.open()
                 self._opened.push_async_callback(wire.close)
             for socket_wire in self.websockets:
@@ -174,7 +179,7 @@ def _fast_wire(target: Target, url: str) -> Wire:
     addresses = AddressBook(target, url) if proxy is None else ProxyBook(target, url, proxy)
     if proxy is not None and not addresses.is_tls:
         if target.http2:
-            raise TargetUnreachable(f"{url}: {NO_HTTP2}.")
+            raise TargetMiswritten(f"{url}: {NO_HTTP2}.")
         return Http1Wire(target, addresses, connection=partial(Forwarded, proxy=proxy, url=url))
     tunnel = None if proxy is None else Tunnel(proxy, url)
     if target.http2:

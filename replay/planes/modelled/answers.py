@@ -2,6 +2,7 @@
 
 from replay.http.statuses import reason_of
 from replay.planes.modelled.wording import CONTENT_TYPE
+from replay.websocket.handshake import VERSION
 
 ANSWERED = b'{"answer":"modelled"}'
 FAILED = b'{"error":"this modelled instance fails a share of its requests on purpose"}'
@@ -13,6 +14,8 @@ AWAY = b'{"error":"what this modelled instance depends on is away"}'
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\ncache-control: no-store\r\n"
 _CLOSE = b"connection: close\r\n"
+_UPGRADE_REQUIRED = 426
+_VERSIONS = b"sec-websocket-version: " + VERSION.encode() + b"\r\n"
 
 
 def head_of(
@@ -37,3 +40,8 @@ def plain(
     framing = b"content-length: %d\r\n" % len(body)
     head = head_of(status, CONTENT_TYPE, framing, keep_alive=keep_alive, first=first)
     return head if head_only else head + body
+
+
+def opens_nothing(first: bytes = b"") -> bytes:
+    """The answer to an opening of a WebSocket that is none of the standard. Source: RFC 6455, section 4.4."""
+    return plain(_UPGRADE_REQUIRED, b"", keep_alive=False, first=first + _VERSIONS)

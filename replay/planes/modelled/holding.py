@@ -11,7 +11,7 @@ import msgspec
 
 from replay.dialects.types import Scripted
 from replay.http.heads import RequestHead, pairs_of
-from replay.planes.modelled.answers import AWAY, FAILED, NOT_RECORDED, plain
+from replay.planes.modelled.answers import AWAY, FAILED, NOT_RECORDED, opens_nothing, plain
 from replay.planes.modelled.asking import NOTHING_ASKED, asked_by_message
 from replay.planes.modelled.house import House, Job
 from replay.planes.modelled.messages import ModelsAnswer, Said, asks_model, ending, usual_answer, with_id_of
@@ -34,11 +34,9 @@ from replay.planes.recorded.recording import ON_SOCKET, OPENING
 from replay.planes.recorded.types import Question, RecordedAnswer
 from replay.trace.edges.names import grouped_name
 from replay.trace.types import Kind
-from replay.websocket.handshake import VERSION, read_asked
+from replay.websocket.handshake import read_asked
 from replay.websocket.types import BrokenRule
 
-_UPGRADE_REQUIRED = 426
-_VERSIONS = b"sec-websocket-version: " + VERSION.encode() + b"\r\n"
 _LEAST_FAILURE = 400
 
 
@@ -62,7 +60,7 @@ def open_socket(
     try:
         asked = read_asked({name.lower(): value for name, value in pairs_of(head.fields)})
     except BrokenRule:
-        transport.write(plain(_UPGRADE_REQUIRED, b"", keep_alive=False, first=_VERSIONS))
+        transport.write(opens_nothing())
         transport.close()
         return None
     holding = _Holding(instance, head.target)

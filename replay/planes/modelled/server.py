@@ -19,7 +19,7 @@ from typing import cast
 import httptools
 
 from replay.dialects.types import Scripted
-from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, plain
+from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, opens_nothing, plain
 from replay.planes.modelled.asking import NOTHING_ASKED, BodyScan, kind_and_name, scan_for
 from replay.planes.modelled.heard import Heard
 from replay.planes.modelled.model import Model
@@ -207,6 +207,9 @@ class Connection(asyncio.Protocol):
         elif length > 14 and name.lower().startswith(b"sec-websocket-"):
             assert self._incoming is not None
             self._incoming.fields[name.decode("latin-1").lower()] = value.decode("latin-1")
+        elif length == 7 and name.lower() == b"upgrade" and value.lower() == b"websocket":
+            assert self._incoming is not None
+            self._incoming.fields["upgrade"] = "websocket"
         elif (
             length == 6 and name.lower() == b"expect" and value.lower() == b"100-continue" and not self.is_busy
         ):
@@ -250,14 +253,16 @@ class Connection(asyncio.Protocol):
     # Answering.
 
     def _open_socket(self, request: _Request) -> None:
-        """Hold a WebSocket, where the request asks for one as the standard has it; else it is answered as any other."""
+        """Hold a WebSocket, where the request asks for one as the standard has it; else say which version that is."""
         site = self._site
+        site.requests += 1
         try:
             asked = read_asked(request.fields)
         except BrokenRule:
-            self._serve(request)
+            self._ended = True
+            self._transport.write(opens_nothing(_FIRST))
+            self._transport.close()
             return
-        site.requests += 1
         heard = Heard(site.model, request.path, site.clock, site.count)
         self._socket = heard.socket = HeldSocket(heard, self._transport, asked, _FIRST)
         self._socket.open()

@@ -29,5 +29,9 @@ def import_doubts(header: Header) -> list[str]:
     """What was doubted when the trace was imported, each as a clause, without control characters."""
     told = header.attributes.get(_IMPORT)
     doubts = told.get(_DOUBTS) if isinstance(told, dict) else None
-    texts = [doubt for doubt in doubts if isinstance(doubt, str)] if isinstance(doubts, list) else []
+    texts = (
+        [doubt for doubt in doubts if isinstance(doubt, str) and doubt.strip()]
+        if isinstance(doubts, list)
+        else []
+    )
     return [f"the trace's importer found {shortened(doubt, LONGEST_DOUBT)}" for doubt in texts[:MOST_DOUBTS]]

@@ -27,6 +27,7 @@ from replay.wire.httpx.lanes import Lane
 from replay.wire.httpx.network import has_stray_bytes
 from replay.wire.httpx.requests import request_of
 from replay.wire.httpx.trace import AbandonedError, Trace
+from replay.wire.proxying import fail_if_refused
 from replay.wire.types import Exchange
 
 _NEVER_SENT_MOST = 5
@@ -50,6 +51,7 @@ class Carrier(Protocol):
     is_http2: bool
     is_asgi: bool
     has_proxy: bool
+    forwarder: str | None
     may_resend_unsafe: bool
     instance_header: bytes
     cold_header: bytes
@@ -188,6 +190,8 @@ class Call:
                     self._end_if_answered(events, now)
             if not self.is_over:
                 exchange.end_ns = monotonic_ns()
+                if carrier.forwarder is not None:
+                    fail_if_refused(exchange, carrier.forwarder)
         finally:
             # This, and leave, before on_done: a step that follows at once must find the connection idle.
             with contextlib.suppress(Exception):

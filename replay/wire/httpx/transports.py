@@ -12,7 +12,7 @@ import msgspec
 from replay.target.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.dialing import Dialler
-from replay.wire.errors import TargetUnreachable
+from replay.wire.errors import TargetMiswritten, TargetUnreachable
 from replay.wire.httpx.network import dial_with
 from replay.wire.tls_words import tls_problem
 from replay.words.numbers import seconds
@@ -21,7 +21,10 @@ _PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 class Transports:
-    """The way to one URL of a target. extensions: what goes with every request to it."""
+    """The way to one URL of a target. extensions: what goes with every request to it.
+
+    forwarder: the URL of the proxy that requests are handed to whole, as it may be shown; None: they go to the target.
+    """
 
     def __init__(self, target: Target, url: str, base: httpx.URL) -> None:
         self._target = target
@@ -30,6 +33,7 @@ class Transports:
         self.extensions: dict[str, Any] = {"timeout": {"connect": target.timeouts.connect_s}}
         self._ssl: ssl.SSLContext | None = None
         self._proxy: httpx.Proxy | None = None
+        self.forwarder: str | None = None
         self._book: AddressBook | None = None
         self._dialler: Dialler | None = None
 
@@ -77,16 +81,18 @@ class Transports:
         parts = urlsplit(proxy)
         is_http = parts.scheme in ("http", "https")
         if self._target.http2 and is_http and self._base.scheme == "http":
-            raise TargetUnreachable(
+            raise TargetMiswritten(
                 f"{self._url}: an HTTP proxy forwards http:// as HTTP/1.1 only. Use https://, or leave http2 out."
             )
         if self._target.tls.server_name is not None and is_http and self._base.scheme == "https":
-            raise TargetUnreachable(
+            raise TargetMiswritten(
                 f"{self._url}: tls.server_name cannot be used through an HTTP proxy. Leave it out."
             )
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         # Put together anew, so that no message can show the user and password that may be in it.
         shown = f"{parts.scheme}://{host}:{parts.port or _PROXY_PORTS[parts.scheme]}"
+        if is_http and self._base.scheme == "http":
+            self.forwarder = shown
         context, _ = AddressBook(self._target, shown).tls()
         taken_by_httpx(shown, "the proxy ")
         self._proxy = httpx.Proxy(proxy, ssl_context=context)
@@ -134,12 +140,12 @@ class Transports:
 
 
 def taken_by_httpx(url: str, what: str = "") -> httpx.URL:
-    """The URL as httpx has it; raises TargetUnreachable for a host that is none for httpx, as a broken IDN."""
+    """The URL as httpx has it; raises TargetMiswritten for a host that is none for httpx, as a broken IDN."""
     try:
         taken = httpx.URL(url)
         _ = taken.host
     except (httpx.InvalidURL, UnicodeError) as cause:
-        raise TargetUnreachable(
+        raise TargetMiswritten(
             f"{what}{url}: {str(cause).rstrip('.')}. Check the host in the target's url."
         ) from cause
     return taken

@@ -74,6 +74,7 @@ class HttpxWire:
         self.cold_header = (target.cold_header or "").lower().encode()
         self.may_resend_unsafe = target.retry.stale_unsafe
         self.has_proxy = target.proxy is not None
+        self.forwarder: str | None = None
         self._reuse = target.connections.reuse
         self._shares_lanes = self.is_http2 and self._reuse != "none"
         self._max = target.connections.max
@@ -112,6 +113,7 @@ class HttpxWire:
             self._app = app
             return
         await self._transports.open()
+        self.forwarder = self._transports.forwarder
         if self._reuse == "pool":
             # Now rather than with the first step: httpx imports httpcore when it makes a transport.
             self._lanes.open(None)

@@ -10,7 +10,7 @@ from functools import partial
 
 import msgspec
 
-from replay.wire.errors import TargetUnreachable
+from replay.wire.errors import TargetMiswritten, TargetUnreachable
 from replay.wire.signin.sources import Fetched, Keys, life_until
 from replay.words.numbers import seconds
 
@@ -91,7 +91,7 @@ def is_plain(*values: str) -> bool:
 async def output_of(command: str, *, name: str) -> str:
     """What the command prints; it runs without a shell. name: its key in the target file.
 
-    Raises TargetUnreachable if it fails.
+    Raises TargetUnreachable if it fails, TargetMiswritten if it cannot be begun.
     """
     try:
         arguments = shlex.split(command)
@@ -103,7 +103,7 @@ async def output_of(command: str, *, name: str) -> str:
         )
     except ValueError as cause:
         # Quotes that do not close, or a NUL.
-        raise TargetUnreachable(f"{name} cannot be run: {cause}.") from cause
+        raise TargetMiswritten(f"{name} cannot be run: {cause}.") from cause
     except OSError as cause:
         program = arguments[0]
         # Where a shell was expected, the first word may set a variable, to a secret perhaps.
@@ -112,7 +112,7 @@ async def output_of(command: str, *, name: str) -> str:
             if "=" in program
             else f"Check its first word, {program!r}."
         )
-        raise TargetUnreachable(f"{name} cannot be run: {cause.strerror or cause}. {hint}") from cause
+        raise TargetMiswritten(f"{name} cannot be run: {cause.strerror or cause}. {hint}") from cause
     try:
         async with asyncio.timeout(_COMMAND_S):
             out, _ = await process.communicate()

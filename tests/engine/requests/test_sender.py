@@ -91,6 +91,23 @@ def test_all_wires_are_opened_in_order_and_closed_from_the_last_to_the_first(sen
     assert order == [(own, "open"), (other, "open"), (other, "close"), (own, "close")]
 
 
+def test_what_is_waited_for_while_it_opens_is_known(sender):
+    seen = []
+    for wire in sender.wires:
+        wire.calls = Asking(seen, sender)
+
+    asyncio.run(sender.open())
+
+    assert seen == ["connecting to http://own.example", "connecting to http://other.example"]
+
+
+class Asking:
+    """Of one wire, what its sender is waiting for meanwhile."""
+
+    def __init__(self, seen, sender):
+        self.append = lambda _: seen.append(sender.waits_for)
+
+
 class Told:
     """Of one wire, into one list with the others'."""
 

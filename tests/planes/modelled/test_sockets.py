@@ -164,8 +164,17 @@ async def test_a_flood_of_messages_is_answered_whole(url):
 
 
 @pytest.mark.parametrize("lines", [b"", b"Sec-WebSocket-Key: c2hvcnQ=\r\n", b"Sec-WebSocket-Key: !\r\n"])
-async def test_an_opening_that_is_none_of_the_standard_is_told_the_version(lines):
-    async with plane() as (url, _), asking(url, ASKS % (lines, b"")) as (_, head):
+@pytest.mark.parametrize(
+    "asks",
+    [
+        ASKS,
+        ASKS.replace(b"Version: 13", b"Version: 8"),
+        ASKS.replace(b"Sec-WebSocket-Version: 13\r\n", b""),
+    ],
+    ids=["version 13", "version 8", "no version"],
+)
+async def test_an_opening_that_is_none_of_the_standard_is_told_the_version(url, lines, asks):
+    async with asking(url, asks % (lines, b"")) as (_, head):
         pass
     assert head.startswith(b"HTTP/1.1 426 ")
     assert b"sec-websocket-version: 13\r\n" in head

@@ -56,7 +56,7 @@ def header(**imported):
     return Header(FORMAT, VERSION, "t", attributes={"import": imported})
 
 
-@pytest.mark.parametrize("doubts", [None, "text", 5, {"a": 1}, [1, None, ["x"]]])
+@pytest.mark.parametrize("doubts", [None, "text", 5, {"a": 1}, [1, None, ["x"]], ["", "  ", "\n\t\u00a0"]])
 def test_a_header_that_says_something_else_there_says_nothing(doubts):
     assert import_doubts(header(doubts=doubts)) == []
     assert import_doubts(Header(FORMAT, VERSION, "t", attributes={"import": doubts})) == []

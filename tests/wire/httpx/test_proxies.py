@@ -18,6 +18,8 @@ from tests.support.wires import (
     through_httpx,
 )
 
+WANTS_USER = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+
 
 @pytest.mark.anyio
 async def test_an_http_proxy_forwards_requests_in_absolute_form():
@@ -48,6 +50,29 @@ async def test_an_http_proxy_opens_a_tunnel_to_a_target_with_tls(tls_server):
     assert first.tls_ns > 0
     assert first.sent_ns <= first.first_byte_ns <= first.end_ns
     assert proxy.asked == [f"CONNECT {url.removeprefix('https://')} HTTP/1.1".encode()]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("has_body", [False, True])
+async def test_a_proxy_that_wants_to_know_who_asks_is_told_apart_from_the_target(has_body):
+    body = b"HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\nno" if has_body else WANTS_USER
+    async with serving(answers(body)) as (proxy_url, _):
+        with_secret = proxy_url.replace("http://", "http://me:secret@")
+        target = Target(url="http://t.invalid", transport="httpx", proxy=with_secret)
+        async with through_httpx(target) as wire:
+            failed = await ask(wire)
+
+    assert (failed.error, failed.phase, failed.status) == ("proxy", "first_byte", 407)
+    assert failed.why.startswith(f"the proxy {proxy_url} wants to be told who asks (407)")
+
+
+@pytest.mark.anyio
+async def test_a_target_that_says_407_without_a_proxy_says_it_itself():
+    async with serving(answers(WANTS_USER)) as (url, _):
+        async with through_httpx(Target(url=url, transport="httpx")) as wire:
+            said = await ask(wire)
+
+    assert (said.error, said.status) == (None, 407)
 
 
 @pytest.mark.anyio
