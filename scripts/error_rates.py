@@ -10,9 +10,8 @@ import argparse
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Side
 from replay.judge.comparison.sides import judge_difference
-from replay.judge.gate.early import EarlyCheck
 from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.figures import figure_of
 from replay.judge.measures.slo import parse_slo
@@ -31,6 +29,7 @@ from replay.results.columns import Columns
 from replay.results.evidence import Evidence
 from tests.judge import queues
 from tests.judge.queues import Floats, Made
+from tests.judge.watching import lots, watched
 
 Rng = np.random.Generator
 Maker = Callable[[Rng, int], Made]
@@ -150,7 +149,8 @@ def _looked_early(name: str, runs: int, looks: Looks) -> list[str]:
         other = rng_of("looks", name, ratio)
         for _ in range(runs):
             run = queues.evidence_of(MAKERS[name](rng, EARLY_N))
-            decision, sessions = _watched(run, truth * ratio, looks(other, run.columns))
+            text = f"p95 < {truth * ratio:.6f}ms"
+            decision, sessions = watched(run.columns, text, looks(other, run.columns))
             said[decision] += 1
             if decision != "inconclusive":
                 seen.append(sessions)
@@ -159,8 +159,8 @@ def _looked_early(name: str, runs: int, looks: Looks) -> list[str]:
     return cells
 
 
-def _in_lots(rng: Rng, columns: Columns, at_once: int = 25) -> list[int]:
-    return [*range(at_once, len(columns.sessions), at_once), len(columns.sessions)]
+def _in_lots(rng: Rng, columns: Columns) -> list[int]:
+    return lots(columns, 25)
 
 
 def _by_the_second(workers: int, rng: Rng, columns: Columns) -> list[int]:
@@ -174,25 +174,6 @@ def _by_the_second(workers: int, rng: Rng, columns: Columns) -> list[int]:
     came_s = np.ceil(ended_s - phase_s) + phase_s + way_s
     counts_s = np.maximum.accumulate(came_s)
     return [int(np.searchsorted(counts_s, at_s, side="right")) for at_s in np.unique(counts_s)]
-
-
-def _watched(run: Evidence, limit_ms: float, looks: Sequence[int]) -> tuple[str, int]:
-    columns = run.columns
-    most = int(np.bincount(columns.session).max())
-    check = EarlyCheck(parse_slo(f"p95 < {limit_ms:.6f}ms"), most, 0.95)
-    for start, end in pairwise([0, *looks]):
-        rows = (columns.session >= start) & (columns.session < end)
-        part = columns.where(rows)
-        check.add(
-            part._replace(
-                sessions=columns.sessions[start:end],
-                session=(part.session - start).astype(np.int32),
-                makespan_ns=columns.makespan_ns[start:end],
-            )
-        )
-        if check.decision != "inconclusive":
-            return check.decision, end
-    return check.decision, len(columns.sessions)
 
 
 Pair = Callable[[Rng, int], tuple[Made, Made]]

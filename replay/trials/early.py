@@ -7,12 +7,14 @@ would vote first. The process says so when an SLO is decided.
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from replay.engine.plan import planned_sessions, read_trace
 from replay.engine.types import Progress, RunOptions
 from replay.engine.walker import Pace
+from replay.judge.gate.ahead import Planning
 from replay.judge.gate.early import EarlyCheck, overall_early
 from replay.judge.measures.slo import Slo, parse_slo
 from replay.judge.types import Decision
@@ -36,11 +38,17 @@ class Watch(msgspec.Struct):
 
 
 class Decided(msgspec.Struct):
-    """What it says: the decision of each SLO so far, and of all together."""
+    """What it says: the decision of each SLO so far, and of all together. sessions: after how many, of how many."""
 
     overall: Decision
     decisions: dict[str, Decision]
     sessions: int
+    of_sessions: int
+
+    @property
+    def after(self) -> str:
+        """How much of the run that was, in words."""
+        return f"{self.sessions:,} of {counted(self.of_sessions, 'session')}"
 
 
 class EarlyWatch:
@@ -71,17 +79,26 @@ class EarlyWatch:
             self.decided = msgspec.json.decode(line, type=Decided)
         if self.decided is None or self.decided.overall == "inconclusive":
             return None
-        return f"the verdict, {self.decided.overall}, was certain after {counted(self.decided.sessions, 'session')}"
+        return f"the verdict, {self.decided.overall}, was reached after {self.decided.after}"
+
+
+class Planned(NamedTuple):
+    """One session of the run's plan: its id, its steps, and when it starts, from the run's start."""
+
+    id: str
+    steps: int
+    start_ns: int
 
 
 class SessionWatcher:
     """The process's side, without the process: told of records, it says what is decided.
 
-    sessions: the run's plan, (session id, steps), in order of start.
+    sessions: the run's plan, in order of start. of_sessions: how many these are.
     """
 
-    def __init__(self, sessions: Iterator[tuple[str, int]], checks: Sequence[EarlyCheck]) -> None:
+    def __init__(self, sessions: Iterator[Planned], of_sessions: int, checks: Sequence[EarlyCheck]) -> None:
         self._plan = sessions
+        self._of_sessions = of_sessions
         self._next = next(sessions, None)
         self.checks = checks
         self._waiting: dict[str, list[StepRecord]] = {}
@@ -94,43 +111,46 @@ class SessionWatcher:
             self._waiting.setdefault(record.session, []).append(record)
             self._settled[record.session] = self._settled.get(record.session, 0) + record.final
         whole: list[list[StepRecord]] = []
-        while self._next is not None and self._settled.get(self._next[0], 0) >= self._next[1]:
-            whole.append(self._waiting.pop(self._next[0], []))
-            self._settled.pop(self._next[0], None)
+        seen_ns = 0
+        while self._next is not None and self._settled.get(self._next.id, 0) >= self._next.steps:
+            whole.append(self._waiting.pop(self._next.id, []))
+            self._settled.pop(self._next.id, None)
+            seen_ns = self._next.start_ns
             self._next = next(self._plan, None)
         if whole:
             self.sessions += len(whole)
             columns = columns_of([list(chain.from_iterable(whole))])
             for check in self.checks:
-                check.add(columns)
+                check.add(columns, seen_ns)
 
     def decided(self) -> Decided:
         return Decided(
             overall_early(self.checks),
             {check.slo.text: check.decision for check in self.checks},
             self.sessions,
+            self._of_sessions,
         )
 
 
 def watch(asked: Watch) -> SessionWatcher:
-    """A watcher for a run; goes through the trace to see how many steps a session can bring to each SLO."""
+    """A watcher for a run; goes through the trace to see what each SLO will be told, and when steps are due."""
     trace = Path(asked.trace)
     found = read_trace(trace, asked.options)
-    slos = [parse_slo(text) for text in asked.slos]
+    pace = Pace(asked.options.knobs)
+    planning = Planning([parse_slo(text) for text in asked.slos])
 
-    def plan() -> Iterator[Session]:
-        for _, session in planned_sessions(trace, found, asked.options, Pace(asked.options.knobs)):
-            yield session
+    def plan() -> Iterator[tuple[int, Session]]:
+        yield from planned_sessions(trace, found, asked.options, Pace(asked.options.knobs))
 
-    most = [1] * len(slos)
-    for session in plan():
-        for n, slo in enumerate(slos):
-            if slo.measure != "makespan":
-                most[n] = max(
-                    most[n], sum(slo.selector.matches(step.kind, step.name) for step in session.steps)
-                )
-    checks = [EarlyCheck(slo, limit, asked.confidence) for slo, limit in zip(slos, most, strict=True)]
-    return SessionWatcher(((session.id, len(session.steps)) for session in plan()), checks)
+    for start_ns, session in plan():
+        requests = [step for step in session.steps if step.request is not None or step.llm is not None]
+        planning.add(
+            [(step.kind, step.name) for step in requests],
+            [start_ns + pace.recorded_ns(step.at_ms) for step in requests],
+        )
+    checks = [EarlyCheck(slo, of_it, asked.confidence) for slo, of_it in planning.plans()]
+    sessions = (Planned(session.id, len(session.steps), start_ns) for start_ns, session in plan())
+    return SessionWatcher(sessions, planning.sessions, checks)
 
 
 def main() -> None:

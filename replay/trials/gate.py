@@ -79,7 +79,7 @@ def gate_trace(
         seen = read_evidence(run.directory, run.summary)
         at_end = final_confidence(confidence)
         checks = {
-            slo.text: early_check(slo, seen, decided.decisions[slo.text], confidence)
+            slo.text: early_check(slo, seen, decided.decisions[slo.text], confidence, decided.after)
             for slo in slos
             if decided is not None and decided.decisions[slo.text] != "inconclusive"
         }

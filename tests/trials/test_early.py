@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from replay.engine.types import RunOptions
 from replay.judge.measures.slo import parse_slo
 from replay.results.types import StepRecord
-from replay.trials.early import SessionWatcher, Watch, watch
+from replay.trials.early import Planned, SessionWatcher, Watch, watch
 from tests.support.opened import count_openings
 
 
@@ -29,7 +29,7 @@ class Heard:
     def __init__(self):
         self.sessions = []
 
-    def add(self, columns):
+    def add(self, columns, seen_ns):
         self.sessions += columns.sessions
 
 
@@ -46,7 +46,7 @@ def test_sessions_count_in_order_of_start_however_the_records_of_several_workers
         for place in range(of)
     ]
     heard = Heard()
-    watcher = SessionWatcher(((name, 2) for name in plan), [heard])
+    watcher = SessionWatcher((Planned(name, 2, 0) for name in plan), sessions, [heard])
 
     for turn in turns:
         mine = left[turn % of]

@@ -46,7 +46,7 @@ def test_a_gate_leaves_its_verdict_beside_the_run(trace, target, tmp_path):
 
 def test_a_hopeless_run_is_ended_long_before_its_end(write_trace, target, tmp_path):
     get = write_trace.get
-    hour = write_trace(*[(n * 50.0, [get("a", "/a?ms=4")]) for n in range(72_000)])
+    hour = write_trace(*[(n * 5.0, [get("a", "/a?ms=4")]) for n in range(72_000)])
 
     outcome = gate_trace(hour, target, slos("p99 < 1ms"), RunOptions(), out=tmp_path / "run", early=True)
 

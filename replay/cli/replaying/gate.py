@@ -73,7 +73,7 @@ from replay.trials.prices import check_currency
     help="A run to compare with ('p99 < baseline * 1.1'), or a folder of runs: its last 10 that passed.",
 )
 @click.option("--any-baseline", is_flag=True, help="Take baselines of another trace or load, too.")
-@click.option("--early", is_flag=True, help="End the run as soon as the verdict is certain.")
+@click.option("--early", is_flag=True, help="End the run once enough was seen for the verdict.")
 @click.option(
     "--confidence",
     type=Number(0.5, 0.9999),

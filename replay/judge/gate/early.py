@@ -16,10 +16,17 @@ sessions, from LEAST_SESSIONS on. And nothing is decided that the interval of wh
 it holds fewer than LEAST_STRETCHES independent stretches, nothing passes. Rates of errors at a limit:
 tests/judge/gate/test_early.py.
 
+Bets are on sessions like those that were seen, and the verdict is to be that of the whole run. So what its plan says
+of the rest is added (replay/judge/gate/ahead.py), and its newer half has to say the same by itself. A slow start that
+the whole run would forgive fails nothing: a fail waits until the run is twice as far as its SLO forgives, or until so
+many hits were seen that even a flawless rest could not keep it. A pass waits for LEAST_PART of the run, in which a
+drift that would break the limit by its end shows. What comes all at once later, no one can know, and the check says
+how much was seen.
+
 What is a fact of the run (an exact zero, a maximum) fails at the first step that breaks it, and never passes early.
-Sessions stand for those to come: where a run's load changes, an early verdict is of the part that was seen.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from math import ceil
 from typing import NamedTuple
@@ -27,10 +34,13 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from replay.judge.gate.ahead import Plan, Sort, Tally, is_of_sessions, size_class
+from replay.judge.gate.drifting import drifted
 from replay.judge.measures.figures import figure_of
 from replay.judge.measures.metrics import measured, rows_of, sample_of
 from replay.judge.measures.slo import Slo
 from replay.judge.statistics.proportion import share_interval
+from replay.judge.statistics.quantile import quantile_interval
 from replay.judge.statistics.sample import Floats, Sample, in_time
 from replay.judge.types import Check, Decision
 from replay.results.columns import Columns, Flags
@@ -41,6 +51,9 @@ LEAST_SESSIONS = 20
 """Of fewer nothing is decided: they do not show whether neighbours are alike."""
 
 _STAKES = 24
+LEAST_PART = 0.25
+"""Nothing passes before this part of the run was seen."""
+
 _BETS_AT_ONCE = 20_000
 _LOOKS_APART = 1.05
 _STRETCHES_A_BLOCK = 2.0
@@ -109,19 +122,26 @@ class _Seen(NamedTuple):
     sample: Sample
     sessions: int
 
+    @property
+    def newer_half(self) -> "_Seen":
+        rows = self.sample.cluster >= self.sessions // 2
+        return _Seen(self.hits[rows], self.sample.where(rows), self.sessions)
+
 
 class EarlyCheck:
-    """One SLO, watched. most: the most steps that a session of the run can bring to it."""
+    """One SLO, watched. plan: what the whole run will tell it."""
 
-    def __init__(self, slo: Slo, most: int, confidence: float) -> None:
+    def __init__(self, slo: Slo, plan: Plan, confidence: float) -> None:
         self.slo = slo
         self._confidence = confidence
-        self._most = max(1, most)
+        self._plan = plan
         theta = _allowed(slo)
         self._theta = theta if theta is not None and 0 < theta < 1 else None
         self._is_fact = theta == 0.0 or _is_broken_by_one(slo)
         self._parts: list[_Seen] = []
+        self._tallies: dict[Sort, Tally] = {}
         self._sessions = 0
+        self._seen_ns = 0
         self._next_look = LEAST_SESSIONS
         self._series: dict[tuple[str, str], int] = {}
         self.decision: Decision = "inconclusive"
@@ -134,8 +154,10 @@ class EarlyCheck:
             return False
         return self._theta is not None or self._is_fact
 
-    def add(self, columns: Columns) -> None:
-        """More sessions, whole ones, in order of start; columns hold nothing else."""
+    def add(self, columns: Columns, seen_ns: int) -> None:
+        """More sessions, whole ones, in order of start; columns hold nothing else. seen_ns: when the last of them
+        starts, from the run's start.
+        """
         if self.decision != "inconclusive" or not self.can_decide:
             return
         hits, sample = _hits(self.slo, columns)
@@ -143,6 +165,9 @@ class EarlyCheck:
             if hits.any():
                 self.decision = "fail"
             return
+        for sort, tally in _tallied(self.slo, columns, hits, sample).items():
+            known = self._tallies.get(sort, Tally(0, 0))
+            self._tallies[sort] = Tally(known.steps + tally.steps, known.hits + tally.hits)
         codes = [self._series.setdefault(name, len(self._series)) for name in columns.series_names]
         series = sample.series
         if series is not None and len(series):
@@ -150,20 +175,21 @@ class EarlyCheck:
         moved = (sample.cluster + self._sessions).astype(np.int32)
         self._parts.append(_Seen(hits, msgspec.structs.replace(sample, cluster=moved), len(columns.sessions)))
         self._sessions += len(columns.sessions)
+        self._seen_ns = seen_ns
         if self._sessions >= self._next_look:
             self._next_look = ceil(self._sessions * _LOOKS_APART)
             self._parts = [_together(self._parts)]
             self.decision = self._look(self._parts[0])
 
     def _look(self, seen: _Seen) -> Decision:
-        """Lay all bets anew, and hold what they say to the interval of what was seen."""
+        """Lay all bets anew, and hold what they say to the interval of what was seen, and to what is still to come."""
         assert self._theta is not None
         if not seen.sample.n:
             return "inconclusive"
         sizes = np.bincount(seen.sample.cluster, minlength=seen.sessions)
         counts = np.bincount(seen.sample.cluster[seen.hits], minlength=seen.sessions)
         sizes, counts = sizes[sizes > 0], counts[sizes > 0]
-        most = self._most
+        most = max(1, self._plan.most)
         tied = in_time(seen.sample, seen.hits)
         if tied.is_significant:
             sizes, counts = _in_blocks(sizes, counts, _STRETCHES_A_BLOCK * tied.tau)
@@ -173,14 +199,95 @@ class EarlyCheck:
         # Half of the error is kept for the end, and each side has half of the rest.
         wager = Wager(self._theta, most, (1 - self._confidence) / 4)
         wager.bets(counts, sizes)
-        return wager.decision if self._is_borne_out(wager.decision, seen) else "inconclusive"
+        if wager.decision == "inconclusive":
+            return "inconclusive"
+        is_so = self._passes(seen) if wager.decision == "pass" else self._fails(seen)
+        return wager.decision if is_so else "inconclusive"
 
-    def _is_borne_out(self, decision: Decision, seen: _Seen) -> bool:
-        assert self._theta is not None
+    def _fails(self, seen: _Seen) -> bool:
+        """Whether all that was seen breaks the limit, and would with what is still to come."""
+        theta, newer = self._theta, seen.newer_half
+        assert theta is not None
+        if not newer.sample.n or not all(self._share(part)[0] > theta for part in (seen, newer)):
+            return False
+        if np.count_nonzero(seen.hits) > theta * self._plan.steps:
+            return True
+        if self._seen_steps < 2 * theta * self._plan.steps or self._drifts_to(seen)[0] <= theta:
+            return False
+        fewer = self._plan.fewer_hits(self._tallies, self._seen_ns) * self._steps_a_value(seen)
+        return self._share(seen)[0] - fewer > theta
+
+    def _passes(self, seen: _Seen) -> bool:
+        """Whether all that was seen keeps the limit, and would with what is still to come."""
+        theta, newer = self._theta, seen.newer_half
+        assert theta is not None
+        if self._seen_steps < LEAST_PART * self._plan.steps or not newer.sample.n:
+            return False
+        if self.slo.q is not None and not self._quantile_keeps(seen):
+            return False
+        if self._drifts_to(seen)[1] >= theta:
+            return False
+        more = self._plan.more_hits(self._tallies, self._seen_ns) * self._steps_a_value(seen)
+        return self._share(seen)[1] + more < theta and self._share(newer)[1] < theta
+
+    def _drifts_to(self, seen: _Seen) -> tuple[float, float]:
+        """The least and the largest share of hits in the whole run, if times drift on as they did; of what is no time,
+        as it is.
+        """
+        share, part = float(seen.hits.mean()), self._seen_steps / max(1, self._plan.steps)
+        limit_ms = _slow_from_ms(self.slo)
+        if limit_ms is None:
+            return share, share
+        later = [
+            float((seen.sample.values * factor >= limit_ms).mean()) for factor in drifted(seen.sample, part)
+        ]
+        least, most = (part * share + (1 - part) * of_rest for of_rest in later)
+        return min(share, least), max(share, most)
+
+    def _share(self, seen: _Seen) -> tuple[float, float]:
+        """The interval of the share of hits, 0 and 1 where it has no end."""
         (low, high), tells = share_interval(seen.hits, seen.sample, self._confidence)
-        if decision == "fail":
-            return low is not None and low > self._theta
-        return not tells.is_unseen and high is not None and high < self._theta
+        return low or 0.0, 1.0 if high is None or tells.is_unseen else high
+
+    def _quantile_keeps(self, seen: _Seen) -> bool:
+        """As it is asked at the end, so that no run is ended for a pass that is then taken back."""
+        assert self.slo.q is not None
+        low, high = quantile_interval(seen.sample, self.slo.q, self._confidence)[0]
+        edge = high if self.slo.operator in ("<", "<=") else low
+        return edge is not None and bool(_keeps(self.slo.operator, np.array([edge]), self.slo.limit.value)[0])
+
+    @property
+    def _seen_steps(self) -> int:
+        return sum(tally.steps for tally in self._tallies.values())
+
+    def _steps_a_value(self, seen: _Seen) -> float:
+        return self._seen_steps / max(1, seen.sample.n)
+
+
+def _slow_from_ms(slo: Slo) -> float | None:
+    """The time from which on a value is a hit; None where a hit is no slow value."""
+    is_upper = slo.operator in ("<", "<=")
+    if slo.statistic == "quantile":
+        return slo.limit.value if is_upper else None
+    return slo.within_ms if slo.statistic == "share" and (slo.within in ("<", "<=")) != is_upper else None
+
+
+def _tallied(slo: Slo, columns: Columns, hits: Flags, sample: Sample) -> dict[Sort, Tally]:
+    """The steps of each sort, also those that bring no value, and the hits among them; of makespans the sessions."""
+    rows = rows_of(columns, slo.selector, slo.window)
+    if is_of_sessions(slo):
+        sizes = np.bincount(columns.session[rows], minlength=len(columns.sessions))
+        sorts: list[Sort] = [size_class(size) for size in sizes.tolist()]
+        steps = Counter(sort for sort, size in zip(sorts, sizes.tolist(), strict=True) if size)
+        found = Counter(sorts[session] for session in sample.cluster[hits].tolist())
+    else:
+        assert sample.series is not None
+        sorts = list(columns.series_names)
+        steps, found = (
+            Counter(dict(zip(sorts, np.bincount(codes, minlength=len(sorts)).tolist(), strict=True)))
+            for codes in (columns.series[rows], sample.series[hits])
+        )
+    return {sort: Tally(n, found[sort]) for sort, n in steps.items() if n}
 
 
 def _together(parts: Sequence[_Seen]) -> _Seen:
@@ -209,8 +316,10 @@ def _in_blocks(sizes: Int64s, counts: Int64s, least: float) -> tuple[Int64s, Int
     return of_blocks[0], of_blocks[1]
 
 
-def early_check(slo: Slo, seen: Evidence, decision: Decision, confidence: float) -> Check:
-    """The check of an SLO that was decided early, with the figures of what was seen by then."""
+def early_check(slo: Slo, seen: Evidence, decision: Decision, confidence: float, after: str) -> Check:
+    """The check of an SLO that was decided early, with the figures of what was seen by then. after: how much that was,
+    in words.
+    """
     figure = figure_of(slo, seen, confidence)
     check = Check(
         slo=slo.text,
@@ -218,7 +327,10 @@ def early_check(slo: Slo, seen: Evidence, decision: Decision, confidence: float)
         series=slo.series,
         unit=slo.unit,
         verdict=decision,
-        reason="decided during the run, by an anytime-valid test",
+        reason=(
+            f"decided during the run, after {after}, by an anytime-valid test"
+            + ("; what would have changed after that was not seen" if decision == "pass" else "")
+        ),
         confidence=confidence,
         n=figure.n,
         n_failed=figure.failed,

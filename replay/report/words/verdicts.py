@@ -106,10 +106,9 @@ def confidence_heading(values: Sequence[float]) -> str:
 
 
 def why(check: Check) -> str:
-    """The reason of a check, the failures that it rests on where it did not hold, and whether it was given early."""
-    early = "decided during the run" if check.decided_early else ""
+    """The reason of a check, and the failures that it rests on where it did not hold."""
     errors = f"errors: {errors_line(check.errors)}" if check.errors and check.verdict != "pass" else ""
-    return "; ".join(part for part in (sentence(check.reason), errors, early) if part)
+    return "; ".join(part for part in (sentence(check.reason), errors) if part)
 
 
 def check_figures(check: Check) -> str:

@@ -96,7 +96,8 @@ def test_an_interval_without_one_bound_shows_the_other():
 
 
 def test_a_decision_taken_early_is_told():
-    assert "decided during the run" in printed(print_gate, gate(passed(decided_early=True)))
+    early = "decided during the run, after 500 of 2,000 sessions, by an anytime-valid test"
+    assert "decided during the run" in printed(print_gate, gate(passed(decided_early=True, reason=early)))
 
 
 def test_notes_come_last():
