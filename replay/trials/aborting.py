@@ -1,8 +1,9 @@
 """Ending a run by a rule, such as errors > 20% over 10s, told by a process that watches it (see watching.py).
 
 The process looks once a second, half a second behind, since so long a line of the record may be on its way, and
-longer where it comes from other machines. If it ends without having said anything the run is ended as well: a run that
-was to be watched is not left unwatched.
+longer where it comes from other machines. A rate that is too low it says again and again, since only the run knows
+what was asked of its target meanwhile (replay/judge/gate/demand.py). If it ends without having said anything the run is
+ended as well: a run that was to be watched is not left unwatched.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ import msgspec
 from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome, StopWhen, replay_together
 from replay.engine.types import Progress, RunOptions
+from replay.judge.gate.demand import Demand
 from replay.target.target import Target
 from replay.trials.watching import Watcher, followed, say, told
 
@@ -31,7 +33,10 @@ _Replay = Callable[
 ]
 # As replay_together is called where nothing but a stop ends a run.
 Together = Callable[[Path, Sequence[Job], RunOptions, OnProgress | None, StopWhen | None], list[Outcome]]
+_NS = 1_000_000_000
 _EVERY_NS = 1_000_000_000
+# What the process says may be heard so much later, where this machine is busy.
+_WAY_S = 10.0
 _BEHIND_NS = 500_000_000
 # Records of workers on other machines come once a second.
 _FAR_BEHIND_NS = 2_500_000_000
@@ -48,24 +53,41 @@ class _Told(msgspec.Struct):
     behind_ns: int
 
 
+class _Said(msgspec.Struct):
+    """What the process says. rule: the place of the one that holds. until_ns: the end of its window, of
+    CLOCK_MONOTONIC.
+    """
+
+    rule: int
+    why: str
+    until_ns: int
+
+
 class _Watched:
     """One run of those that go on together."""
 
     def __init__(self, directory: Path, progress: Progress, behind_ns: int) -> None:
         self._directory, self._progress, self._behind_ns = directory, progress, behind_ns
-        self._is_told = False
+        self._demand: Demand | None = None
         self.watcher = Watcher(_MODULE)
 
     def look(self, rules: "Sequence[AbortRule]") -> str | None:
-        if not self._is_told:
+        if self._demand is None:
             if not self._progress.start_ns:
                 return None
-            self._is_told = True
+            self._demand = Demand(max(rule.window_s for rule in rules) + _WAY_S + self._behind_ns / _NS)
             texts = [rule.text for rule in rules]
             told = _Told(str(self._directory), texts, self._progress.start_ns, self._behind_ns)
             self.watcher.tell(msgspec.json.encode(told))
+        self._demand.look(time.monotonic_ns(), self._progress.sent, self._progress.in_flight)
         for line in self.watcher.heard():
-            return line.decode()
+            said = msgspec.json.decode(line, type=_Said)
+            rule = rules[said.rule]
+            is_asked_little = rule.is_of_low_rate and self._demand.explains(
+                rule.slo.limit.value, rule.window_s, said.until_ns
+            )
+            if not is_asked_little:
+                return said.why
         if self.watcher.has_ended:
             return "the process that watched for it ended by itself, so nothing would have ended the run"
         return None
@@ -181,11 +203,12 @@ def main() -> None:
         if now_ns < next_ns:
             continue
         next_ns = now_ns + _EVERY_NS
-        for check in checks:
+        for n, check in enumerate(checks):
             seen = check.holds(now_ns)
             if seen is not None:
-                say(f"{check.rule.text}: {seen}".encode())
-                return
+                say(msgspec.json.encode(_Said(n, f"{check.rule.text}: {seen}", watch.start_ns + now_ns)))
+                if not check.rule.is_of_low_rate:
+                    return
 
 
 if __name__ == "__main__":

@@ -75,11 +75,32 @@ def test_a_run_for_which_no_rule_holds_goes_on_to_its_end(write_trace, target, t
     assert (summary.status, summary.ended, summary.counts.ok) == ("finished", None, 20)
 
 
+def test_a_pause_of_the_trace_is_no_rate_of_its_target(write_trace, target, tmp_path):
+    starts_ms = [*range(0, 1_000, 50), *range(4_500, 5_500, 50)]
+    trace = write_trace(*[(start_ms, [write_trace.get("a")]) for start_ms in starts_ms])
+
+    rules = [parse_abort("rate < 2/s over 1s")]
+    summary = replay_one(trace, target, RunOptions(), tmp_path / "run", aborts=rules).summary
+
+    assert (summary.status, summary.ended, summary.counts.ok) == ("finished", None, 40)
+
+
+def test_a_target_that_hangs_is_told_by_its_rate(write_trace, target, tmp_path):
+    trace = write_trace(*[(n * 500.0, [write_trace.get("a", "/?ms=60000")]) for n in range(600)])
+
+    rules = [parse_abort("rate < 1/s over 1s")]
+    summary = replay_one(trace, target, OPTIONS, tmp_path / "run", aborts=rules).summary
+
+    assert summary.ended.why.startswith("rate < 1/s over 1s: rate 0/s of ")
+    assert summary.counts.unsent > 0
+
+
 def test_a_run_is_not_left_unwatched(monkeypatch, tmp_path):
     monkeypatch.setattr("replay.trials.aborting._MODULE", "replay.trials.no_such_module")
 
     class Progress:
         start_ns = 1
+        sent = in_flight = 0
 
     with AbortWatch([RULE]) as watch:
         watch.begin(tmp_path, Progress())

@@ -6,7 +6,7 @@
 
 The left side is that of an SLO, of the steps that *ended* in the window; of fewer than ten no share or percentile is
 taken. A target that hangs ends no steps before their time limits, so only `rate`, which may be of none, sees it soon.
-No rule holds before the run is as old as its window.
+No rule holds before the run is as old as its window. Whether a rate is low because the trace pauses, demand.py says.
 
 A rate is counted, whatever it is. Of the steps that all else is of so many are kept that memory stays bounded; where a
 window has more, each is as likely to be kept as any other, so that a share and a percentile are still of the whole
@@ -48,6 +48,11 @@ class AbortRule(NamedTuple):
     text: str
     slo: Slo
     window_s: float
+
+    @property
+    def is_of_low_rate(self) -> bool:
+        """Whether it holds where too little is answered, which is no fault of a target that is asked for no more."""
+        return self.slo.statistic == "rate" and self.slo.operator in ("<", "<=", "==")
 
 
 def parse_abort(text: str) -> AbortRule:
