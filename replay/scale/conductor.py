@@ -49,6 +49,8 @@ _BURST_NS = 10 * _NS
 _ROUNDS, _ROUNDS_AT_START = 16, 64
 # A worker says once a second that it is there.
 SILENT_NS = 5 * _NS
+# Until a run begins, nothing is lost by waiting for one that reads ahead on a machine that is busy.
+SILENT_AT_FIRST_NS = 30 * _NS
 # What a process needs to begin to speak, on a machine that is busy with many of them.
 HELLO_NS = 60 * _NS
 # How long a burst may take: answers that are later than this say nothing of the time.
@@ -315,6 +317,7 @@ class Conductor:
         now_ns = time.monotonic_ns()
         # A conductor that was held up itself has heard nobody, which says nothing of them.
         was_held_up = now_ns - self._looked_ns > _NS
+        silent_ns = SILENT_NS if self.start_ns else SILENT_AT_FIRST_NS
         self._looked_ns = now_ns
         for member in self.members:
             if was_held_up:
@@ -326,8 +329,8 @@ class Conductor:
                 member.line.flush()
             if not member.line.is_open:
                 self._lose(member, "" if member.is_settled else self._why_gone(member))
-            elif member.has_greeted and now_ns - member.heard_ns > SILENT_NS:
-                self._lose(member, f"nothing was heard of it for {SILENT_NS // _NS} seconds")
+            elif member.has_greeted and now_ns - member.heard_ns > silent_ns:
+                self._lose(member, f"nothing was heard of it for {silent_ns // _NS} seconds")
 
     def _why_gone(self, member: _Member) -> str:
         # Its end of the line closes a moment before it can be asked for how it ended.

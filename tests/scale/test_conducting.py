@@ -234,12 +234,21 @@ def test_an_engine_that_dies_is_lost_and_the_others_go_on(conducted):
 
 
 def test_a_worker_of_which_nothing_is_heard_is_lost(conducted, monkeypatch):
-    monkeypatch.setattr(conducting, "SILENT_NS", -1)
+    monkeypatch.setattr(conducting, "SILENT_AT_FIRST_NS", -1)
     engines = ready_and_over(1)
     conductor = conducted(*engines)
 
     with pytest.raises(NotStarted, match="nothing was heard of it"):
         prepare(conductor)
+
+
+def test_a_worker_that_falls_silent_under_way_is_lost(conducted, monkeypatch):
+    monkeypatch.setattr(conducting, "SILENT_NS", -1)
+    engines = ready_and_over(1)
+
+    found = go(conducted(*engines), engines)
+
+    assert found.workers[0].lost.startswith("nothing was heard of it for ")
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,8 @@ async def test_steps_that_find_no_descriptor_wait_for_one_of_ours(wire_to, machi
 @pytest.mark.anyio
 async def test_a_step_that_finds_no_descriptor_within_the_connect_limit_ends_as_local(wire_to, machine):
     async with target() as served:
-        wanted = Target(url=served.url, timeouts=Timeouts(connect_s=0.02))
+        # Long enough for the first connection on a machine that has much else to do.
+        wanted = Target(url=served.url, timeouts=Timeouts(connect_s=0.4))
         async with wire_to(wanted) as wire:
             await answered(wire, served)
             machine.room = 0
@@ -164,7 +165,7 @@ async def test_a_step_that_finds_no_descriptor_within_the_connect_limit_ends_as_
             await swept(wire, first)
 
     assert (got.error, got.phase, got.sent_ns) == ("local", "connect", 0)
-    assert got.held_ns >= 20_000_000
+    assert got.held_ns >= 400_000_000
 
 
 @pytest.mark.anyio

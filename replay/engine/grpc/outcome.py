@@ -4,7 +4,7 @@ The status is what the trailers say (grpc-status), whatever the status of HTTP. 
 the step's own expectation, or the target's rule, names; OK or the recorded status, unless that was transient; OK. What
 is no answer of a unary call at all fails as `protocol`, and an answer that comes after the deadline of its call as
 `timeout`, whatever it says: the agent had gone on by then. A call that has no answer at its deadline is given up, as a
-client of gRPC does; either ends as DEADLINE_EXCEEDED.
+client of gRPC does; either ends as DEADLINE_EXCEEDED. What the server gives up for that deadline is a `timeout` too.
 
 The server's own words (grpc-message) are shown with the first failure of each method and status, without secrets. Later
 ones may name ids and users, and a run has no end of them.
@@ -26,6 +26,7 @@ MOST_UNPACKED_BYTES = 4 << 20
 """As much as a client of gRPC takes by default."""
 
 _LEAST_SECRET = 6
+_GIVEN_UP = "the server gave the call up at its deadline (grpc-timeout)"
 _LATE = "the answer came after the deadline of its call (grpc-timeout)"
 _NOT_UNPACKED = "the message of the answer cannot be unpacked to 4 MiB at most"
 _EXCEEDED = "DEADLINE_EXCEEDED"
@@ -102,6 +103,11 @@ class ExpectedCall:
             attempt.error, attempt.why, attempt.grpc_status = "timeout", _LATE, _EXCEEDED
             return
         if said.status not in self._statuses:
+            if said.status == _EXCEEDED and 0 < most_ns <= 2 * (attempt.end_ns - attempt.sent_ns):
+                # Both ends count the same time, and which is first is luck. Much earlier it is a deadline of the
+                # server's own, for what it asked of others.
+                attempt.error, attempt.why = "timeout", _GIVEN_UP
+                return
             attempt.error = "grpc_error"
             attempt.check = "grpc_status" if self._names_status else None
             attempt.why = self._why(attempt, call, said)

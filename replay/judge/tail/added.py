@@ -109,10 +109,16 @@ def added_by(kinds: Sequence[Kind]) -> Added:
     n = len(found)
     ci_low, _ = _bounds(independent(np.concatenate(least)), 1 - doubt)
     _, ci_high = _bounds(independent(np.concatenate(most)), 1 - doubt)
-    is_bounded = np.isfinite(ci_low) and np.isfinite(ci_high)
-    return Added(
-        round(quantile(found, 0.5), 3), (round(ci_low, 3), round(ci_high, 3)) if is_bounded else None, n
-    )
+    added_ms = quantile(found, 0.5)
+    if np.isfinite(ci_low) and np.isfinite(ci_high):
+        return Added(round(added_ms, 3), (round(ci_low, 3), round(ci_high, 3)), n)
+    if added_ms <= 0:
+        return Added(
+            None,
+            why=f"{counted(n, 'step')} that woke the target took no longer than warm ones of the same kind and name, "
+            "and so few do not tell why",
+        )
+    return Added(round(added_ms, 3), None, n)
 
 
 def _kind(columns: Columns, service_ms: Floats, woke: Flags, warm: Flags, alone: Flags) -> Kind:

@@ -96,6 +96,9 @@ def test_an_answer_after_its_deadline_is_a_timeout_whatever_it_says():
         ended = settled(call(timeout_ms=5.0), framed(FOUND), trailers, sent_ns=1_000_000, end_ns=6_000_001)
         assert ended.error == "timeout"
     assert settled(call(timeout_ms=5.0), framed(FOUND), sent_ns=1_000_000, end_ns=6_000_000).error is None
+    # The server counts the same time, from its own first byte on, and may be first.
+    just = settled(call(timeout_ms=5.0), b"", ((b"grpc-status", b"4"),), sent_ns=1_000_000, end_ns=5_900_000)
+    assert (just.error, just.grpc_status) == ("timeout", "DEADLINE_EXCEEDED")
     # A server's own deadline, for what it asked others, is a status as any.
     early = settled(call(timeout_ms=5.0), b"", ((b"grpc-status", b"4"),), sent_ns=1_000_000, end_ns=2_000_000)
     assert (early.error, early.grpc_status) == ("grpc_error", "DEADLINE_EXCEEDED")

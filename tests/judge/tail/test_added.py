@@ -120,6 +120,19 @@ def test_few_that_woke_it_have_a_median_and_no_interval():
     assert cold.added_ci_ms is None
 
 
+@pytest.mark.parametrize(
+    "warm_at_ms", [(10.0, 11.0, 12.0), (100.0, 3_000.0, 6_000.0)], ids=["crowded", "alone"]
+)
+def test_too_few_that_took_no_longer_than_warm_ones_say_nothing_of_a_boot(warm_at_ms):
+    """An overloaded machine: what was warm queued for longer than the one boot took. No boot adds less than nothing."""
+    warm = [step(f"w-{n}", 1_500.0, n, at_ms=at_ms, cold=False) for n, at_ms in enumerate(warm_at_ms)]
+
+    cold = cold_in([*warm, step("c", 700.0, 90, at_ms=100_000.0, cold=True)])
+
+    assert (cold.count, cold.added_ms, cold.added_ci_ms) == (1, None, None)
+    assert cold.added_why.startswith("1 step that woke the target took no longer than warm ones")
+
+
 def woken(**fields):
     """A target that answers in 20 ms and boots in 700, with one step of this kind before it is woken at 100 s."""
     records = [step(f"w-{n}", 20.0, n, at_ms=n * 1000.0, cold=False) for n in range(20)]
