@@ -71,7 +71,7 @@ IMPORTERS |= {
         LambdaLog(),
         JsonLog(),
         CloudRun(),
-        LineLog(K6),
+        K6(),
         Jtl(),
         LineLog(VEGETA_RESULTS),
         Otlp(),

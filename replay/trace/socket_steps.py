@@ -8,6 +8,7 @@ number. Messages before the client's first are nobody's, and counted.
 import base64
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgspec
@@ -95,7 +96,7 @@ def socket_steps(
     ]
     sent = [n for n, message in enumerate(ordered) if message.is_sent]
     filled = 0
-    for n, until in zip(sent, [*sent[1:], len(ordered)], strict=True):
+    for n, until in pairwise([*sent, len(ordered)]):
         out, came = ordered[n], ordered[n + 1 : until]
         made = with_message(call(), out.data, clean, is_text=out.is_text)
         is_filled = made.message_bytes is not None

@@ -2,11 +2,14 @@
 
 The layout is that of JMeter's manual, "XML Log format 2.2": elements `httpSample` and `sample` with short attributes,
 one inside another where a sample is made of others, as a transaction and a request with its redirects are. Such a one
-is passed over for those in it. Documents that declare entities are refused: nothing that JMeter writes does.
+is passed over for those in it. Documents that declare entities are refused: nothing that JMeter writes does. What it
+writes of answers, where it was told to keep them, has characters that no XML may have: they are read as U+FFFD.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 from xml.parsers import expat
 
 from replay.importers.reading.damage import Damage
@@ -21,6 +24,10 @@ _COLUMNS = {
     "ts": "timestamp", "t": "elapsed", "lb": "label", "rc": "responsecode", "tn": "threadname", "lt": "latency",
     "by": "bytes", "sby": "sentbytes", "s": "success", "hn": "hostname",
 }  # fmt: skip
+_REFERENCE = re.compile(rb"&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,10}));")
+_CUT_REFERENCE = re.compile(rb"&(?:#(?:x[0-9A-Fa-f]{0,8}|[0-9]{0,10}))?\Z")
+_CONTROLS = bytes(byte for byte in range(0x20) if byte not in b"\t\n\r")
+_WITHOUT_CONTROLS = bytes.maketrans(_CONTROLS, b"?" * len(_CONTROLS))
 _TEXTS = {"java.net.URL": "url", "method": "method"}
 
 
@@ -76,6 +83,27 @@ class _Samples:
         raise TraceError(f"{self._place}: declares entities, which no result of JMeter does.")
 
 
+def _pieces(source: BinaryIO) -> Iterator[bytes]:
+    """A document piece by piece, without the characters that XML does not allow; the last piece is empty."""
+    held = b""
+    while piece := source.read(_PIECE_BYTES):
+        held += piece
+        cut = _CUT_REFERENCE.search(held)
+        whole, held = (held, b"") if cut is None else (held[: cut.start()], held[cut.start() :])
+        if whole:
+            yield _REFERENCE.sub(_allowed, whole.translate(_WITHOUT_CONTROLS))
+    if held:
+        yield held
+    yield b""
+
+
+def _allowed(reference: "re.Match[bytes]") -> bytes:
+    """The reference, or one to U+FFFD where XML does not allow its character (XML 1.0, section 2.2)."""
+    code = int(reference[1], 16) if reference[1] else int(reference[2])
+    is_char = code in (0x9, 0xA, 0xD) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD
+    return reference[0] if is_char or 0x10000 <= code <= 0x10FFFF else b"&#xFFFD;"
+
+
 def read_xml_samples(path: Path, damage: Damage) -> Iterator[tuple[int, dict[str, str]] | None]:
     """Each sample with its line; None for one that is made of others. One that was cut off ends the file.
 
@@ -85,10 +113,10 @@ def read_xml_samples(path: Path, damage: Damage) -> Iterator[tuple[int, dict[str
     found = _Samples(place)
     told_holders = is_begun = 0
     with open_recording(path) as source:
-        while True:
-            piece = source.read(_PIECE_BYTES)
+        for piece in _pieces(source):
+            is_last = not piece
             try:
-                found.parser.Parse(piece, not piece)
+                found.parser.Parse(piece, is_last)
             except expat.ExpatError as error:
                 why = TraceError(
                     f"{place}, line {error.lineno}: not valid XML: {expat.ErrorString(error.code)}."
@@ -97,7 +125,7 @@ def read_xml_samples(path: Path, damage: Damage) -> Iterator[tuple[int, dict[str
                     raise why from error
                 damage.lines += 1
                 damage.lose(why)
-                piece = b""
+                is_last = True
             for sample in found.done:
                 damage.lines += 1
                 yield sample
@@ -106,5 +134,5 @@ def read_xml_samples(path: Path, damage: Damage) -> Iterator[tuple[int, dict[str
             while told_holders < found.holders:
                 told_holders += 1
                 yield None
-            if not piece:
+            if is_last:
                 return

@@ -10,7 +10,8 @@ server and how the session ended, where not well, become the attributes `server`
 cookies are dropped.
 
 --session-by takes `client`, `frontend`, `server`, or `query:NAME`. Requests that could not be parsed (`<BADREQ>`) are
-counted; lines of `option tcplog` tell of no requests.
+counted, and so is what stands between those lines: connections (`option tcplog`, and those that failed), and what
+HAProxy tells of itself, its proxies and servers.
 """
 
 import re
@@ -31,6 +32,18 @@ _LINE = re.compile(
 ).fullmatch
 _REQUEST = re.compile(r"(?P<method>[^\s<]{1,20}) (?P<target>\S.*?)(?: HTTP/\d(?:\.\d)?)?", re.DOTALL).fullmatch
 
+_CONNECTION = re.compile(
+    r"[^\s\"]{1,100}:\d{1,5} \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d\.\d{3}\] "
+    r"(?:[^\s/]{1,200}/[^\s:]{1,200}: \S|[^\s/]{1,200} \S{1,200}/\S{1,200} "
+    r"-?\d{1,10}/-?\d{1,10}/\+?-?\d{1,10} \+?\d{1,18} \S{2,4} [\d/+]{9,60} \d{1,10}/\d{1,10}(?: |\Z))",
+    re.ASCII,
+).match
+_OF_ITSELF = re.compile(
+    r"(?:\[(?:NOTICE|WARNING|ALERT)\] |(?:Proxy|Server|Backup Server|Health check|Connect from|Stopping|Pausing|"
+    r"Enabling|Resuming|backend|Loading|Current worker|New worker|Former worker|Reexecuting|Initializing|Exiting)\b)"
+).match
+_PREFIX = re.compile(r"(?:<\d{1,3}>)?(?:(?:[^\[\s]{1,100} ){0,6}?[\w.\-]{1,60}\[\d{1,10}\]: )?").match
+
 _NO_LINE = "not in the format of HAProxy's option httplog."
 _EXPLAINED = (
     "The log's times are taken as the starts of requests, and as UTC: HAProxy writes no zone. They may differ from "
@@ -46,7 +59,7 @@ def _read(line: str) -> LoggedLine | str:
     found = _LINE(line)
     stamp_ns = None if found is None else instant_ns(found["time"])
     if found is None or stamp_ns is None:
-        return _NO_LINE
+        return _told_besides(line)
     request = _REQUEST(found["request"])
     if request is None:
         return LoggedLine(left_out="line(s) with a request that HAProxy could not parse")
@@ -63,6 +76,17 @@ def _read(line: str) -> LoggedLine | str:
             "termination": found["end"].strip("-"),
         },
         told={"frontend": found["frontend"].rstrip("~"), "server": found["server"]},
+    )
+
+
+def _told_besides(line: str) -> LoggedLine | str:
+    """What a line that tells of no request is."""
+    prefix = _PREFIX(line)
+    said = line if prefix is None else line[prefix.end() :]
+    if _CONNECTION(said):
+        return LoggedLine(left_out="connection(s) of option tcplog, or that failed")
+    return (
+        LoggedLine(left_out="line(s) of HAProxy about itself and its servers") if _OF_ITSELF(said) else _NO_LINE
     )
 
 

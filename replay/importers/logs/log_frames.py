@@ -38,6 +38,11 @@ _OBJECTS = {
     "textPayload": "a collector's JSON",
     "line": "a collector's JSON",
 }
+# What these hold is a log of its own only where it tells of requests: every program's own log has messages.
+_MAY_HOLD = frozenset({"message", "msg", "textPayload", "line"})
+_TELLS_REQUESTS = re.compile(
+    r"\"[A-Z]{1,20} [^\"\s]+ HTTP/\d|\A\s*\{|RequestId|\A(?:[A-Z][a-z]{2} [ \d]\d |<\d)"
+).search
 # An access log's own JSON may have a message beside the request.
 _OF_A_REQUEST = re.compile(rb'"(?:status|method|request_method|response_code|DownstreamStatus)"\s*:').search
 _CONTAINER = "a container runtime's prefix"
@@ -132,7 +137,8 @@ def _frame_of(lines: Sequence[str]) -> tuple[str, Unframe] | None:
     if sum(_CRI(line) is not None for line in lines) >= enough:
         return _CONTAINER, _Cri()
     for key, name in _OBJECTS.items():
-        if sum(_text_of(line, key) is not None for line in lines) >= enough:
+        texts = [text for line in lines if (text := _text_of(line, key)) is not None]
+        if len(texts) >= enough and (key not in _MAY_HOLD or any(map(_TELLS_REQUESTS, texts))):
             return name, _Object(key)
     for name, match in _FOUND.items():
         if sum(match(line) is not None for line in lines) >= enough:

@@ -1,13 +1,14 @@
 """The `w3c-log` format: logs in the W3C's extended format, as Amazon CloudFront and Microsoft's IIS write them.
 
-The format is https://www.w3.org/TR/WD-logfile.html: a line `#Fields:` names the columns of those below it, which blanks
-or tabs divide; it may come again with others. The names are those of CloudFront's standard logs and of IIS. What
-becomes of a request is said in replay/importers/logs/logged_requests.py. What the columns tell:
+The format is https://www.w3.org/TR/WD-logfile.html: a line `#Fields:` names the columns of those below it; it may come
+again with others (replay/importers/logs/w3c_columns.py). The names are those of IIS and of CloudFront's standard and
+real-time logs. What becomes of a request is said in replay/importers/logs/logged_requests.py. What the columns tell:
 
-- `date` and `time`, in UTC, are when a request had ended, so it began `time-taken` earlier: IIS and HTTP.sys write a
-  line then, and CloudFront says "the time when the server finished responding". `time-taken` is in s where it has a
-  fraction or the file is CloudFront's, in ms where it is IIS's (told by its `#Software` or its own columns);
-  elsewhere its unit is not known, and it is not used, and counted.
+- `date` and `time`, in UTC, or `timestamp`, are when a request had ended, so it began `time-taken` earlier: IIS and
+  HTTP.sys write a line then, and CloudFront says "the time when the server finished responding". `date-local` and
+  `time-local` are the server's own, and said to be; where no column has a date, that of `#Date:` is taken. `time-taken`
+  is in s where it has a fraction or the file is CloudFront's, in ms where it is IIS's (told by its `#Software` or its
+  own columns); elsewhere its unit is not known, and it is not used, and counted. Imperva's `cs-start` is the start.
 - The client is the first address of `x-forwarded-for`, or else `c-ip`, with its user agent, blanks of which are written
   as `+` (IIS) or in percent (CloudFront).
 - `cs-bytes` is the size of the request with its head; a body has that size.
@@ -17,15 +18,15 @@ becomes of a request is said in replay/importers/logs/logged_requests.py. What t
 dropped.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-import msgspec
-
 from replay.importers.logs.line_logs import LoggedLine, add_line
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import RequestLog
+from replay.importers.logs.w3c_columns import Columns, cloudfront_columns, named_columns
 from replay.importers.reading.inputs import input_files
 from replay.importers.reading.log_fields import number, status_of
 from replay.importers.reading.text_lines import read_lines
@@ -35,26 +36,20 @@ from replay.words.phrases import counted
 
 _FIELDS = "#fields:"
 _SOFTWARE = "#software:"
+_DATE = "#date:"
 _PATHS = ("cs-uri-stem", "cs-uri")
 _HOSTS = ("x-host-header", "cs(host)", "cs-host")
 _USER_AGENT = "cs(user-agent)"
-_OF_IIS = frozenset({"s-ip", "sc-win32-status", "sc-substatus", "s-sitename", "s-computername"})
-_OF_CLOUDFRONT = "x-edge-location"
+_HOST_AND_PATH = re.compile(r"(?P<host>[\w.\-]{1,253}(?::\d{1,5})?)(?P<path>/.*)", re.DOTALL).fullmatch
 
 _NO_TIME = "has no date and time."
 _NO_FIELDS = "a row above any #Fields line, which names the columns."
 _UNKNOWN_UNIT = "duration(s) of which neither the software nor a fraction tells the unit"
+_LOCAL = "time(s) of the server's own zone, which is not recorded; they are taken as UTC"
 _EXPLAINED = (
     "The log's times are taken as UTC and as the ends of requests, as IIS and CloudFront write them; each began "
     "time-taken earlier."
 )
-
-
-class _Columns(msgspec.Struct):
-    """The names of the columns, in lower case, and the unit of time-taken; "" where that is not known."""
-
-    names: tuple[str, ...]
-    unit: str
 
 
 class W3cLog:
@@ -64,8 +59,9 @@ class W3cLog:
     describe = "logs of CloudFront and IIS in the W3C's extended format, with a #Fields line"
 
     def sniff(self, first_bytes: bytes) -> bool:
-        lines = first_bytes.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").lower().splitlines()
-        return any(_is_of_requests(line.split()[1:]) for line in lines[:50] if line.startswith(_FIELDS))
+        lines = first_bytes.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").splitlines()[:50]
+        fields = (line.lower().split()[1:] for line in lines if line.lower().startswith(_FIELDS))
+        return any(map(_is_of_requests, fields)) or any(cloudfront_columns(line) for line in lines)
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         log = RequestLog(self.name, paths, options)
@@ -80,16 +76,18 @@ def _is_of_requests(names: Sequence[str]) -> bool:
 
 def _lines(file: Path, log: RequestLog) -> Iterator[LoggedLine]:
     log.stamps.begin_file()
-    columns: _Columns | None = None
-    software = ""
+    columns: Columns | None = None
+    software = date = ""
     for n, text in read_lines(file, log.damage):
         text = text.strip("\r\n ")
         if text.startswith("#"):
             lower = text.lower()
             software = lower if lower.startswith(_SOFTWARE) else software
-            columns = _columns(lower, software) if lower.startswith(_FIELDS) else columns
+            date = lower.removeprefix(_DATE).strip().partition(" ")[0] if lower.startswith(_DATE) else date
+            columns = named_columns(lower, software, date) if lower.startswith(_FIELDS) else columns
         elif text:
             log.damage.lines += 1
+            columns = columns or cloudfront_columns(text)
             line = _NO_FIELDS if columns is None else _line(text, columns, log)
             if isinstance(line, str):
                 log.damage.lose(TraceError(f"{shown_path(file)}, line {n}: {line}"))
@@ -97,29 +95,25 @@ def _lines(file: Path, log: RequestLog) -> Iterator[LoggedLine]:
                 yield line
 
 
-def _columns(line: str, software: str) -> _Columns:
-    names = tuple(line.split()[1:])
-    is_of_iis = "microsoft" in software or not _OF_IIS.isdisjoint(names)
-    return _Columns(names, "s" if _OF_CLOUDFRONT in names else "ms" if is_of_iis else "")
-
-
-def _line(text: str, columns: _Columns, log: RequestLog) -> LoggedLine | str:
-    cells = text.split("\t") if "\t" in text else text.split()
-    if len(cells) != len(columns.names):
-        return f"{counted(len(cells), 'field')}, where the #Fields line names {len(columns.names)}."
-    row = {name: cell for name, cell in zip(columns.names, cells, strict=True) if cell not in ("", "-")}
-    stamp_ns = instant_ns(f"{row.get('date', '')}T{row.get('time', '')}")
-    if stamp_ns is None:
+def _line(text: str, columns: Columns, log: RequestLog) -> LoggedLine | str:
+    row = columns.row(text)
+    if isinstance(row, int):
+        return f"{counted(row, 'field')}, where the #Fields line names {len(columns.names)}."
+    stamp_ns = instant_ns(row.get("timestamp") or f"{row.get('date', columns.date)}T{row.get('time', '')}")
+    begun_ns = instant_ns(row.get("cs-start", ""))
+    if stamp_ns is None and begun_ns is None:
         return _NO_TIME
     log.departures.drop("referer(s)", "cs(referer)" in row)
+    log.departures.infer(_LOCAL, columns.is_local)
     request_bytes = number(row.get("cs-bytes"))
+    host, target = _target(row)
     return LoggedLine(
-        stamp_ns=stamp_ns,
-        is_end=True,
+        stamp_ns=begun_ns or stamp_ns or 0,
+        is_end=begun_ns is None,
         took_us=_took_us(row.get("time-taken"), columns.unit, log),
         method=row.get("cs-method", ""),
-        target=_target(row),
-        host=_first(row, _HOSTS),
+        target=target,
+        host=_first(row, _HOSTS) or host,
         peer=row.get("c-ip"),
         forwarded=row.get("x-forwarded-for"),
         user_agent=_user_agent(row.get(_USER_AGENT)),
@@ -145,10 +139,14 @@ def _took_us(text: str | None, unit: str, log: RequestLog) -> int | None:
     return duration_us(text, unit)
 
 
-def _target(row: Mapping[str, str]) -> str:
+def _target(row: Mapping[str, str]) -> tuple[str | None, str]:
+    """The host where it stands in front of the path, without a scheme, and the target."""
     path = _first(row, _PATHS) or ""
+    found = _HOST_AND_PATH(path)
+    host = None if found is None else found["host"]
+    path = path if found is None else found["path"]
     query = row.get("cs-uri-query")
-    return f"{path}?{query.removeprefix('?')}" if query and "?" not in path else path
+    return host, f"{path}?{query.removeprefix('?')}" if query and "?" not in path else path
 
 
 def _user_agent(text: str | None) -> str | None:

@@ -57,6 +57,13 @@ def test_a_step_is_what_was_sent_and_what_came_until_the_next_was():
     assert (bye.ws.text, bye.ws.until) == ("bye", None)
 
 
+def test_a_socket_on_which_the_client_sent_nothing_was_opened_all_the_same():
+    found = made(("in", 3, "welcome"), ("in", 9, "more"))
+
+    assert [one.step.ws.action for one in found.steps] == ["open"]
+    assert found.unasked == 2
+
+
 @pytest.mark.parametrize(
     ("out", "came", "until"),
     [

@@ -76,6 +76,35 @@ def test_a_tag_of_k6_may_name_sessions(imported):
     assert [session.id for session in sessions] == ["r0", "r1"]
 
 
+K6_CSV = """metric_name,timestamp,metric_value,check,error,error_code,group,method,name,scenario,status,url,extra_tags
+http_reqs,1767225602,1.000000,,,,,POST,home,default,200,https://api.test/a?token=x,
+http_req_duration,1767225602,459.865729,,,,,POST,home,default,200,https://api.test/a?token=x,run=r1&vu=3&iter=0
+http_req_duration,1767225603,20.000000,,,1101,,GET,home,default,0,https://api.test/b,run=r1&vu=3&iter=0
+"""
+
+
+def test_a_table_of_k6s_points_is_read_as_its_lines_of_json_are(imported):
+    [session], result = imported("k6", K6_CSV)
+
+    first, second = session.steps
+    told = result.header.attributes["import"]
+    assert told["first_unix_ns"] == 1_767_225_601_540_134_000
+    assert (first.took_ms, first.request.method, first.request.path) == (459.866, "POST", "/a?token=redacted")
+    assert (second.took_ms, second.attributes["error"]) == (20.0, "1101")
+    assert told["dropped"]["line(s) of other metrics"] == 1
+    assert result.header.resolution_ms == 1000.0
+
+
+@pytest.mark.parametrize("cell", ["", "soon", "-1"])
+def test_a_point_without_a_time_or_a_value_costs_its_row_only(imported, cell):
+    row = K6_CSV.splitlines()[2]
+    by_time, by_value = row.replace("1767225602", cell), row.replace("459.865729", cell)
+    sessions, result = imported("k6", f"{K6_CSV}{by_time}\n{by_value}\n")
+
+    assert sum(len(session.steps) for session in sessions) == 2
+    assert result.header.attributes["import"]["unreadable"] == 2
+
+
 JTL = """timeStamp,elapsed,label,responseCode,responseMessage,threadName,dataType,success,failureMessage,bytes,sentBytes,\
 grpThreads,allThreads,URL,Latency,IdleTime,Connect
 1767225600000,120,POST /login,200,OK,Users 1-1,text,true,,512,230,2,2,https://api.test/login?token=x,80,0,20
@@ -98,7 +127,9 @@ def test_a_thread_of_jmeter_is_a_client_that_pauses_as_it_did(imported):
     assert login.attributes == {"label": "POST /login", "first_byte_ms": "80"}
     assert home.after[0].delay_ms == 380.0
     told = result.header.attributes["import"]
-    assert told["dropped"] == {"sample(s) without a URL: transactions, or of other protocols": 1}
+    assert told["dropped"] == {
+        "sample(s) without a URL: transactions, of other protocols, or saved without it (jmeter.save.saveservice.url)": 1
+    }
     assert told["inferred"]["request(s) of which the method is not recorded: GET"] == 2
 
 
@@ -211,6 +242,21 @@ def test_results_of_jmeter_in_xml_have_methods_too(imported):
     ]  # fmt: skip
     assert session.steps[0].attributes["label"] == "Home"
     assert session.steps[0].attributes["first_byte_ms"] == "80"
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 7, 64, 1 << 16])
+def test_answers_that_jmeter_kept_may_hold_what_no_xml_may(imported, monkeypatch, piece_bytes):
+    """It writes references to control characters and halves of pairs, and such bytes, as an answer had them."""
+    monkeypatch.setattr("replay.importers.loadtests.jtl_xml._PIECE_BYTES", piece_bytes)
+    kept = '<responseData class="java.lang.String">&#x0;&#31;&#xD83D;&#xDE00;&#x1F600;\x01\x1b &amp;#x0;</responseData>'
+
+    [session], result = imported(
+        "jtl", as_xml(http_sample(0, inside=kept), http_sample(1, lb="a&#x1F600;&#x7;"))
+    )
+
+    assert [step.request.path for step in session.steps] == ["/runs/0?a=1&b=2", "/runs/1?a=1&b=2"]
+    assert session.steps[1].attributes["label"] == "a\U0001f600\ufffd"
+    assert result.header.attributes["import"]["unreadable"] == 0
 
 
 def test_of_samples_in_samples_the_inner_ones_were_sent(imported):

@@ -162,6 +162,23 @@ def test_what_haproxy_could_not_read_or_had_not_ended_is_told(imported):
     assert [session.id for session in result.sessions()] == ["http-in", "fe"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "192.0.2.7:50033 [28/Feb/2025:02:43:10.123] fe/web: SSL handshake failure (error:0A0000C1:no shared cipher)",
+        "192.0.2.7:50033 [28/Feb/2025:02:43:10.123] fe~ be/s1 1/0/5007 212 -- 0/0/0/0/3 0/0",
+        "Feb 25 16:19:38 web-1 haproxy[1]: Proxy fe started.",
+        "Server be/s1 is DOWN, reason: Layer4 timeout, check duration: 2001ms. 1 active and 0 backup servers left.",
+        "[WARNING] 059/161938 (1) : Server be/s1 is DOWN.",
+    ],
+)
+def test_what_haproxy_tells_besides_is_no_damage(imported, line):
+    steps, result = imported("haproxy-log", f"{line}\n{line}\n{HAPROXY}\n")
+
+    told = result.header.attributes["import"]
+    assert (len(steps), told["unreadable"], sum(told["dropped"].values())) == (1, 0, 2)
+
+
 def test_cloudfronts_columns_are_read_by_their_names(imported):
     steps, result = imported("w3c-log", CLOUDFRONT)
 
@@ -190,6 +207,82 @@ def test_a_duration_without_a_unit_is_not_used(imported):
     assert step.took_ms is None
     told = "duration(s) of which neither the software nor a fraction tells the unit"
     assert result.header.attributes["import"]["dropped"] == {told: 1}
+
+
+STANDARD = CLOUDFRONT.partition("\n")[2].partition("\n")[2].splitlines()
+REAL_TIME = (
+    "1575493352.001\t192.0.2.100\t0.101\t200\t392\tPOST\thttps\tapi.example.com\t/run\t230\tLAX53-P1\tSOX4==\t"
+    "d1.cloudfront.net\t0.250\tHTTP/2.0\tIPv4\tcurl/8.0\t-\t-\tkey=hunter2\tHit\t-\tTLSv1.3\tTLS_AES\tHit"
+)
+
+
+def test_cloudfronts_lines_are_known_without_the_line_that_names_the_columns(imported):
+    """As they are left by `zcat *.gz | grep -v '^#'`; their order only ever grew."""
+    grown = "\t".join(
+        [STANDARD[0], "TLSv1.3\tTLS_AES\tHit\tHTTP/2.0\t-\t-\t51754\t0.001\tHit\ttext/plain\t20\t-\t-"]
+    )
+    steps, result = imported("w3c-log", f"{STANDARD[0]}\n{STANDARD[1]}\n{grown}\n")
+    whole, _ = imported("w3c-log", CLOUDFRONT)
+
+    assert [(step.took_ms, step.request, step.recorded) for step in steps[:2]] == [
+        (step.took_ms, step.request, step.recorded) for step in (whole[0], whole[0])
+    ]
+    assert (steps[2].request.path, result.header.attributes["import"]["unreadable"]) == ("/run", 0)
+
+
+def test_cloudfronts_real_time_lines_have_columns_of_their_own(imported):
+    [step], result = imported("w3c-log", REAL_TIME + "\n")
+
+    assert first_us(result) == 1_575_493_351_751_000
+    assert (step.took_ms, step.request.method, step.request.path) == (250.0, "POST", "/run?key=redacted")
+    assert step.recorded == Recorded(status=200, request_bytes=230, response_bytes=392)
+    assert result.header.resolution_ms == 1.0
+
+
+ADVANCED = """#Software: IIS Advanced Logging Module
+
+#Fields:  date-local time-local s-ip cs-method cs-uri-stem cs-uri-query c-ip cs(User-Agent) cs(Host) sc-status TimeTakenMS
+2012-08-15 17:00:00.363 10.0.0.4 GET /a - "192.0.2.7" "Mozilla/5.0 (""X11""; Linux)" "shop.example.com" 200 109
+2012-08-15 17:00:01.363 10.0.0.4 GET /b - - - "shop.example.com" 301 0
+"""
+
+
+def test_cells_in_quotes_hold_blanks_and_local_times_are_said_to_be_such(imported):
+    steps, result = imported("w3c-log", ADVANCED)
+
+    assert [(step.request.path, step.took_ms) for step in steps] == [("/a", 109.0), ("/b", 0.0)]
+    assert next(result.sessions()).attributes["user_agent"] == 'Mozilla/5.0 ("X11"; Linux)'
+    told = "time(s) of the server's own zone, which is not recorded; they are taken as UTC"
+    assert result.header.attributes["import"]["inferred"] == {told: 2}
+    assert first_us(result) == 1_345_050_000_254_000
+
+
+def test_a_host_may_stand_before_the_path_and_a_start_beside_the_end(imported):
+    """As Imperva writes its lines, every cell in quotes."""
+    text = (
+        "#Software: Incapsula LOGS API\n#Fields: date time c-ip cs-uri cs-method cs-uri-query sc-status cs-start\n"
+        '"2017-06-28" "07:26:35" "192.0.2.7" "www.example.com/page.php" "GET" "id=1" "200" "1498634795055"\n'
+    )
+    [step], result = imported("w3c-log", text)
+
+    assert (step.request.path, first_us(result)) == ("/page.php?id=1", 1_498_634_795_055_000)
+    assert result.header.origins == ("https://www.example.com",)
+
+
+def test_rows_with_a_time_alone_are_of_the_day_that_the_head_names(imported):
+    text = (
+        "#Software: Microsoft IIS 4.0\n#Date: 2000-10-09 16:44:49\n#Fields: time c-ip cs-method cs-uri-stem\n"
+    )
+    _, result = imported("w3c-log", text + "16:44:50 192.0.2.7 GET /a\n")
+
+    assert first_us(result) == 971_109_890_000_000
+
+
+def test_columns_of_iis_tell_no_unit_where_the_software_is_another(imported):
+    text = IIS.replace("Microsoft Internet Information Services 10.0", "Netscaler Web Logging(NSWL)")
+    steps, _ = imported("w3c-log", text)
+
+    assert [step.took_ms for step in steps] == [None, None]
 
 
 @pytest.mark.parametrize(

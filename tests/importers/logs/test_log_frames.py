@@ -152,3 +152,18 @@ def test_a_document_of_cloudwatchs_that_is_no_such_thing_is_said_to_be_none(tmp_
         TraceError, match=r"events\.json, line 1: events\[0\]\.message: expected a string, got a"
     ):
         IMPORTERS["access-log"].read([file], ImportOptions())
+
+
+def test_messages_of_a_server_itself_are_no_frame(tmp_path):
+    """Caddy writes what it does at its start into the same log as the requests."""
+    own = [json.dumps({"level": "info", "ts": 1.7e9, "msg": f"HTTP/2 skipped, {n}"}) for n in range(30)]
+    file = tmp_path / "caddy.log"
+    file.write_text(
+        "".join(f"caddy  | {line}\n" for line in (*own[:15], *FORMATS["json-log"].of(2).splitlines(), *own))
+    )
+
+    result = JsonLog().read([file], ImportOptions())
+
+    told = result.header.attributes["import"]
+    assert (told["lines"], told["unreadable"]) == (47, 0)
+    assert "Of each line, docker compose's prefix was taken off." in result.notes
