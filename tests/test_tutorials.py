@@ -1,4 +1,4 @@
-"""Tutorials can be followed from a fresh clone: its commands in their order, on this machine, at a higher speed."""
+"""The README and the tutorials can be followed from a fresh clone: commands in their order, at a higher speed."""
 
 import re
 import shlex
@@ -21,7 +21,7 @@ PAGES = [
     page
     for page in sorted((ROOT / "docs" / "tutorials").glob("*.md"))
     if page.stem not in ("index", "which-plane")
-]
+] + [ROOT / "README.md"]
 BIN = Path(sys.executable).parent
 FASTER = 10
 # A command that worked: done or passed, failed, inconclusive.
@@ -78,7 +78,7 @@ class Shell:
 
     def do(self, line):
         """What the command prints on stdout."""
-        words = shlex.split(self.here(line)) if "\n" not in line else []
+        words = shlex.split(self.here(line), comments=True) if "\n" not in line else []
         if words[-1:] == ["&"]:
             self.jobs.append(self._begin(words[:-1]))
         elif words[:1] == ["kill"]:

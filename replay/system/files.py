@@ -12,6 +12,7 @@ from pathlib import Path
 
 _PRIVATE = 0o600
 _LONGEST_HINT = 24
+_READ_BYTES = 1 << 20
 _OF_ITS_GROUP = 0o070
 
 
@@ -92,6 +93,20 @@ def _open_to_the_same(file: int, replaced: os.stat_result) -> None:
     # A file system without modes may refuse; it stays private as far as it can, then.
     with contextlib.suppress(OSError):
         os.fchmod(file, mode)
+
+
+def read_small(path: Path, most_bytes: int = 16 << 20) -> bytes:
+    """A file that is read as a whole, since it is small; a device or a pipe without an end is not read for ever.
+
+    Raises OSError; EFBIG where it holds more.
+    """
+    with open(path, "rb", buffering=0) as file:
+        content = bytearray()
+        while chunk := file.read(min(_READ_BYTES, most_bytes + 1 - len(content))):
+            content += chunk
+            if len(content) > most_bytes:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return bytes(content)
 
 
 def is_written_through(path: Path) -> bool:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from replay.keys import explained
+from replay.system.files import read_small
 from replay.target.errors import TargetError
 from replay.target.target import Target, is_by_fast_path
 from replay.target.urls import ASGI_PREFIX
@@ -27,7 +28,7 @@ def load_target(target: str) -> Target:
         return _named(_converted({"url": target}, shown_url(target)), "")
     path = Path(target)
     try:
-        content = path.read_bytes()
+        content = read_small(path)
         written = read_toml(content)
     except FileNotFoundError as cause:
         raise TargetError(

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from replay.trace.redaction.shown_urls import problem_of
+from replay.trace.redaction.shown_urls import NO_PORT, problem_of
 
 ASGI_PREFIX = "asgi:"
 
@@ -52,14 +52,34 @@ def check_host(host: str) -> None:
         )
 
 
+def _in_letters(url: str) -> str | None:
+    """The host of a URL where it has other letters than those of ASCII."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return None
+    return None if host.isascii() or not host.isprintable() else host
+
+
 def _split(url: str, what: str = "url") -> SplitResult:
+    host = _in_letters(url)
+    if host is not None:
+        try:
+            hint = f", {host.encode('idna').decode('ascii')}"
+        except UnicodeError:
+            hint = ""
+        raise ValueError(
+            f"{what} has a host with letters beyond ASCII; write the form that name servers know{hint}"
+        )
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError(f"{what} holds a character that must be percent-encoded")
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        is_port = parts.port != 0
     except ValueError as cause:
         raise ValueError(f"{what} cannot be read: {problem_of(url, cause)}") from cause
+    if not is_port:
+        raise ValueError(f"{what} cannot be read: {NO_PORT}")
     if "[" in parts.netloc:
         try:
             ipaddress.IPv6Address(parts.hostname or "")

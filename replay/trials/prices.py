@@ -12,6 +12,7 @@ from replay.money.cost import CostError, Size, check_size
 from replay.money.currency import common_currency, in_currency
 from replay.money.price_table import PriceTable, PriceTableError, on_nodes, parse_price_table
 from replay.simulation.simulation import simulated_plane
+from replay.system.files import read_small
 from replay.target.cost import Cost
 from replay.target.errors import TargetError
 from replay.target.target import Target
@@ -38,7 +39,7 @@ def _written(name: str) -> PriceTable:
     if name in shipped_prices():
         return parse_price_table((files("replay.money") / "prices" / f"{name}{_SUFFIX}").read_bytes(), name)
     try:
-        return parse_price_table(Path(name).read_bytes(), name)
+        return parse_price_table(read_small(Path(name)), name)
     except FileNotFoundError as cause:
         raise PriceTableError(
             f"{name}: no such price table. Name a file, or one of those that `replay cost --tables` lists."

@@ -120,14 +120,13 @@ class Opener:
         Raises ConnectError if none does in time.
         """
         dialled: Dialled | None = None
-        is_past_proxy = False
+        connected_ns = 0
         try:
             async with asyncio.timeout(self._limit_s):
                 dialled = await self._dialler.dial()
                 if self._tunnel is not None:
                     dialled = await _led_on(dialled, self._tunnel)
-                    is_past_proxy = True
-                connected = monotonic_ns()
+                connected_ns = monotonic_ns()
                 _, conn = await asyncio.get_running_loop().create_connection(
                     connection,
                     sock=dialled.sock,
@@ -140,13 +139,13 @@ class Opener:
                 dialled.sock.close()
                 if isinstance(cause, OSError):
                     self._addresses.failed(dialled.address)
-            failure = self._failure(cause, is_connected=dialled is not None)
+            failure = self._failure(cause, is_connected=connected_ns > 0)
             if failure is None:
                 raise
-            failure.is_past_proxy = is_past_proxy
+            failure.is_past_proxy = self._tunnel is not None and connected_ns > 0
             raise failure from cause
         conn.dns_ns, conn.connect_ns = dialled.dns_ns, dialled.connect_ns
-        conn.tls_ns = secured - connected if self._ssl is not None else 0
+        conn.tls_ns = secured - connected_ns if self._ssl is not None else 0
         conn.read_ns = secured
         return conn
 
@@ -157,7 +156,11 @@ class Opener:
         if isinstance(cause, TunnelError):
             return ConnectError("proxy", str(cause))
         if isinstance(cause, TimeoutError):
-            return ConnectError("timeout", f"no answer within {seconds(self._limit_s)}")
+            within = f"within {seconds(self._limit_s)}"
+            if is_connected and self._ssl is not None:
+                why = f"the connection was taken, but TLS not answered {within}. Does the target speak plain http://?"
+                return ConnectError("timeout", why)
+            return ConnectError("timeout", f"no answer {within}")
         if isinstance(cause, NoSuchNameError):
             return ConnectError("dns", str(cause))
         if isinstance(cause, ssl.SSLError):

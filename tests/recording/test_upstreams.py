@@ -61,7 +61,7 @@ def test_an_upstream_has_the_port_of_its_scheme():
         (
             ["http://a:x"],
             [],
-            "the upstream 'http://a:x' is not a valid URL: Port could not be cast to integer value as 'x'.",
+            "the upstream 'http://a:x' is not a valid URL: a port is a number from 1 to 65535.",
         ),
         (
             ["http://user:p/w@a"],

@@ -83,8 +83,8 @@ async def test_a_target_that_is_silent_behind_an_open_tunnel_is_told_of_and_not_
                 pass
 
     assert str(refused.value) == (
-        f"cannot connect to https://t.invalid through the proxy {proxy_url}: no answer within 200 ms. "
-        "Is the target running there?"
+        f"cannot connect to https://t.invalid through the proxy {proxy_url}: the connection was taken, but TLS not "
+        "answered within 200 ms. Does the target speak plain http://?"
     )
 
 

@@ -33,6 +33,7 @@ from replay.planes.serving.processes import CommandError
 from replay.planes.serving.series import SeriesError
 from replay.planes.serving.serving import plane_server
 from replay.planes.serving.types import ProcessSpec
+from replay.system.files import read_small
 from replay.system.listening import CannotListen
 from replay.system.shortage import check_room_for_loop
 from replay.toml import read_toml
@@ -492,7 +493,7 @@ def _model(ctx: click.Context, file: Path | None, profile: ProfileName | None = 
     known = dict(MODELS.get(profile, {})) if profile is not None else {}
     written: dict[str, Any] = known
     try:
-        written = {**known, **({} if file is None else read_toml(file.read_bytes()))}
+        written = {**known, **({} if file is None else read_toml(read_small(file)))}
         return msgspec.convert(written, ModelSpec)
     except OSError as fault:
         _refuse(ctx, f"cannot read {file}: {fault.strerror}.")

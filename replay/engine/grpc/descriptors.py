@@ -9,8 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from replay.system.files import read_small
 from replay.target.errors import TargetError
 
+_MOST_BYTES = 64 << 20
 _HOW = "Make it with: protoc --include_imports --descriptor_set_out=FILE ..."
 _MISFIT = "the message in the trace does not fit the descriptors"
 # What protobuf says of a message that is none, as far as that names no value.
@@ -44,7 +46,7 @@ class Descriptors:
         self._json, self._class_of = json_format, message_factory.GetMessageClass
         self._pool: Any = descriptor_pool.DescriptorPool()
         try:
-            found = descriptor_pb2.FileDescriptorSet.FromString(path.read_bytes())
+            found = descriptor_pb2.FileDescriptorSet.FromString(read_small(path, _MOST_BYTES))
             for file in found.file:
                 self._pool.Add(file)
         except OSError as cause:

@@ -3,6 +3,7 @@
 import re
 
 REDACTED = "(redacted)"
+NO_PORT = "a port is a number from 1 to 65535"
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://").match
 _HOST = re.compile(r"(?:[\w.~%-]*|\[[^\]]*\])(?::\d*)?").fullmatch
@@ -29,6 +30,8 @@ def problem_of(url: str, cause: ValueError) -> str:
     """Why urllib cannot read this URL, without the pieces of a password that it quotes."""
     if "@" in url and "'" in str(cause):
         return "what stands before the @ of a URL must be percent-encoded"
+    if str(cause).startswith("Port "):
+        return NO_PORT
     return str(cause)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from replay.choice.questionnaire import Answers, AnswersError, parse_answers
+from replay.system.files import read_small
 from replay.target.target import Target
 from replay.trials.prices import currency_of
 
@@ -15,13 +16,11 @@ _MOST_BYTES = 1 << 20
 def read_answers(path: Path) -> Answers:
     """Raises AnswersError."""
     try:
-        content = path.read_bytes()
+        content = read_small(path, _MOST_BYTES)
     except FileNotFoundError as cause:
         raise AnswersError(f"{path}: no such file of answers. `replay pilot TRACE --ask` makes one.") from cause
     except OSError as cause:
         raise AnswersError(f"{path}: the answers cannot be read ({cause.strerror}).") from cause
-    if len(content) > _MOST_BYTES:
-        raise AnswersError(f"{path}: is too large for a file of answers.")
     return parse_answers(content, str(path))
 
 
