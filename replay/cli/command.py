@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from replay.cli.paths import refuse_lost_files
 from replay.exit_codes import BAD_INPUT, EXIT_BAD_INPUT, EXIT_CODES, MEANINGS, Conclusion
 
 Ends = Mapping[Conclusion, str]
@@ -39,6 +40,14 @@ class Command(click.Command):
         self.examples = examples
         self.ends = ends
         self.parts: Parts = parts or {}
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the command line. Raises InputError where it would lose a file."""
+        ctx = super().make_context(info_name, args, parent, **extra)
+        refuse_lost_files(ctx)
+        return ctx
 
     def invoke(self, ctx: click.Context) -> Any:
         """Carry it out. From now on garbage is looked for, but not in what is there: see entry.py."""

@@ -20,6 +20,7 @@ def main() -> None:
     each, which spin for one another wherever something else is at work, as a generator of load always is.
     """
     gc.disable()
+    _fill_closed_streams()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         try:
@@ -38,3 +39,16 @@ def main() -> None:
         sys.exit(_EXIT_INTERRUPTED)
     finally:
         gc.freeze()
+
+
+def _fill_closed_streams() -> None:
+    """Put the null device where whoever started this has closed standard input, output or error.
+
+    Or the first socket that is opened takes its number, and what is printed goes there; libuv ends the process for it.
+    """
+    for stream in (0, 1, 2):
+        try:
+            os.fstat(stream)
+        except OSError:
+            # The lowest number that is free.
+            os.open(os.devnull, os.O_RDWR)

@@ -1,5 +1,6 @@
 """The `replay` command: its groups, and how errors become a sentence and an exit code."""
 
+import contextlib
 import os
 import sys
 
@@ -93,7 +94,9 @@ def main() -> None:
         failure = failure_of(error)
         if failure.is_ours and os.environ.get("REPLAY_DEBUG"):
             raise
-        _tell(error, failure.sentence)
+        # Where nothing can be said, the exit code is left.
+        with contextlib.suppress(OSError):
+            _tell(error, failure.sentence)
         sys.exit(failure.exit_code)
 
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
+# How a stream of Python's treats what its encoding cannot say: it fails, in the locale C too (PEP 538).
+_UNSAYABLE = ("strict", "surrogateescape")
+
+
 class _Outlet(io.FileIO):
     """Writes on, to nowhere, once nobody reads it; or, after saying so once, where there is no space left."""
 
@@ -101,7 +105,7 @@ def _guarded(stream: TextIO | None) -> TextIO:
     printed = _Printed(
         io.BufferedWriter(_Outlet(stream.fileno())),
         encoding=stream.encoding,
-        errors=PLAIN_SIGNS if stream.errors == "strict" else stream.errors,
+        errors=PLAIN_SIGNS if stream.errors in _UNSAYABLE else stream.errors,
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )

@@ -1,6 +1,7 @@
 """Paths on the command line: what is wrong with one is said before anything is done.
 
 An option with an empty value comes from a variable that is not set, mostly in CI; as a path it would mean this folder.
+A file that is written is none that is read, none of a run's own, and named once.
 """
 
 from collections.abc import Iterable
@@ -9,8 +10,24 @@ from typing import Any
 
 import click
 
+from replay.errors import InputError
+from replay.results.types import (
+    ANSWERS_FILE,
+    EVENTS_FILE,
+    HLOG_FILE,
+    INSTANCES_FILE,
+    MANIFEST_FILE,
+    PLANE_FILE,
+    STEPS_FILE,
+    SUMMARY_FILE,
+)
+from replay.system.files import end_of_links, is_written_through
 from replay.trace.errors import TraceError, shown_path
 
+_OUTPUTS, _INPUTS = "replay.outputs", "replay.inputs"
+_RUN_FILES = frozenset(
+    (MANIFEST_FILE, STEPS_FILE, HLOG_FILE, SUMMARY_FILE, INSTANCES_FILE, EVENTS_FILE, PLANE_FILE, ANSWERS_FILE)
+)
 EMPTY = "is empty. Is a variable unset that should name it?"
 
 
@@ -23,7 +40,12 @@ class NamedPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
             self.fail(EMPTY, param, ctx)
-        return super().convert(value, param, ctx)
+        path = super().convert(value, param, ctx)
+        if ctx is not None and param is not None:
+            # A line that is read a second time, after a fault in it, names each file once all the same.
+            is_output = isinstance(self, OutputFile)
+            ctx.meta.setdefault(_OUTPUTS if is_output else _INPUTS, {})[param.name, path] = path
+        return path
 
 
 class OutputFile(NamedPath):
@@ -34,12 +56,39 @@ class OutputFile(NamedPath):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = super().convert(value, param, ctx)
-        folder = path.parent
+        try:
+            folder = end_of_links(path).parent
+        except OSError:
+            self.fail(f"{shown_path(path)}: is a link that leads in a circle.", param, ctx)
         if not folder.is_dir():
             self.fail(
                 f"{shown_path(path)}: there is no folder {shown_path(folder)}. Make it first.", param, ctx
             )
         return path
+
+
+def refuse_lost_files(ctx: click.Context) -> None:
+    """Raises InputError where a file that is to be written is one that the command reads, of a run, or named twice.
+
+    ctx: of a command line that was read, but not yet carried out.
+    """
+    outputs = list(ctx.meta.get(_OUTPUTS, {}).values())
+    if not outputs:
+        return
+    targets = ctx.params.get("targets") or ctx.params.get("target") or ()
+    named = [Path(target) for target in ((targets,) if isinstance(targets, str) else targets)]
+    inputs = [path for path in (*ctx.meta.get(_INPUTS, {}).values(), *named) if path.is_file()]
+    for n, path in enumerate(outputs):
+        if is_written_through(path):
+            continue
+        if path.exists() and any(path.samefile(other) for other in inputs):
+            raise InputError(f"{shown_path(path)}: is an input. Write to another file.")
+        if path.name in _RUN_FILES and (path.parent / MANIFEST_FILE).exists():
+            raise InputError(
+                f"{shown_path(path)}: is a file of the run that is recorded there. Write to another one."
+            )
+        if any(path.absolute() == other.absolute() for other in outputs[:n]):
+            raise InputError(f"{shown_path(path)}: is named for two files. Write each to its own.")
 
 
 PATH = NamedPath()
@@ -51,7 +100,7 @@ def replace_trace(out: Path, *inputs: Path) -> None:
     if not out.exists():
         return
     if any(out.samefile(file) for path in inputs if path.exists() for file in _files_of(path)):
-        raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
+        raise TraceError(f"{shown_path(out)}: is an input. Write to another file.")
     if out.is_file() and out.stat().st_size:
         click.echo(f"{shown_path(out)} is there already, and will be replaced", err=True)
 

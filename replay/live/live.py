@@ -113,7 +113,7 @@ def plain_line(snapshot: Snapshot) -> str:
     if snapshot.p50_ms is not None and snapshot.p99_ms is not None:
         latency = f", response p50 {milliseconds(snapshot.p50_ms)} p99 {milliseconds(snapshot.p99_ms)}"
     lag = "" if snapshot.lag_p99_us is None else f", lag p99 {milliseconds(snapshot.lag_p99_us / 1000)}"
-    left = "" if snapshot.left_s is None else f", about {seconds(snapshot.left_s)} left"
+    left = "" if snapshot.left_s is None else f", about {seconds(max(1.0, round(snapshot.left_s)))} left"
     return (
         f"{clock(snapshot.elapsed_s):>7}  {count(snapshot.done)} of {counted(snapshot.steps, 'step')}, "
         f"{snapshot.in_flight} in flight, {number(snapshot.achieved_rps)}/s of {number(snapshot.offered_rps)}/s "

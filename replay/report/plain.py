@@ -5,6 +5,8 @@ types here has neither: each string becomes text, and what cannot be printed is 
 people to read, they come from here; a test holds us to it.
 """
 
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -124,6 +126,9 @@ def plain_console(**options: Any) -> Console:
     """Standard output, for those who name no other. options: of rich's Console, such as file, stderr and width."""
     if not options.keys() & {"file", "stderr"} and sys.stdout is not None and not sys.stdout.isatty():
         options["file"] = _Unpadded()
+    if os.environ.get("COLUMNS", "unset").strip("0") == "":
+        # Some terminals say 0 where they do not know; rich would print nothing at all.
+        options.setdefault("width", shutil.get_terminal_size().columns)
     return Console(highlight=False, markup=False, emoji=False, **options)
 
 

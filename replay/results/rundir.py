@@ -89,8 +89,16 @@ class RunDir:
                 raise RunDirError(f"{path}: is not empty. Choose another --out.")
         except (FileExistsError, NotADirectoryError) as cause:
             # mkdir tells of the whole path where it is a folder on the way there that is none.
-            file = next((part for part in (path, *path.parents) if part.exists() and not part.is_dir()), path)
-            raise RunDirError(f"{file}: is a file, not a directory. Choose another --out.") from cause
+            way = (path, *path.parents)
+            file = next(
+                (part for part in way if not part.is_dir() and (part.exists() or part.is_symlink())), path
+            )
+            what = (
+                "a link that leads nowhere"
+                if file.is_symlink() and not file.exists()
+                else "a file, not a directory"
+            )
+            raise RunDirError(f"{file}: is {what}. Choose another --out.") from cause
         except OSError as cause:
             raise RunDirError(f"{path}: cannot be made ({cause.strerror}). Choose another --out.") from cause
         return cls(path)

@@ -17,8 +17,14 @@ def secret_from_env(variable: str) -> str:
     value = os.environ.get(variable, "")
     if not value:
         raise TargetError(f"the environment variable {variable} is not set; the target takes a secret from it.")
+    if not value.strip():
+        raise TargetError(
+            f"the environment variable {variable} holds blanks alone; the target takes a secret from it."
+        )
     if not value.isprintable():
-        raise TargetError(f"the environment variable {variable} holds a line end or another control character.")
+        raise TargetError(
+            f"the environment variable {variable} holds a line end, another control character or no UTF-8."
+        )
     return value
 
 

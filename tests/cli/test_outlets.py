@@ -66,6 +66,25 @@ def test_a_command_started_without_output_runs():
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_run_whose_streams_were_closed_is_carried_out(closed, trace, truth, tmp_path):
+    """The first socket took the number of standard input, for which libuv ends the process (SIGABRT)."""
+    run = f"{sys.executable} -m replay run {trace} -t {truth.url} --out {tmp_path / 'run'}"
+
+    ended = subprocess.run(f"{run} {closed}", shell=True, capture_output=True)
+
+    assert ended.returncode == 0
+    assert (tmp_path / "run" / "summary.json").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_where_nothing_can_be_said_the_exit_code_is_that_of_a_command_that_was_not_carried_out():
+    """It was 1, which is a verdict of fail."""
+    ended = subprocess.run(f"{sys.executable} -m replay --help >/dev/full 2>/dev/full", shell=True)
+
+    assert ended.returncode == 4
+
+
 def gate_of(trace, truth, tmp_path):
     """The command line of a gate that passes."""
     options = ["-t", truth.url, "--slo", "p50 < 10s", "--out", tmp_path / "run"]
@@ -86,6 +105,16 @@ def test_a_gate_is_told_in_whatever_encoding_there_is(encoding, head, trace, tru
     said = ended.stdout.decode(encoding)
     assert (ended.returncode, head in said) == (0, True)
     assert ("+  p50" in said) == (encoding != "utf-8")
+
+
+def test_so_it_is_in_the_locale_c_where_python_writes_ascii(trace, truth, tmp_path):
+    ended = subprocess.run(
+        gate_of(trace, truth, tmp_path),
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+    )
+
+    assert (ended.returncode, b"trace -> 127.0.0.1" in ended.stdout) == (0, True)
 
 
 def test_json_keeps_its_characters_in_an_encoding_that_has_none_of_them(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from replay.cli.main import cli
+from replay.errors import InputError
 
 EMPTY = "is empty. Is a variable unset that should name it?"
 
@@ -84,7 +85,7 @@ def test_an_input_is_refused_as_an_output_and_stays_what_it_was(command, tmp_pat
 
     result = CliRunner().invoke(cli, [*(word.format(trace=trace) for word in command), "-o", str(trace)])
 
-    assert str(result.exception) == f"{trace}: is the input. Write the trace to another file."
+    assert str(result.exception) == f"{trace}: is an input. Write to another file."
     assert "replaced" not in result.stderr
     assert trace.read_bytes() == before
 
@@ -114,3 +115,77 @@ def test_a_recording_does_not_replace_one_that_is_there(tmp_path):
         str(result.exception) == f"{out}: is there already. Choose another --out, or replace it with --force."
     )
     assert out.read_text() == "an hour of production\n"
+
+
+HEADER = '{"format":"replay-trace","version":1,"name":"t"}\n'
+STEP = '{"id":"a","kind":"http","name":"x","request":{"method":"GET","path":"/"}}'
+GATE = ["gate", "TRACE", "-t", "TARGET", "--slo", "p50 < 1s"]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A trace, a target file, SLOs, users and a run's folder; and whether they are as they were."""
+    (tmp_path / "TRACE").write_text(f'{HEADER}{{"id":"s","start_ms":0,"steps":[{STEP}]}}\n')
+    (tmp_path / "TARGET").write_text('url = "http://127.0.0.1:1"\n')
+    (tmp_path / "SLOS").write_text("p50 < 1s\n")
+    (tmp_path / "USERS").write_text("user\nann\n")
+    (tmp_path / "RUN").mkdir()
+    (tmp_path / "RUN" / "run.json").write_text("{}")
+    (tmp_path / "RUN" / "steps.jsonl").write_text("")
+    (tmp_path / "LINK").symlink_to("TRACE")
+    (tmp_path / "CIRCLE").symlink_to("CIRCLE")
+    (tmp_path / "NOWHERE").symlink_to("none/x")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    yield tmp_path
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ([*GATE, "--junit", "TRACE"], "TRACE: is an input. Write to another file."),
+        ([*GATE, "--junit", "LINK"], "LINK: is an input. Write to another file."),
+        ([*GATE, "--markdown", "TARGET"], "TARGET: is an input."),
+        (["gate", "TRACE", "-t", "TARGET", "--slo-file", "SLOS", "--junit", "SLOS"], "SLOS: is an input"),
+        ([*GATE, "--data", "USERS", "--markdown", "USERS"], "USERS: is an input."),
+        (["compare", "TRACE", "-t", "http://x", "-t", "TARGET", "--junit", "TARGET"], "TARGET: is an input"),
+        ([*GATE, "--junit", "x", "--markdown", "x"], "x: is named for two files. Write each to its own."),
+        ([*GATE, "--nope", "--junit", "TRACE"], "TRACE: is an input."),
+        (["report", "RUN", "--html", "RUN/steps.jsonl"], "is a file of the run that is recorded there."),
+        (["report", "RUN", "--csv", "RUN/run.json"], "is a file of the run that is recorded there."),
+        (["gate", "--run", "RUN", "--slo", "p50 < 1s", "--markdown", "RUN/run.json"], "is a file of the run"),
+        (["trace", "transform", "TRACE", "-o", "TRACE"], "TRACE: is an input."),
+    ],
+)
+def test_no_file_is_lost_to_what_is_written(arguments, why, files, monkeypatch):
+    monkeypatch.chdir(files)
+
+    result = CliRunner().invoke(cli, arguments)
+
+    assert isinstance(result.exception, InputError)
+    assert why in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("CIRCLE", "is a link that leads in a circle"), ("NOWHERE", "/none. Make it first")],
+)
+def test_a_link_that_nothing_can_be_written_to_is_refused_before_anything_is_done(
+    name, why, files, monkeypatch
+):
+    monkeypatch.chdir(files)
+
+    code, said = told(*GATE, "--junit", name)
+
+    assert (code, why in said) == (2, True), said
+
+
+def test_a_page_may_stand_beside_the_files_of_its_run_and_two_outputs_may_go_nowhere(files, monkeypatch):
+    monkeypatch.chdir(files)
+
+    result = CliRunner().invoke(
+        cli, ["report", "RUN", "--html", "RUN/report.html", "--junit", "/dev/null", "--markdown", "/dev/null"]
+    )
+
+    # What it says is that this is no run's manifest.
+    assert "run.json" in str(result.exception)

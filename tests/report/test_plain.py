@@ -1,5 +1,9 @@
 """What is printed for people, in a pipe: figures, and no blanks behind them."""
 
+import io
+
+import pytest
+
 from replay.report.plain import Table, Text, plain_console
 
 
@@ -29,3 +33,13 @@ def test_a_file_that_is_named_gets_what_is_printed(tmp_path):
         plain_console(file=file).print("said")
 
     assert (tmp_path / "out.txt").read_text() == "said\n"
+
+
+@pytest.mark.parametrize("columns", ["0", "00", ""])
+def test_a_terminal_of_no_columns_is_one_whose_width_is_not_known(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    console = plain_console(file=io.StringIO())
+
+    console.print("what came of it")
+
+    assert console.file.getvalue() == "what came of it\n"

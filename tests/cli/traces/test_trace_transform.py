@@ -55,7 +55,7 @@ def test_the_header_says_what_was_done_and_unknown_fields_stay(path, tmp_path):
 
 def test_the_input_is_never_written_over(path):
     before = path.read_bytes()
-    assert "is the input" in str(transformed(path, "-o", path, "--speed", "2").exception)
+    assert "is an input" in str(transformed(path, "-o", path, "--speed", "2").exception)
     assert path.read_bytes() == before
 
 
