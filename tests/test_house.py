@@ -70,7 +70,7 @@ KNOWS = {
     "money": {"results", "keys", "toml"},
     "planes": {"trace", "relay", "dialects", "websocket", "http", "system"},
     "recording": {"trace", "relay", "dialects", "websocket", "http", "system"},
-    "target": {"trace", "dialects", "keys", "toml"},
+    "target": {"trace", "dialects", "keys", "toml", "system"},
     "results": {"system"},
     "trace": {"dialects", "websocket", "http", "system", "toml"},
     "errors": {"exit_codes"},
