@@ -52,8 +52,9 @@ _FAR_LONGER, _QUEUE_S = 1.2, 5.0
 class CeilingPlan(NamedTuple):
     """How the search goes. level_s: how long a level lasts at least. most_s: when the whole search is ended.
 
-    fill_s: how long the usual request takes; a level lasts three times as long, and is judged from then on. requests:
-    so many are enough for a level, which may then be shorter than level_s. longest_s: of a level; None: six level_s.
+    fill_s: how long the usual request takes; a level lasts five times as long, and is judged from then on. requests:
+    so many are enough to judge a level, which may then be shorter than level_s, and last fill_s but twice. longest_s:
+    of a level; None: six level_s.
     most_requests: a level is no longer than so many take, whatever else it were to be. tries: of a load that no
     interval decides.
     """
@@ -280,8 +281,11 @@ class _Hunt:
     def _length_s(self, scale: float) -> float:
         """Long enough for the quantile that is asked for, and for the target to fill up, within bounds."""
         plan, rps, fill_s = self._plan, max(1e-9, self._rps * scale), self._filling_s
-        enough_s = plan.level_s if plan.requests is None else min(plan.level_s, plan.requests / rps)
-        wanted_s = max(enough_s, 1.5 * self._needed / rps, (_FILLS - 1) * fill_s) + fill_s
+        enough_s, full_s = plan.level_s, (_FILLS - 1) * fill_s
+        if plan.requests is not None:
+            enough_s = min(enough_s, plan.requests / rps)
+            full_s = min(full_s, max(fill_s, plan.requests / rps))
+        wanted_s = max(enough_s, 1.5 * self._needed / rps, full_s) + fill_s
         return min(wanted_s, self._longest_s, inf if plan.most_requests is None else plan.most_requests / rps)
 
     def _run(

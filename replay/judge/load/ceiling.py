@@ -5,8 +5,9 @@ its SLOs hold, it answers what is offered, and its response times do not grow wi
 interval decides it where it can, and else it is asked again, up to five times, until one side leads by two (Wald's
 sequential test for two hypotheses with equal errors of one fifth a run, stopped at odds of 16 to 1).
 
-The search goes up (or down) by factors of two to the first level that does not (or does) hold, then halves the
-bracket, on the log scale, to the precision asked for. What it returns is that bracket: the highest load that held,
+The search goes up (or down) by factors of two to the first level that does not (or does) hold, and down by a factor of
+ten from a level at which not one request was answered as expected, since the limit is far from there; then it halves
+the bracket, on the log scale, to the precision asked for. What it returns is that bracket: the highest load that held,
 and the lowest that did not. A generator that gives out first ends the search: the ceiling is then at least that. So
 does a level at which every request failed as it would at any load, with a 404 for instance: there is no ceiling then.
 
@@ -41,6 +42,7 @@ _NS = 1_000_000_000
 GivesWay = Literal["latency", "errors", "refusals", "throughput", "generator", "max"]
 
 STEP = 2.0
+FAR_STEP = 10.0
 LEAD = 2
 MOST_TRIES = 5
 MOST_GENERATOR_TRIES = 3
@@ -97,6 +99,11 @@ class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
         float | None, Meta(description="When response times had settled, in s from the run's start.")
     ] = None
     run: Annotated[str | None, Meta(description="The name of its run directory.")] = None
+
+    @property
+    def answered_nothing(self) -> bool:
+        """Whether every request failed, and there were enough of them for that to be no chance."""
+        return self.is_sure and self.error_percent == 100
 
 
 class Ceiling(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -423,7 +430,8 @@ class Search:
                 if at <= self._least:
                     self.ended_by = "least"
                     return
-                self._at = max(at / self._step(), self._least)
+                step = FAR_STEP if self.levels[-1].answered_nothing else self._step()
+                self._at = max(at / step, self._least)
                 return
         assert self._held is not None
         assert self._broke is not None

@@ -221,7 +221,7 @@ class Carrier:
             target = it.imagined.get(aim.name, aim) if is_imagined else aim
             known = expected(target)
             search = (
-                search_in_virtual_time(load, known, most_imagined_rps)
+                search_in_virtual_time(load, known, most_imagined_rps, it.plan)
                 if is_imagined
                 else search_live(load, known, needed, it.plan)
             )

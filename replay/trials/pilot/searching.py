@@ -11,7 +11,7 @@ from replay.judge.types import VERDICT_SCHEMA
 from replay.target.target import Target
 from replay.trials.ceiling import CeilingPlan
 from replay.trials.evidence import write_verdict
-from replay.trials.pilot.workload.phases import SIMULATED, Plan
+from replay.trials.pilot.workload.phases import Plan
 from replay.trials.pilot.workload.steady import Steady
 from replay.words.numbers import seconds
 
@@ -34,18 +34,19 @@ class Expected(NamedTuple):
     usual_s: float | None = None
 
 
-def search_in_virtual_time(load: Steady, known: Expected, most_rps: float) -> CeilingPlan:
-    """most_rps: no load beyond this is tried.
+def search_in_virtual_time(load: Steady, known: Expected, most_rps: float, plan: Plan) -> CeilingPlan:
+    """most_rps: no load beyond this is tried. plan: how long levels last, and how near to one another they come.
 
-    The same load shows the same each time, so each is tried once.
+    The same load shows the same each time, so each is tried once; and the search ends when it is done, since it takes
+    no time of the target's.
     """
     most = max(_LEAST_SCALE, most_rps / load.rps)
     return CeilingPlan(
         first_scale=_scale(min(_near(load, known), most)),
         most_scale=most,
-        precision=SIMULATED.precision,
-        level_s=SIMULATED.level_s,
-        most_s=SIMULATED.search_s,
+        precision=plan.precision,
+        level_s=plan.level_s,
+        most_s=inf,
         shows_recovery=False,
         fill_s=_usual_s(load, known),
         requests=_ENOUGH_REQUESTS,

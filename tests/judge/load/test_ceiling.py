@@ -53,6 +53,23 @@ def test_the_ceiling_of_k_workers_is_k_over_the_service_time(workers, seed):
     assert ceiling.ci_scale[1] * 10 >= capacity
 
 
+@pytest.mark.parametrize(
+    ("limit", "tried"), [(0.6, [1.0, 0.1]), (0.02, [1.0, 0.1, 0.01]), (0.0015, [1.0, 0.1, 0.01, 0.001])]
+)
+def test_far_above_the_limit_loads_fall_by_tens_and_the_bracket_is_as_narrow_as_ever(limit, tried):
+    def measure(scale):
+        fails = {"verdict": "fail", "is_sure": True, "limited_by": "errors", "error_percent": 100.0}
+        holds = {"verdict": "pass", "is_sure": True}
+        told = fails if scale > limit else holds
+        return Level(scale=scale, offered_rps=scale, achieved_rps=scale, sessions_per_s=scale, **told)
+
+    search = search_with(measure, precision=0.05)
+
+    assert search.ended_by == "precision"
+    assert search.held <= limit < search.broke <= 1.05 * search.held
+    assert [level.scale for level in search.levels[: len(tried)]] == pytest.approx(tried)
+
+
 def test_a_latency_limit_holds_the_ceiling_below_the_capacity(rng):
     # M/D/1 with 50 ms: the wait exceeds two services for one step in a hundred at about a third of the capacity.
     search = search_with(

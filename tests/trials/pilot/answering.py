@@ -27,7 +27,7 @@ from replay.trials.pilot.workload.shape import shape_of
 from tests.trials.pilot.cases import CASES, Case, in_order
 
 # The phases of a pilot, shorter where virtual time still costs the steps of it.
-PLAN = SIMULATED._replace(burst_rounds=2, chains_s=60.0, failure_s=60.0, level_s=4.0, precision=0.3)
+PLAN = SIMULATED._replace(burst_rounds=2, chains_s=60.0, failure_s=60.0, level_s=4.0, precision=0.1)
 
 
 class Answer(NamedTuple):

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from replay.trace.types import FORMAT, VERSION, Edge, Header, Request, Session, 
 from replay.trials.ceiling import find_ceiling
 from replay.trials.evidence import read_verdict
 from replay.trials.pilot.searching import Expected, leave_no_ceiling, search_in_virtual_time, search_live
-from replay.trials.pilot.workload.phases import LIVE, QUICK
+from replay.trials.pilot.workload.phases import LIVE, QUICK, SIMULATED
 from replay.trials.pilot.workload.steady import Steady, steady
 
 DAY_S = 86_400.0
@@ -66,7 +67,7 @@ def machines(slots: int) -> Target:
 
 def searched(trace: Path, folder: Path, slots: int, near_rps: float, slos: Any = SLOS) -> CeilingVerdict:
     load = steady(trace, folder)
-    plan = search_in_virtual_time(load, Expected(near_rps), 1000.0)
+    plan = search_in_virtual_time(load, Expected(near_rps), 1000.0, SIMULATED)
     return find_ceiling(
         load.trace, machines(slots), slos, RunOptions(), plan, out=folder / "c", replay=simulated
     ).verdict
@@ -167,6 +168,15 @@ def test_a_live_search_begins_with_as_much_as_its_longest_level_needs(tmp_path: 
 
     assert not isinstance(search, str)
     assert search.first_scale * 0.01 * 6 * plan.level_s >= 367
+
+
+@pytest.mark.parametrize("plan", [QUICK, LIVE, SIMULATED])
+def test_a_search_in_virtual_time_is_as_precise_as_its_pilot_and_ends_when_it_is_done(
+    tmp_path: Path, plan: Any
+):
+    search = search_in_virtual_time(Steady(tmp_path, 1.0, 2.0), Expected(), 1000.0, plan)
+
+    assert (search.precision, search.level_s, search.most_s) == (plan.precision, plan.level_s, inf)
 
 
 def test_levels_are_as_long_as_the_target_takes_and_not_as_the_recording_does(tmp_path: Path):
