@@ -12,7 +12,9 @@ from replay.judge.measures.slo import Selector
 from replay.judge.types import (
     Difference,
 )
-from replay.words.numbers import percent
+from replay.words.numbers import milliseconds, percent
+
+_MOST_FIGURES = 6
 
 
 class Failing(NamedTuple):
@@ -66,19 +68,29 @@ def decide(difference: Difference, failing: Failing, confidence: float) -> None:
 
 
 def shown_by_others(main: Difference, others: Sequence[Difference]) -> list[str]:
-    """What the other figures of the same times show where the one that was asked for is left open."""
+    """What the verdict does not say and other figures of the same times show, of all steps or of those of one name."""
     said = []
     for verdict, slower in (("a_faster", "b"), ("b_faster", "a")):
+        if main.verdict == verdict:
+            continue
         figures = [
-            other.metric.replace("_", ".")
-            for other in others
-            if other.series == main.series and other.name is None and other.verdict == verdict
+            _named(other) for other in others if other.series == main.series and other.verdict == verdict
         ]
         if figures:
-            *most, last = figures
+            *most, last = figures[:_MOST_FIGURES]
             listed = f"{', '.join(most)} and {last}" if most else last
             said.append(f"{slower} takes longer all the same, by {listed} of the {main.series} times")
-    return said if main.verdict == "inconclusive" else []
+    return said
+
+
+def _named(difference: Difference) -> str:
+    """A figure; of the steps of one name with its values, since no row shows them at a glance."""
+    figure = difference.metric.replace("_", ".")
+    if difference.name is None:
+        return figure
+    known = [difference.a_ms, difference.b_ms]
+    a, b = ("∞" if ms is None or isinf(ms) else milliseconds(ms) for ms in known)
+    return f"the {figure} of {difference.kind}:{difference.name} ({a} against {b})"
 
 
 def _holds_zero(difference: Difference) -> bool:

@@ -18,13 +18,16 @@ and where it does not, that the other is quicker where it answers decides nothin
 The metric that was asked for is tested at alpha by itself. All others are corrected together (Holm 1979), so that
 the chance of any false difference among them is alpha. Nothing is decided when a run is in doubt
 (`run_doubts` of replay/judge/gate/judging.py), but for failures that the lateness of this machine cannot have made
-(replay/judge/comparison/lateness.py). Rounds of sequential runs must agree in direction: time between them is
-not in any interval.
+(replay/judge/comparison/lateness.py). What is said has to hold of the steps that both sides tried, too
+(replay/judge/comparison/common.py). Each round of sequential runs must show half of the difference at least, and no two
+rounds opposite ones where there is to be none: time between them is not in any interval.
 """
 
 from collections.abc import Sequence
+from math import copysign, isfinite, isinf
 
 from replay.judge.comparison.asked import further_questions
+from replay.judge.comparison.common import common_steps
 from replay.judge.comparison.deciding import (
     Failing,
     correct_together,
@@ -36,6 +39,7 @@ from replay.judge.comparison.difference import MARGIN_PERCENT, compared, percent
 from replay.judge.comparison.lateness import forgiven, is_of_failures, known_late_ms
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Pair, Side, values_of
+from replay.judge.comparison.slowest import slowest_of_one_side
 from replay.judge.gate.judging import CONFIDENCE, run_doubts, unlike_recording
 from replay.judge.measures.failures import examples
 from replay.judge.measures.slo import Selector
@@ -53,6 +57,8 @@ from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.summary import redirect_note
 from replay.words.numbers import milliseconds
 
+# Rounds of a true difference show it alike; one that a moment of one round made is in that round alone.
+_ROUND_SHARE = 0.5
 _SAID = {"a_faster": "a is faster", "b_faster": "b is faster", "no_difference": "there is no difference"}
 
 
@@ -92,10 +98,16 @@ def judge_compare(
     ]
     doubts = [f"{run.name}: {doubt}" for run, said in doubts_of for doubt in said]
     verdict = main.verdict
-    if mode == "sequential" and verdict in ("a_faster", "b_faster"):
-        against = _rounds_against(a, b, metric, main)
+    if mode == "sequential" and verdict != "inconclusive":
+        against = _rounds_against(a, b, metric, main, margin_percent)
         if against:
             verdict, reasons = "inconclusive", [against]
+    both = common_steps(a, b, metric) if mode != "interleaved" else None
+    if both is not None and verdict != "inconclusive":
+        again = judge_difference(both.a, both.b, mode, metric, margin_percent, confidence)
+        if again.verdict != verdict:
+            why = f"would say that {_SAID[verdict]}, but not of the steps that both tried: {both}"
+            verdict, reasons = "inconclusive", [why]
     if doubts and verdict != "inconclusive":
         late_ms = _late_ms(doubts_of)
         if late_ms is not None and _stands_late(main, a, b, mode, metric, margin_percent, confidence):
@@ -120,7 +132,9 @@ def judge_compare(
         notes=[
             *doubts,
             *([] if doubts else shown_by_others(main, others)),
+            *([] if doubts or main.unit != "ms" else filter(None, [slowest_of_one_side(pair, main)])),
             *([str(failing)] if failing.label else []),
+            *([str(both)] if both is not None and (both.only_a or both.only_b) else []),
             *_notes(a, b, mode),
         ],
     )
@@ -159,18 +173,36 @@ def _stands_late(
         return False
     a, b = (a, forgiven(b)) if main.verdict == "a_faster" else (forgiven(a), b)
     again = judge_difference(a, b, mode, metric, margin_percent, confidence)
-    is_borne_out = mode != "sequential" or _rounds_against(a, b, metric, again) is None
+    is_borne_out = mode != "sequential" or _rounds_against(a, b, metric, again, margin_percent) is None
     return again.verdict == main.verdict and is_of_failures(again) and is_borne_out
 
 
-def _rounds_against(a: Side, b: Side, metric: Metric, main: Difference) -> str | None:
+def _rounds_against(a: Side, b: Side, metric: Metric, main: Difference, margin_percent: float) -> str | None:
     """Why the rounds of a sequential comparison do not bear each other out; None if they do."""
-    delta = main.delta_ms if main.unit == "ms" else main.delta
-    for round_no, (run_a, run_b) in enumerate(zip(a.runs, b.runs, strict=False), 1):
-        found = [_figure(values_of(run.columns, metric, Selector()), metric) for run in (run_a, run_b)]
+    pairs = [
+        [_figure(values_of(run.columns, metric, Selector()), metric) for run in runs]
+        for runs in zip(a.runs, b.runs, strict=False)
+    ]
+    if main.verdict == "no_difference":
+        return _opposite_rounds(pairs, margin_percent)
+    delta = (main.delta_ms if main.unit == "ms" else (main.delta or 0.0) / 100) or 0.0
+    least = 0.0 if isinf(delta) else _ROUND_SHARE * abs(delta)
+    for round_no, (of_a, of_b) in enumerate(pairs, 1):
         # Written so that two infinite figures, which differ by nothing known, do not bear it out.
-        if found[0] is None or found[1] is None or not (found[1] - found[0]) * (delta or 0.0) > 0:
+        if of_a is None or of_b is None or not copysign(1.0, delta) * (of_b - of_a) > least:
             return f"round {round_no} does not show the difference that all rounds together show"
+    return None
+
+
+def _opposite_rounds(pairs: Sequence[list[float | None]], margin_percent: float) -> str | None:
+    """Rounds that differ by more than the margin, one this way and one that, cancel in the figure of all."""
+    apart = [
+        (of_b - of_a) / of_a
+        for of_a, of_b in pairs
+        if of_a is not None and of_b is not None and isfinite(of_b - of_a) and of_a > 0
+    ]
+    if apart and min(apart) < -margin_percent / 100 and max(apart) > margin_percent / 100:
+        return "the rounds differ by more than the margin, one this way and one that"
     return None
 
 

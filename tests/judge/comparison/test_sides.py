@@ -1,5 +1,6 @@
 """A against A is rarely called different; what differs is found; and doubt is said."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ from replay.judge.comparison import pair
 from replay.judge.comparison.metric import Metric, MetricError, parse_metric
 from replay.judge.comparison.pair import Side
 from replay.judge.comparison.sides import judge_compare, judge_difference
+from replay.judge.comparison.slowest import slowest_of_one_side
 from replay.judge.statistics.resampling import Ordered, Resampling, mean_difference, quantile_differences
 from replay.judge.statistics.sample import Sample
 from tests.judge import queues
@@ -282,3 +284,136 @@ def test_all_percentiles_of_a_measure_share_one_order(rng, monkeypatch):
     percentiles = [one for one in found.differences if one.metric[0] == "p" and one.p_value is not None]
     measures = {(one.series, one.kind, one.name) for one in percentiles}
     assert len(made) == 2 * len(measures) < 2 * len(percentiles)
+
+
+NAMES = [("tool", "search"), ("tool", "batch")]
+
+
+def run_of(times_ms, kind=None, ok=None, session=None):
+    """Steps of two names at a steady rate; kind: 1 for the second of them."""
+    n = len(times_ms)
+    run = queues.evidence_of(queues.Made(np.arange(n) * 20.0, times_ms, session), ok=ok)
+    series = np.zeros(n, np.int32) if kind is None else kind.astype(np.int32)
+    return msgspec.structs.replace(run, columns=run.columns._replace(series=series, series_names=NAMES))
+
+
+def usual(rng, n, sigma=0.5):
+    return 10 * np.exp(rng.normal(0, sigma, n))
+
+
+@pytest.mark.parametrize("has_name", [True, False])
+@pytest.mark.parametrize(("metric", "says"), [("p50", "no_difference"), ("p99", "inconclusive")])
+def test_one_step_in_five_hundred_that_takes_ten_seconds_on_one_side_is_said_beside_a_figure_without_it(
+    rng, has_name, metric, says
+):
+    n = 4_000
+    is_rare = np.arange(n) % 500 == 250
+    a, b = (np.where(is_rare, ms, usual(rng, n)) for ms in (20.0, 10_000.0))
+    sides_of = [Side(name, [run_of(times, is_rare & has_name)]) for name, times in (("a", a), ("b", b))]
+
+    verdict = judge_compare(*sides_of, "paired", Metric(metric))
+
+    assert verdict.verdict == says
+    assert any(
+        note.startswith("8 steps of b took 10 s or more, and none of a more than ") for note in verdict.notes
+    )
+    by_name = "the p50 of tool:batch (20 ms against 10 s)"
+    assert has_name == any(
+        note.startswith("b takes longer all the same") and by_name in note for note in verdict.notes
+    )
+
+
+def test_a_pause_of_one_side_is_one_moment_and_no_row_of_slow_steps(rng):
+    n = 2_000
+    a, b = usual(rng, n), usual(rng, n)
+    b[1000:1010] = 900.0
+
+    verdict = judge_compare(Side("a", [run_of(a)]), Side("b", [run_of(b)]), "paired", Metric("p50"))
+
+    assert not any("or more, and none of" in note for note in verdict.notes)
+
+
+def test_targets_that_are_alike_are_rarely_said_to_have_the_slowest_steps(rng):
+    said = 0
+    for _ in range(60):
+        a, b = (run_of(10 * np.exp(rng.normal(0, 1.5, 400))) for _ in range(2))
+        pair_of = pair.Pair(Side("a", [a]), Side("b", [b]), "paired")
+        main = judge_difference(Side("a", [a]), Side("b", [b]), "paired", Metric("p50"), 5.0, 0.95)
+        said += slowest_of_one_side(pair_of, main) is not None
+
+    assert said <= 60 * 0.05 + 4 * (60 * 0.05) ** 0.5
+
+
+@pytest.mark.parametrize("metric", ["p50", "mean"])
+def test_a_side_that_was_not_asked_for_its_slow_steps_is_not_called_faster(rng, metric):
+    """Sessions of a quick and a slow step; a tenth of the slow ones was never sent to b, where all take as long."""
+    sessions = 1_500
+    session, kind = np.repeat(np.arange(sessions, dtype=np.int32), 2), np.tile([0, 1], sessions)
+
+    def times():
+        return np.where(kind, 100.0, 10.0) * np.exp(rng.normal(0, 0.1, 2 * sessions))
+
+    a, b = run_of(times(), kind, session=session), run_of(times(), kind, session=session)
+    was_sent = ~(np.repeat(rng.random(sessions) < 0.1, 2) & (kind == 1))
+    b = msgspec.structs.replace(b, columns=b.columns.where(was_sent))
+
+    alone = judge_difference(Side("a", [a]), Side("b", [b]), "paired", Metric(metric), 5.0, 0.95)
+    verdict = judge_compare(Side("a", [a]), Side("b", [b]), "paired", Metric(metric))
+
+    n = 2 * sessions - int(was_sent.sum())
+    assert alone.verdict == "b_faster"
+    assert verdict.verdict == "inconclusive"
+    assert verdict.reasons == [
+        f"would say that b is faster, but not of the steps that both tried: {n} steps were tried at a alone"
+    ]
+
+
+def test_a_mean_of_answers_is_not_called_longer_for_the_quick_answers_that_failed(rng):
+    n = 3_000
+    kind = np.arange(n) % 2
+    times = [np.where(kind, 100.0, 10.0) * np.exp(rng.normal(0, 0.1, n)) for _ in range(2)]
+    ok = (kind == 1) | (rng.random(n) >= 0.4)
+
+    verdict = judge_compare(
+        Side("a", [run_of(times[0], kind)]), Side("b", [run_of(times[1], kind, ok)]), "paired", Metric("mean")
+    )
+
+    assert verdict.verdict == "inconclusive"
+    assert verdict.reasons == [
+        "would say that a is faster, but not of the steps that both tried: some steps failed on one side alone"
+    ]
+
+
+def test_a_side_that_is_slower_is_called_so_though_some_steps_were_tried_at_the_other_alone(rng):
+    n = 3_000
+    a, b = run_of(usual(rng, n)), run_of(1.5 * usual(rng, n))
+    b = msgspec.structs.replace(b, columns=b.columns.where(rng.random(n) >= 0.1))
+
+    verdict = judge_compare(Side("a", [a]), Side("b", [b]), "paired", Metric("p50"))
+
+    assert verdict.verdict == "a_faster"
+    assert any("tried at a alone" in note for note in verdict.notes)
+
+
+@pytest.mark.parametrize("metric", ["p50", "mean", "p99"])
+def test_a_slow_first_round_of_one_target_does_not_make_the_other_faster(rng, metric):
+    """A-B-B-A where the first to be asked meets a cold cache: the second round shows next to nothing."""
+    named = 0
+    for _ in range(10):
+        rounds = [run_of(factor * usual(rng, 1_500, 0.2)) for factor in (1.5, 1.0, 1.0, 1.0)]
+        a, b = Side("a", [rounds[0], rounds[3]]), Side("b", [rounds[1], rounds[2]])
+        named += judge_compare(a, b, "sequential", Metric(metric)).verdict in ("a_faster", "b_faster")
+
+    assert named == 0
+
+
+def test_rounds_that_differ_either_way_are_no_equality(rng):
+    rounds = [run_of(factor * usual(rng, 2_000, 0.1)) for factor in (1.0, 1.4, 1.0, 1.4)]
+
+    verdict = judge_compare(
+        Side("a", [rounds[0], rounds[3]]), Side("b", [rounds[1], rounds[2]]), "sequential", Metric("mean")
+    )
+
+    assert verdict.differences[0].verdict == "no_difference"
+    assert verdict.verdict == "inconclusive"
+    assert verdict.reasons == ["the rounds differ by more than the margin, one this way and one that"]
