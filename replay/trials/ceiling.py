@@ -136,7 +136,7 @@ def find_ceiling(
     recovery_s = None
     if verdict == "found" and ceiling is not None:
         known = {level.scale for level in search.levels}
-        found_scale = ceiling.scale
+        found_scale = search.held or ceiling.scale
         for ratio in _PROFILE:
             scale = found_scale * ratio
             if hunt.is_over or any(abs(scale / other - 1) < 0.1 for other in known):
@@ -257,7 +257,8 @@ class _Hunt:
 
     def _judged(self, seen: tuple[Evidence, str | None], scale: float, length_s: float) -> Level:
         evidence, why = seen
-        return judge_level(self._slos, evidence, scale, length_s, why, min(self._filling_s, length_s / 2))
+        fill_s = min(self._filling_s, length_s / 2)
+        return judge_level(self._slos, evidence, scale, length_s, why, fill_s, self._rps * scale)
 
     def _learns(self, level: Level) -> bool:
         """Whether this level says that requests take another time than was known."""

@@ -11,6 +11,11 @@ the bracket, on the log scale, to the precision asked for. What it returns is th
 and the lowest that did not. A generator that gives out first ends the search: the ceiling is then at least that. So
 does a level at which every request failed as it would at any load, with a 404 for instance: there is no ceiling then.
 
+Sessions are open, and the steps in them wait for one another: a level that ends before its first sessions do, or whose
+target makes them wait, is asked for fewer requests a second than such a scale comes to. What it bore is what it was
+asked for, so the ceiling is then told as the scale that these requests are (`Level.planned_rps`), and the reasons say
+so.
+
 All that takes the limit to stay where it is while it is looked for. A target that scales out breaks at a load that it
 bears a minute later, and one that lives on credits bears at first what it then does not. So the end of the bracket that
 was seen longer ago is asked for once more; where it shows the other thing now, the search goes on from there, by steps
@@ -28,7 +33,7 @@ from msgspec import Meta
 from replay.judge.gate.judging import judge_gate, keeps
 from replay.judge.load.flow import flow, settled
 from replay.judge.measures.failures import MAYBE_OURS, by_class, example_of
-from replay.judge.measures.metrics import measured
+from replay.judge.measures.metrics import measured, starts_of
 from replay.judge.measures.slo import Slo, SloWindow
 from replay.judge.statistics.quantile import quantile
 from replay.judge.statistics.usl import Usl, fit_usl
@@ -54,6 +59,8 @@ _SHORT_RATIO = 0.97
 _MOST_FAILED = 0.01
 FEWEST = 20
 _FEWEST_FAILED = 3
+# Of what a scale comes to in the long run, chance in the arrivals takes no more.
+_REACHED_RATIO = 0.9
 # What a target that bears less than is sent may answer with, or not answer.
 _BY_LOAD = frozenset((*MAYBE_OURS, "status_5xx", "cut_short", "proxy", "app", "model_error"))
 _BY_LOAD_STATUSES = (408, *_REFUSED)
@@ -95,6 +102,15 @@ class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
             )
         ),
     ] = False
+    planned_rps: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "Requests a second that this scale of the trace comes to in the long run; more than offered_rps where "
+                "sessions last longer than the level or wait for the target."
+            )
+        ),
+    ] = None
     settled_from_s: Annotated[
         float | None, Meta(description="When response times had settled, in s from the run's start.")
     ] = None
@@ -176,10 +192,12 @@ def judge_level(
     duration_s: float,
     gave_up: str | None,
     fill_s: float = 0.0,
+    planned_rps: float | None = None,
 ) -> Level:
     """What one run at one load shows. duration_s: how long sessions arrived. gave_up: why it was ended early.
 
     fill_s: how long an empty target takes to fill up, since requests last so long; before that fewer end than come.
+    planned_rps: what the trace comes to at this load, in the long run.
     """
     columns = run.columns
     to_ns = int(duration_s * _NS)
@@ -194,7 +212,8 @@ def judge_level(
     values = np.sort(measured(columns, "response", rows).sample.values)
     failed = rows & ~columns.ok
     n, bad = int(np.count_nonzero(rows)), int(np.count_nonzero(failed))
-    starts = int(np.count_nonzero(np.bincount(columns.session[rows]))) if n else 0
+    began = starts_of(columns)
+    starts = int(np.count_nonzero((began >= from_ns) & (began < to_ns)))
     level = Level(
         scale=round(scale, 6),
         offered_rps=round(flows.offered_rps, 3),
@@ -203,6 +222,7 @@ def judge_level(
         in_flight=round(flows.in_flight, 3),
         errors=bad,
         error_percent=round(100 * bad / n, 4) if n else 0.0,
+        planned_rps=None if planned_rps is None else round(planned_rps, 3),
         settled_from_s=None if steadiness.from_ns is None else round(from_ns / _NS, 3),
         run=run.name,
     )
@@ -488,23 +508,29 @@ def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str
     limited_by: GivesWay = "max" if gave is None or gave.limited_by is None else gave.limited_by
     if search.ended_by == "generator":
         limited_by = "generator"
+    reached, reached_broke = _reached(best), _reached(over)
     ceiling = Ceiling(
-        scale=round(held, 6),
+        scale=round(held * reached, 6),
         rps=round(float(np.mean([level.achieved_rps for level in best])), 3),
-        sessions_per_s=round(float(np.mean([level.sessions_per_s for level in best])), 3),
+        sessions_per_s=round(float(np.mean([level.sessions_per_s for level in best])) * reached, 3),
         in_flight=round(float(np.mean([level.in_flight for level in best])), 3),
-        ci_scale=(round(held, 6), None if broke is None else round(broke, 6)),
+        ci_scale=(
+            round(held * reached, 6),
+            None if broke is None else round(broke * max(reached_broke, held * reached / broke), 6),
+        ),
         limited_by=limited_by,
     )
     if search.ended_by == "failing":
         return "inconclusive", [search.levels[-1].reason], ceiling
+    less = [] if reached == 1 else [_how_it_was_reached(held, best, ceiling)]
     if search.ended_by == "generator":
-        return "at_least", [f"this machine was saturated first: {search.levels[-1].reason}"], ceiling
+        return "at_least", [f"this machine was saturated first: {search.levels[-1].reason}", *less], ceiling
     if search.ended_by == "max":
-        return "at_least", [f"the SLOs hold at the highest load tried, {exact(held)}x"], ceiling
+        return "at_least", [f"the SLOs hold at the highest load tried, {exact(held)}x", *less], ceiling
     if gave is None:
         return "inconclusive", ["the search ended before the ceiling was bracketed"], ceiling
     reasons = [f"at {number(broke, 4)}x {gave.reason}"]
+    reasons += less
     if search.ended_by == "moving":
         why = "each time an end of the bracket was asked for again it showed the other thing: the limit moves"
         return "inconclusive", [*reasons, why], ceiling
@@ -523,6 +549,29 @@ def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str
             ceiling,
         )
     return "found", reasons, ceiling
+
+
+def _reached(levels: Sequence[Level]) -> float:
+    """Which share of the requests a second that their scale comes to these levels asked for; 1 where that is all but
+    chance.
+    """
+    known = [level for level in levels if level.planned_rps]
+    if not known:
+        return 1.0
+    share = float(np.mean([level.offered_rps / (level.planned_rps or 1.0) for level in known]))
+    return share if share < _REACHED_RATIO else 1.0
+
+
+def _how_it_was_reached(held: float, levels: Sequence[Level], ceiling: Ceiling) -> str:
+    """Why the ceiling is told as a lower scale than that of the highest level that held."""
+    offered, planned = (
+        number(float(np.mean([getattr(level, name) for level in levels])), 4)
+        for name in ("offered_rps", "planned_rps")
+    )
+    return (
+        f"{number(held, 4)}x is {planned}/s in the long run, of which levels asked for {offered}/s, since sessions go "
+        f"on for longer than a level or wait for the target; that is what {number(ceiling.scale, 4)}x comes to"
+    )
 
 
 def _how_it_moved(first: tuple[float, float], held: float) -> str:
