@@ -155,6 +155,11 @@ def find_ceiling(
             "levels send the trace's own requests over and over: a target that remembers answers bears more of them "
             "than of new ones"
         )
+    if verdict in ("found", "at_least"):
+        notes.append(
+            f"no load lasted longer than {seconds(hunt.longest_level_s)}: a target that gives way only under longer "
+            "load, as one on credits or short of memory does, bears less than this; a longer --level shows that"
+        )
     if hunt.spent_s >= plan.most_s:
         notes.append(f"the search ended after {seconds(hunt.spent_s)}, its limit")
     levels = sorted([*search.levels, *extra], key=lambda level: level.scale)
@@ -204,6 +209,7 @@ class _Hunt:
         self._needed = max([FEWEST, *(least_n(slo.q, 0.95) for slo in slos if slo.q is not None)])
         self._requests = found.requests
         self._levels = 0
+        self.longest_level_s = 0.0
         self.repeats_trace = False
         """Whether a level had more requests than the trace."""
         self._fill_s = plan.fill_s or None
@@ -248,6 +254,7 @@ class _Hunt:
         rps = self._rps * scale
         most = 1 << 60 if self._fill_s is None else max(1000, int((_QUEUE_S + self._fill_s) * rps))
         guard = Guard(most)
+        self.longest_level_s = max(self.longest_level_s, length_s)
         run = self._run(f"x{number(scale, 4).replace(',', '')}", scale, length_s, (), guard)
         if run is None:
             return None

@@ -496,11 +496,13 @@ def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str
     levels = [*search.levels, *extra]
     if held is None:
         why = search.levels[-1].reason if search.levels else "no level was measured"
-        if search.ended_by != "least":
+        failed = [level for level in search.levels if level.verdict == "fail"]
+        if not failed or search.levels[-1].at_any_load:
             return "inconclusive", [why], None
         # Where load helps, as a batch that fills up does, this is no end.
         most = max(level.scale for level in search.levels)
-        return "not_reached", [why, f"no load above {exact(most)}x was tried"], None
+        reasons = [*_in_turn(failed, why), f"no load above {exact(most)}x was tried"]
+        return "not_reached" if search.ended_by == "least" else "inconclusive", reasons, None
     at = [level for level in levels if level.scale == round(held, 6) and level.verdict == "pass"]
     best = at or [level for level in levels if level.scale == round(held, 6)]
     over = [level for level in levels if broke is not None and level.scale == round(broke, 6)]
@@ -549,6 +551,13 @@ def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str
             ceiling,
         )
     return "found", reasons, ceiling
+
+
+def _in_turn(failed: Sequence[Level], last: str) -> list[str]:
+    """Why the first load did not hold, and the last, where that is another reason."""
+    first = max(failed, key=lambda level: level.scale)
+    why = f"at {exact(first.scale)}x {first.reason}"
+    return [last] if first.reason == last else [why, f"and then {last}"]
 
 
 def _reached(levels: Sequence[Level]) -> float:

@@ -402,3 +402,19 @@ def test_settling_is_found(rng):
 
     assert 100 <= steadiness.from_ns / (5 * MS) <= 600
     assert not steadiness.grows
+
+
+def test_a_search_that_ends_for_want_of_requests_says_why_the_loads_before_did_not_hold():
+    def measure(scale):
+        if scale < 0.1:
+            return level(scale, "inconclusive", reason="16 requests are too few")
+        return level(scale, "fail", limited_by="latency", reason="p95 < 300ms does not hold")
+
+    verdict, reasons, _ = conclude(search_with(measure))
+
+    assert verdict == "inconclusive"
+    assert reasons == [
+        "at 1x p95 < 300ms does not hold",
+        "and then 16 requests are too few",
+        "no load above 1x was tried",
+    ]
