@@ -53,7 +53,7 @@ def test_a_hopeless_run_is_ended_long_before_its_end(write_trace, target, tmp_pa
     (check,) = outcome.verdict.checks
     assert check.limit_ms == 1.0 < check.ci_ms[0]
     assert check.decided_early
-    assert check.n < 2_000
+    assert check.n < 36_000
     assert outcome.status == "interrupted"
     assert outcome.ended_early is not None
     assert outcome.ended_early.startswith("the verdict, ")
