@@ -27,7 +27,7 @@ import numpy as np
 
 from replay.judge.statistics.distributions import normal_above
 from replay.judge.statistics.sample import Floats
-from replay.judge.tail.coldstart import find_cold, find_waves
+from replay.judge.tail.coldstart import cold_steps
 from replay.judge.tail.stalls import Stall, find_stalls, held_up
 from replay.results.columns import ABSENT_NS, Codes, Columns, Flags
 from replay.results.histogram import Int64s
@@ -79,7 +79,7 @@ def charge(columns: Columns, connection_limit: int | None = None) -> Charges:
     in_flight = in_flight_at_sending(columns, sent)
     ms |= _before_sending(columns, sent, in_flight, connection_limit)
     service_ms = np.where(sent, (columns.end_ns - columns.sent_ns) / 1e6, 0.0)
-    is_cold, _, _, _ = find_cold(columns, sent, find_waves(columns, sent))
+    is_cold = cold_steps(columns, sent).is_cold
     normal_service = _medians_of_warm(service_ms, columns, sent, is_cold)
     left = np.where(sent, np.maximum(0.0, service_ms - normal_service), 0.0)
 

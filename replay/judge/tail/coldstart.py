@@ -22,6 +22,11 @@ instance that was not seen before, if it took longer than warm steps do). Where 
   a boot takes, the idle time is looked for from which on they are slower. Who came into the boot of a cold one was cold
   as well.
 
+What one kind and name of steps asks for may have instances of its own, behind the same address: then the target is
+never idle while they are. So where nothing is found each kind and name is looked at as if it were the target. The rank
+test has to bear so many looks (Bonferroni), and most of what comes after as long idle times has to be slow; how sure
+that is stays low.
+
 The idle curve is of waves: how many of those that came after so long an idle time were cold.
 """
 
@@ -189,15 +194,15 @@ def judge_coldstart(run: Evidence) -> ColdVerdict:
     columns = run.columns
     # A failure's time says nothing of how long a boot takes.
     sent = (columns.sent_ns != ABSENT_NS) & columns.ok
-    waves = find_waves(columns, sent)
-    is_cold, method, confidence, why = find_cold(columns, sent, waves)
+    found = cold_steps(columns, sent)
+    is_cold, waves = found.is_cold, found.waves
     return ColdVerdict(
         schema=VERDICT_SCHEMA,
         command="coldstart",
-        cold=_described(columns, sent, is_cold, waves, method, confidence, why),
+        cold=_described(columns, sent, found),
         tail=_tail(columns, sent, is_cold),
         idle_curve=idle_curve(waves, is_cold),
-        keep_alive_s=keep_alive(waves, is_cold) if method != "none" else None,
+        keep_alive_s=keep_alive(waves, is_cold) if found.method != "none" else None,
         target=run.summary.target.name,
         run=run.name,
         notes=_failed_behind_boots(columns, sent),
@@ -255,6 +260,55 @@ def find_waves(columns: Columns, sent: Flags) -> Waves:
     return Waves(idle, first, first_row)
 
 
+class ColdSteps(NamedTuple):
+    """Which steps were cold, how that is known, how surely, and in words; and the waves that they were told by."""
+
+    is_cold: Flags
+    method: Method
+    confidence: Confidence
+    why: str
+    waves: Waves
+
+
+def cold_steps(columns: Columns, sent: Flags) -> ColdSteps:
+    """By the idle times of the target, or of what steps of one kind and name ask for."""
+    waves = find_waves(columns, sent)
+    found = ColdSteps(*find_cold(columns, sent, waves), waves)
+    if found.method != "inferred" or found.is_cold.any():
+        return found
+    return _of_own_instances(columns, sent) or found
+
+
+def _of_own_instances(columns: Columns, sent: Flags) -> ColdSteps | None:
+    """The cold steps of those kinds and names that go cold by themselves; None where none does."""
+    codes = np.unique(columns.series[sent]).tolist()
+    if len(codes) < 2:
+        return None
+    cold, first, names = np.zeros(columns.n, np.bool_), np.zeros(columns.n, np.bool_), []
+    idle, first_row = np.full(columns.n, ABSENT_NS, np.int64), np.full(columns.n, -1, np.int64)
+    for code in codes:
+        rows = sent & (columns.series == code)
+        waves = find_waves(columns, rows)
+        slow, split = _slow_steps(columns, rows, waves)
+        is_cold = _after_idle_times(columns, rows, waves, slow, split, _RANK_TEST / len(codes))[0]
+        if not is_cold.any() or _slow_after_as_long(waves, rows & (waves.idle_ns != ABSENT_NS), slow) < _MOSTLY:
+            continue
+        cold |= is_cold
+        idle[rows], first[rows], first_row[rows] = (
+            waves.idle_ns[rows],
+            waves.is_first[rows],
+            waves.first_row[rows],
+        )
+        names.append(":".join(columns.series_names[code]))
+    if not names:
+        return None
+    why = (
+        f"slow steps of {', '.join(names)} that came after idle times of steps of that name, as of something with "
+        "instances of its own: the idle times are of these steps alone"
+    )
+    return ColdSteps(cold, "inferred", "low", why, Waves(idle, first, first_row))
+
+
 def find_cold(columns: Columns, sent: Flags, waves: Waves) -> tuple[Flags, Method, Confidence, str]:
     """Which steps were cold, how that is known, how surely, and in words."""
     none = np.zeros(columns.n, np.bool_)
@@ -276,9 +330,11 @@ def find_cold(columns: Columns, sent: Flags, waves: Waves) -> tuple[Flags, Metho
 
 
 def _after_idle_times(
-    columns: Columns, sent: Flags, waves: Waves, slow: Flags, split: float
+    columns: Columns, sent: Flags, waves: Waves, slow: Flags, split: float, rank_test: float = _RANK_TEST
 ) -> tuple[Flags, Method, Confidence, str]:
-    """The steps of a slow mode, if it comes after idle times of the target. split: how far off it lies, as a log."""
+    """The steps of a slow mode, if it comes after idle times of the target. split: how far off it lies, as a log.
+    rank_test: the p-value from which on idle times are no longer.
+    """
     none = np.zeros(columns.n, np.bool_)
     if not slow.any():
         return none, "inferred", "low", "no steps form a slow mode of their own"
@@ -297,7 +353,7 @@ def _after_idle_times(
         from scipy.stats import mannwhitneyu
 
         p_value = float(mannwhitneyu(cold, warm, alternative="greater").pvalue)
-        if p_value >= _RANK_TEST:
+        if p_value >= rank_test:
             why = (
                 "slow steps came after short idle times of the target as well as long ones, so they are something "
                 "else, unless what they ask for has instances of its own"
@@ -491,15 +547,8 @@ def _first_of_instances(columns: Columns, sent: Flags) -> Flags:
     return found
 
 
-def _described(
-    columns: Columns,
-    sent: Flags,
-    is_cold: Flags,
-    waves: Waves,
-    method: Method,
-    confidence: Confidence,
-    why: str,
-) -> Cold:
+def _described(columns: Columns, sent: Flags, found: ColdSteps) -> Cold:
+    is_cold, method, confidence, why, waves = found
     service_ms = (columns.end_ns - columns.sent_ns) / 1e6
     warm = sent & ~is_cold
     # Steps that were told by their slowness are slower for having been chosen so; an idle time chooses by nothing else.

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from replay.judge.statistics.quantile import quantile
-from replay.judge.tail.coldstart import find_cold, find_waves
+from replay.judge.tail.coldstart import cold_steps
 from replay.report.page.charts import FAILED_COLOUR, Chart, spec_of
 from replay.results.columns import ABSENT_NS, Columns
 from replay.results.evidence import Evidence
@@ -45,7 +45,7 @@ def heat_map(run: Evidence) -> Chart | None:
         }
         for i, j in zip(*np.nonzero(counts), strict=True)
     ]
-    is_cold, _, _, _ = find_cold(columns, sent, find_waves(columns, sent))
+    is_cold = cold_steps(columns, sent).is_cold
     cold = [
         {"at": float(at_s[row]), "ms": float(ms[row])}
         for row in np.flatnonzero(is_cold & answered)[:_MOST_COLD].tolist()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from replay.judge.statistics.sample import Floats
-from replay.judge.tail.coldstart import find_cold, find_waves
+from replay.judge.tail.coldstart import cold_steps
 from replay.report.page.charts import Chart, label_axis, spec_of
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
@@ -98,7 +98,7 @@ def parts_ms(columns: Columns) -> tuple[Floats, Flags]:
     answered_ns = np.where(columns.first_byte_ns == ABSENT_NS, columns.end_ns, columns.first_byte_ns)
     first_ns = np.where(sent, answered_ns - columns.sent_ns, 0)
     rest_ns = np.where(sent, columns.end_ns - answered_ns, 0)
-    is_cold, _, _, _ = find_cold(columns, sent, find_waves(columns, sent))
+    is_cold = cold_steps(columns, sent).is_cold
     parts = (
         np.where(again, waited_ns, 0),
         connecting_ns,

@@ -206,7 +206,10 @@ class Experiment:
         search = self._search
         notes = []
         if search.cold_s is None:
-            notes.append(f"it was still warm after {seconds(search.warm_s)}; look further with --max-idle")
+            notes.append(
+                f"it was still warm after {seconds(search.warm_s)}, unless someone else kept it so; look further with "
+                "--max-idle"
+            )
         if not search.is_sharp:
             notes.append("the same idle time left it warm once and cold once: there is no sharp limit")
         if self._most_excess_s:

@@ -1,10 +1,12 @@
 """A target that goes cold after a known idle time, with a known boot time, and traps that look like it."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.results.columns import columns_of
+from tests.judge import queues
 from tests.support.runs import Evidence, step, summary
 
 KEEP_ALIVE_S, BOOT_MS = 60.0, 700.0
@@ -277,3 +279,62 @@ def test_a_target_that_never_sleeps_has_no_cold_start():
             found.append(judge_coldstart(run).cold.count)
 
     assert sum(count > 0 for count in found) <= 2
+
+
+def of_two_names(at_s, service_ms, is_second):
+    """One address behind which `a` and `b` may be served by different things."""
+    order = np.argsort(at_s, kind="stable")
+    run = queues.evidence_of(queues.Made(at_s[order] * 1e3, service_ms[order]))
+    names = run.columns._replace(
+        series=is_second[order].astype(np.int32), series_names=[("tool", "a"), ("tool", "b")]
+    )
+    return msgspec.structs.replace(run, columns=names)
+
+
+def never_idle(rng, boot_ms, keep_s=30.0):
+    """`a` is asked ten times a second; `b` now and then, and goes cold by itself."""
+    gaps_s = np.where(rng.random(60) < 0.5, rng.uniform(5, 25, 60), rng.uniform(35, 80, 60))
+    at_b = np.cumsum(gaps_s)
+    at_a = np.arange(0, at_b[-1], 0.1)
+    took_b = 50 * np.exp(rng.normal(0, 0.2, 60)) + np.where(gaps_s > keep_s, boot_ms, 0.0)
+    took_a = 80 * np.exp(rng.normal(0, 0.2, len(at_a)))
+    is_second = np.repeat([0, 1], [len(at_a), 60])
+    run = of_two_names(np.concatenate([at_a, at_b]), np.concatenate([took_a, took_b]), is_second)
+    return run, int((gaps_s[1:] > keep_s).sum())
+
+
+def test_a_route_with_instances_of_its_own_goes_cold_though_the_target_is_never_idle(rng):
+    run, boots = never_idle(rng, 2_000.0)
+
+    verdict = judge_coldstart(run)
+
+    assert (verdict.cold.count, verdict.cold.method, verdict.cold.confidence) == (boots, "inferred", "low")
+    assert verdict.cold.added_ms == pytest.approx(2_000, rel=0.05)
+    warm_s, cold_s = verdict.keep_alive_s
+    assert warm_s < 30 < cold_s
+    assert verdict.cold.why == (
+        "slow steps of tool:b that came after idle times of steps of that name, as of something with instances of its "
+        "own: the idle times are of these steps alone"
+    )
+
+
+def test_a_route_that_never_boots_is_not_called_cold(rng):
+    run, _ = never_idle(rng, 0.0)
+
+    assert judge_coldstart(run).cold.count == 0
+
+
+def test_pauses_of_a_target_that_is_never_idle_are_rarely_taken_for_boots_of_one_route(rng):
+    called = 0
+    for _ in range(30):
+        at_s = [np.cumsum(rng.exponential(gap_s, int(600 / gap_s))) for gap_s in (0.2, 7.0)]
+        both = np.concatenate(at_s)
+        took_ms = 50 * np.exp(rng.normal(0, 0.3, len(both)))
+        for pause_s in rng.uniform(0, 600, 20):
+            is_in_it = (both > pause_s) & (both < pause_s + 1.5)
+            took_ms[is_in_it] += (pause_s + 1.5 - both[is_in_it]) * 1e3
+        called += (
+            judge_coldstart(of_two_names(both, took_ms, np.repeat([0, 1], list(map(len, at_s))))).cold.count > 0
+        )
+
+    assert called <= 30 * 0.02 + 4 * (30 * 0.02) ** 0.5
