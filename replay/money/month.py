@@ -41,6 +41,7 @@ from replay.money.usage import MONTH_S, Basis, Usage
 from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord, Summary
 from replay.words.numbers import number
+from replay.words.phrases import counted
 
 _DAY_S = 86_400.0
 _DAYS = MONTH_S / _DAY_S
@@ -381,6 +382,12 @@ def _notes(run: Evidence, month: Usage) -> list[str]:
     if summary.plane is None and month.basis != "missing":
         notes.append(
             "of boots, only the time that requests waited for them is billed: the run does not know how long they took"
+        )
+    if summary.counts.retries:
+        tries = counted(summary.counts.retries, "request")
+        notes.append(
+            f"{tries} of the run had another try after it: of those the fee for each is in the bills, and not the time "
+            "for which they kept an instance"
         )
     if summary.generator.verdict != "ok":
         notes.append(f"the load generator was {summary.generator.verdict}, so times may be too long")

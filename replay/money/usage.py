@@ -256,7 +256,8 @@ def usage_by_window(
     return Windows(
         window_s,
         run.summary.elapsed_s,
-        summed(np.ones(len(at_s))),
+        # Each try is a request; how long those before the last one took is not told.
+        summed(columns.attempts[sent].astype(np.float64)),
         summed(on_open_sockets(columns)[sent].astype(np.float64)),
         active,
         billed,
