@@ -59,7 +59,7 @@ class OnServerless(NamedTuple):
 
 class OnMachines(NamedTuple):
     """Machines of one kind to be priced. rps: what one carries, or slots: the requests that it has at once; with
-    neither, as the run's own machines. headroom: 0.3 is thirty percent kept free at the peak. discount: 0..1. scales:
+    neither, as the run's own machines. headroom: 0.3 is thirty percent more than the peak. discount: 0..1. scales:
     they come and go with the load, where others are on all month.
     """
 
