@@ -11,23 +11,11 @@ from typing import Any
 import click
 
 from replay.errors import InputError
-from replay.results.types import (
-    ANSWERS_FILE,
-    EVENTS_FILE,
-    HLOG_FILE,
-    INSTANCES_FILE,
-    MANIFEST_FILE,
-    PLANE_FILE,
-    STEPS_FILE,
-    SUMMARY_FILE,
-)
+from replay.results.types import MANIFEST_FILE, RUN_FILES
 from replay.system.files import end_of_links, is_written_through
 from replay.trace.errors import TraceError, shown_path
 
 _OUTPUTS, _INPUTS = "replay.outputs", "replay.inputs"
-_RUN_FILES = frozenset(
-    (MANIFEST_FILE, STEPS_FILE, HLOG_FILE, SUMMARY_FILE, INSTANCES_FILE, EVENTS_FILE, PLANE_FILE, ANSWERS_FILE)
-)
 EMPTY = "is empty. Is a variable unset that should name it?"
 
 
@@ -83,7 +71,7 @@ def refuse_lost_files(ctx: click.Context) -> None:
             continue
         if path.exists() and any(path.samefile(other) for other in inputs):
             raise InputError(f"{shown_path(path)}: is an input. Write to another file.")
-        if path.name in _RUN_FILES and (path.parent / MANIFEST_FILE).exists():
+        if path.name in RUN_FILES and (path.parent / MANIFEST_FILE).exists():
             raise InputError(
                 f"{shown_path(path)}: is a file of the run that is recorded there. Write to another one."
             )

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from replay.errors import InputError
-from replay.results.types import MANIFEST_FILE, SUMMARY_FILE, Manifest, Summary
+from replay.results.types import MANIFEST_FILE, RUN_FILES, SUMMARY_FILE, Manifest, Summary
 from replay.system.files import write_whole
 from replay.words.names import clean
 
@@ -65,6 +65,14 @@ def read_lines(path: Path, kind: type[_Value], fault: str) -> list[_Value]:
     return [decoded(line, kind, f"{path}, line {n}", fault) for n, line in enumerate(lines, 1) if line]
 
 
+def _refuse_devices(folder: Path) -> None:
+    """Raises RunDirError where a pipe or a device has the name of a run's file, which would be read for ever."""
+    for name in RUN_FILES:
+        path = folder / name
+        if path.exists() and not path.is_file():
+            raise RunDirError(f"{path}: is no file. A run's files are files; copy the run anew.")
+
+
 class RunDir:
     """One run's directory. path: where it is."""
 
@@ -113,6 +121,7 @@ class RunDir:
     def read_manifest(self) -> Manifest:
         """Raises RunDirError if there is none, or it cannot be read."""
         path = self.path / MANIFEST_FILE
+        _refuse_devices(self.path)
         try:
             return decoded(path.read_bytes(), Manifest, str(path), "is not a run's manifest")
         except (FileNotFoundError, NotADirectoryError) as cause:

@@ -46,6 +46,11 @@ INSTANCES_FILE = "instances.jsonl"
 EVENTS_FILE = "events.jsonl"
 PLANE_FILE = "plane.jsonl"
 ANSWERS_FILE = "answers.jsonl"
+RUN_FILES = frozenset(
+    (MANIFEST_FILE, STEPS_FILE, HLOG_FILE, SUMMARY_FILE, INSTANCES_FILE, EVENTS_FILE, PLANE_FILE, ANSWERS_FILE)
+)
+"""The names of the files that a run leaves."""
+
 INTERRUPTED = "interrupted"
 """The error class of an attempt whose response was not waited for, because the run was ended."""
 

@@ -80,6 +80,8 @@ AnyVerdict = GateVerdict | CompareVerdict | CeilingVerdict | ColdVerdict | Recov
 def read_verdict(directory: Path) -> AnyVerdict | None:
     """The verdict that a folder holds, None if it holds none that is known. Raises RunDirError if it cannot be read."""
     path = directory / VERDICT_FILE
+    if not path.is_file():
+        return None
     try:
         data = path.read_bytes()
     except OSError:

@@ -1,5 +1,7 @@
 """Making a run directory, and refusing to use one twice."""
 
+import os
+
 import pytest
 
 from replay.results.rundir import RunDir, RunDirError, name_in_path
@@ -72,3 +74,19 @@ def test_a_folder_of_runs_that_broke_off_names_those_that_are_there(tmp_path, in
         RunDir(tmp_path).read_manifest()
 
     assert str(refused.value) == f"{tmp_path}: no run is recorded here (run.json is missing). {advice}"
+
+
+@pytest.mark.parametrize("name", ["run.json", "steps.jsonl", "latency.hlog", "summary.json"])
+@pytest.mark.parametrize("what", ["a pipe", "a device", "a folder"])
+def test_what_is_no_file_in_the_place_of_one_is_refused_and_not_read_for_ever(name, what, tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / name).unlink(missing_ok=True)
+    if what == "a pipe":
+        os.mkfifo(tmp_path / name)
+    elif what == "a device":
+        (tmp_path / name).symlink_to("/dev/zero")
+    else:
+        (tmp_path / name).mkdir()
+
+    with pytest.raises(RunDirError, match=rf"{name}: is no file\."):
+        RunDir(tmp_path).read_manifest()

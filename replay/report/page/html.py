@@ -4,6 +4,7 @@ Nothing is loaded from anywhere, and no script runs. Everything that comes from 
 follow the reader's light or dark setting, narrow to a phone, and print.
 """
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -12,6 +13,7 @@ from replay.words.names import printable
 
 # What is too wide for its screen scrolls, and shows a shadow at the side where more of it is: two covers in the page's
 # colour scroll along with what is inside, in front of two shadows that do not.
+_OPTION = re.compile(r"--[a-z]+(?:-[a-z]+)*")
 _CSS = """
 :root{color-scheme:light dark;--fg:#1f2937;--dim:#5b6472;--line:#e5e7eb;--bg:#fff;--card:#f9fafb}
 @media(prefers-color-scheme:dark){:root{--fg:#e5e7eb;--dim:#9ca3af;--line:#374151;--bg:#111827;--card:#1f2937}}
@@ -22,7 +24,7 @@ h1{font-size:1.5rem;margin:0 0 4px;overflow-wrap:anywhere}
 h2{font-size:1.15rem;margin:40px 0 4px;overflow-wrap:anywhere}
 section>h2{font-size:1.3rem;margin-top:48px;padding-top:12px;border-top:1px solid var(--line)}
 h3{font-size:1.05rem;margin:28px 0 4px;overflow-wrap:anywhere}
-p{margin:4px 0;overflow-wrap:anywhere}.dim{color:var(--dim)}
+p{margin:4px 0;overflow-wrap:anywhere}.option{white-space:nowrap}.dim{color:var(--dim)}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0}
 .cards.brief{grid-template-columns:repeat(auto-fit,minmax(min(100%,360px),1fr))}
 .brief ul{margin:6px 0 0;padding-left:18px}.brief li{margin:3px 0;overflow-wrap:anywhere}
@@ -88,6 +90,11 @@ def page(title: str, parts: Sequence[str]) -> str:
 def text_of(text: str) -> str:
     """Any text, safe within an element or an attribute's quotes."""
     return escape(printable(text, keep="\n"), quote=True)
+
+
+def prose_of(text: str) -> str:
+    """Any text, safe within an element; an option of a command is not parted at its hyphens."""
+    return _OPTION.sub(r'<span class="option">\g<0></span>', text_of(text))
 
 
 def section(title: str, parts: Sequence[str], name: str) -> str:
@@ -171,4 +178,4 @@ def prose_table(
 
 def bullets(lines: Sequence[str]) -> str:
     """A list; nothing for no lines."""
-    return "<ul>" + "".join(f"<li>{text_of(line)}</li>" for line in lines) + "</ul>" if lines else ""
+    return "<ul>" + "".join(f"<li>{prose_of(line)}</li>" for line in lines) + "</ul>" if lines else ""

@@ -39,6 +39,9 @@ _NAME_COLOURS = (
     "#0f766e",
     "#ea580c",
 )
+# From here on an axis has seconds: 700,000 ms is nothing that anybody reads.
+_LONG_MS = 20_000.0
+_TIMES = ("from", "to", "until", "was_from", "was_to")
 _OTHERS, _OTHERS_COLOUR = "other steps", "#94a3b8"
 
 
@@ -72,6 +75,9 @@ def lanes(run: Evidence, recorded: Recorded | None = None) -> Chart | None:
             _add_session(columns, session, inside.tolist(), steps, values, rows)
     if not values:
         return None
+    is_long = max(value["until"] for value in values) >= _LONG_MS
+    if is_long:
+        _in_seconds(values)
     colours = _coloured(values)
     has_recording = any("was_from" in value for value in values)
     says = (
@@ -90,7 +96,8 @@ def lanes(run: Evidence, recorded: Recorded | None = None) -> Chart | None:
             f" Of each session the first {_MOST_STEPS} steps are shown; {counted(left_out, 'step')} came later."
         )
     heads = ("session", "step", "due", "service", "response", "recorded", "critical", "failed")
-    spec = _spec(values, colours, has_recording=has_recording, has_failed=has_failed)
+    unit = "s" if is_long else "ms"
+    spec = _spec(values, colours, unit, has_recording=has_recording, has_failed=has_failed)
     return Chart("Timeline of the slowest sessions", says, spec, heads, rows)
 
 
@@ -170,6 +177,11 @@ def _lay_out(steps: Sequence[dict[str, Any]]) -> None:
         step["lane"] = lane
 
 
+def _in_seconds(values: Sequence[dict[str, Any]]) -> None:
+    for value in values:
+        value |= {name: value[name] / 1e3 for name in _TIMES if name in value}
+
+
 def _coloured(values: Sequence[dict[str, Any]]) -> dict[str, str]:
     """A colour for each name of a step; where there are more, the rarest become one."""
     names = [name for name, _ in Counter(value["step"] for value in values).most_common()]
@@ -225,9 +237,14 @@ def _waited_for(step: str, steps: Mapping[str, RecordedStep], by_step: Mapping[s
 
 
 def _spec(
-    values: list[dict[str, Any]], colours: Mapping[str, str], *, has_recording: bool, has_failed: bool
+    values: list[dict[str, Any]],
+    colours: Mapping[str, str],
+    unit: str,
+    *,
+    has_recording: bool,
+    has_failed: bool,
 ) -> dict[str, Any]:
-    x = {"type": "quantitative", "title": "ms from the session's start"}
+    x = {"type": "quantitative", "title": f"{unit} from the session's start"}
     y = {"field": "lane", "type": "ordinal", "axis": None}
     colour = {
         "field": "colour",

@@ -11,7 +11,7 @@ from replay.judge.tail.coldstart import judge_coldstart
 from replay.judge.types import ComparedTarget, CompareVerdict, GateVerdict
 from replay.report.page import verdict_charts
 from replay.report.page.heat_chart import heat_map
-from replay.report.page.html import bullets, figure, page, prose_table, section, table, text_of
+from replay.report.page.html import bullets, figure, page, prose_of, prose_table, section, table, text_of
 from replay.report.page.lanes import lanes
 from replay.report.page.load_chart import load_over_time
 from replay.report.page.percentile_chart import percentiles
@@ -44,7 +44,7 @@ def run_page(
     title = f"{clean(first.summary.trace.name)} → {', '.join(clean(run.summary.target.name) for run in runs)}"
     parts = [f"<h1>{text_of(title)}</h1>", *(_said_of(run.summary) for run in runs)]
     parts += verdict
-    parts += [_doubt(run, len(runs) > 1) for run in runs]
+    parts += [_doubt(run, len(runs) > 1) for run in runs if not _is_told(run, verdict)]
     parts += [_cards(run, len(runs) > 1) for run in runs]
     parts.append(figure(percentiles(runs)))
     for run in runs:
@@ -94,6 +94,12 @@ def _said_of(summary: Summary) -> str:
         f"{clean(summary.target.url, 200)}{status}"
     )
     return f'<p class="dim">{text_of(said)}</p>'
+
+
+def _is_told(run: Evidence, verdict: Sequence[str]) -> bool:
+    """Whether the verdict above has said what there is to doubt of this run."""
+    said = "".join(verdict)
+    return bool(said) and all(text_of(reason) in said for reason in run.summary.generator.reasons)
 
 
 def _doubt(run: Evidence, is_named: bool) -> str:
@@ -148,7 +154,7 @@ def outline_parts(found: Outline) -> list[str]:
 
 
 def _said(kind: str, headline: str, reasons: Sequence[str]) -> str:
-    items = "".join(f"<p>{text_of(clean(reason, 300))}</p>" for reason in reasons)
+    items = "".join(f"<p>{prose_of(clean(reason, 300))}</p>" for reason in reasons)
     return f'<div class="verdict {kind}"><b>{text_of(headline)}</b>{items}</div>'
 
 
@@ -187,7 +193,6 @@ def _cards(run: Evidence, is_one_of_several: bool) -> str:
     response = summary.latency_ms.get("response_with_failures", answered)
     tried = summary.counts.ok + summary.counts.failed
     failed = 100 * summary.counts.failed / tried if tried else 0.0
-    achieved = "–" if summary.rate.achieved_rps is None else f"{number(summary.rate.achieved_rps, 4)}/s"
     cards = [
         (milliseconds(response.p50), f"median response{_of_answered(response.p50, answered.p50)}"),
         (
@@ -195,8 +200,9 @@ def _cards(run: Evidence, is_one_of_several: bool) -> str:
             f"p99 response, n = {count(response.n)}{_of_answered(response.p99, answered.p99)}",
         ),
         (f"{number(failed)}%", f"failed, {counted(summary.counts.failed, 'step')}"),
-        (achieved, "answered"),
     ]
+    if summary.rate.achieved_rps is not None:
+        cards.append((f"{number(summary.rate.achieved_rps, 4)}/s", "answered"))
     recorded = summary.latency_ms.get("recorded")
     if recorded is not None:
         cards.append((ratio(answered.p50, recorded.p50), "the recorded median"))

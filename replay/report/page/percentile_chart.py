@@ -24,6 +24,8 @@ _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.999
 # What a logarithmic axis can show; a step that takes less has no time that a reader of this chart would miss.
 _LEAST_MS = 0.001
 _GREY = "#888"
+_BEGINNING, _END = 16, 13
+_LONGEST = _BEGINNING + 1 + _END
 _SOLID, _DOTTED, _DASHED = [1, 0], [2, 3], [7, 4]
 
 
@@ -72,18 +74,27 @@ def percentiles(runs: Sequence[Evidence], confidence: float = 0.95) -> Chart | N
 def _lines(runs: Sequence[Evidence]) -> Iterator[_Line]:
     """The recording is the same for all runs of a trace, so it is drawn once; the first run that has it gives it."""
     recorded: _Line | None = None
+    names = _names(runs)
     for n, run in enumerate(runs):
         colour = COLOURS[n % len(COLOURS)]
-        name = clean(run.name, 40)
         whole, failed = _responses(run.columns, "all")
-        yield _Line(name, colour, _SOLID, whole, failed, has_interval=True)
+        yield _Line(names[n], colour, _SOLID, whole, failed, has_interval=True)
         if failed:
-            yield _Line(f"{name}, answered", colour, _DOTTED, _responses(run.columns, "answered")[0])
+            yield _Line(f"{names[n]}, answered", colour, _DOTTED, _responses(run.columns, "answered")[0])
         both = pair(run) if recorded is None else None
         if both is not None:
             recorded = _Line("recorded", _GREY, _DASHED, _responses(both[0].columns, "all")[0])
     if recorded is not None:
         yield recorded
+
+
+def _names(runs: Sequence[Evidence]) -> list[str]:
+    """What tells runs apart in a legend, which has no room for a folder's name in full: its time and its target."""
+    names = [clean(run.name, 200) for run in runs]
+    if len(names) == 1 and len(names[0]) > _LONGEST:
+        return ["this run"]
+    short = [name if len(name) <= _LONGEST else f"{name[:_BEGINNING]}…{name[-_END:]}" for name in names]
+    return short if len(set(short)) == len(short) else [f"{n}: {name}" for n, name in enumerate(short, 1)]
 
 
 def _responses(columns: Columns, part: Part) -> tuple[Sample, int]:
@@ -176,7 +187,12 @@ def _spec(values: list[dict[str, Any]], lines: Sequence[_Line]) -> dict[str, Any
         "field": "line",
         "type": "nominal",
         "title": None,
-        "legend": {"orient": "top", "symbolSize": 260},
+        "legend": {
+            "orient": "top",
+            "symbolSize": 260,
+            "columns": 3 if all(len(label) <= _LONGEST for label in labels) else 2,
+            "labelLimit": 320,
+        },
     }
     colour = {**of_line, "scale": {"domain": labels, "range": [line.colour for line in lines]}}
     dash = {**of_line, "scale": {"domain": labels, "range": [line.dash for line in lines]}}

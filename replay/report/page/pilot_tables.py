@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from replay.choice.types import PhaseFigures, PilotVerdict, Recovered, Rule
-from replay.report.page.html import bullets, prose_table, table, text_of
+from replay.report.page.html import bullets, prose_of, prose_table, table, text_of
 from replay.report.words.pilot import (
     MOST_CHARACTERS,
     SPLIT_HEADS,
@@ -37,7 +37,7 @@ def first_screen(verdict: PilotVerdict) -> str:
         for name, by in verdict.headline
     )
     doubt = clean(verdict.doubts[0], MOST_CHARACTERS).rstrip(".") if verdict.doubts else ""
-    said = f'<p class="verdict doubt"><b>In doubt:</b> {text_of(doubt)}.</p>' if doubt else ""
+    said = f'<p class="verdict doubt"><b>In doubt:</b> {prose_of(doubt)}.</p>' if doubt else ""
     brief = "".join(
         f'<div class="card"><span>{text_of(name)}</span>{bullets(lines)}</div>'
         for name, lines in in_short(verdict)

@@ -95,12 +95,20 @@ def test_however_many_steps_are_under_way_at_once_the_chart_has_at_most_forty_la
 
 
 def test_a_step_too_short_to_be_seen_is_drawn_two_pixels_wide_and_told_as_it_was():
-    chart = session_of(0.01, 1_000, 100)
+    chart = session_of(0.01, 100, 100)
     last = chart.spec["data"]["values"][-1]
 
-    assert last["until"] - last["from"] == pytest.approx(99_000 * 2 / 680, rel=0.01)
+    assert last["until"] - last["from"] == pytest.approx(9_900 * 2 / 680, rel=0.01)
     assert last["to"] - last["from"] == pytest.approx(0.01)
     assert chart.rows[-1][4] == "10 µs"
+
+
+def test_the_axis_of_a_long_session_has_seconds():
+    chart = session_of(500, 1_000, 100)
+    last = chart.spec["data"]["values"][-1]
+
+    assert chart.spec["spec"]["layer"][0]["encoding"]["x"]["title"] == "s from the session's start"
+    assert (last["from"], last["to"]) == (99.0, 99.5)
 
 
 @pytest.mark.parametrize(("names", "shown"), [(2, 2), (10, 10), (11, 11), (40, 11)])

@@ -14,7 +14,7 @@ from replay.judge.gate.judging import judge_gate
 from replay.judge.load.recovery import Fault, RecoveryVerdict
 from replay.judge.measures.slo import parse_slo
 from replay.judge.tail.coldstart import judge_coldstart
-from replay.report.page.html import _CSS, table
+from replay.report.page.html import _CSS, prose_of, table
 from replay.report.page.page import compare_parts, gate_parts, outline_parts, run_page, verdict_page
 from replay.report.verdicts import renderers_of
 from replay.report.words.outlines import coldstart_outline
@@ -114,12 +114,28 @@ def test_runs_are_laid_over_one_another_with_their_comparison():
 def test_the_verdict_comes_before_what_makes_it_doubtful():
     run = evidence([10.0] * 50)
     run.summary.generator.verdict, run.summary.generator.reasons = "suspect", ["1% of the steps were late"]
+
+    page = run_page([run], [manifest()], ["<p>the SLO held</p>"])
+
+    assert page.index("the SLO held") < page.index("This machine was suspect: 1% of the steps were late.")
+    assert "The figures may be partly its own." in page
+
+
+def test_what_the_verdict_has_said_of_this_machine_is_not_said_again():
+    run = evidence([10.0] * 50)
+    run.summary.generator.verdict, run.summary.generator.reasons = "suspect", ["1% of the steps were late"]
     verdict = judge_gate([parse_slo("p50 < 1s")], run)
 
     page = run_page([run], [manifest()], gate_parts(verdict))
 
-    assert page.index("SLO") < page.index("This machine was suspect: 1% of the steps were late.")
-    assert "The figures may be partly its own." in page
+    assert "the generator was suspect: 1% of the steps were late" in page
+    assert "This machine was suspect" not in page
+
+
+def test_an_option_is_not_parted_at_its_hyphens():
+    assert prose_of("add --least-fidelity 0.8 <b>") == (
+        'add <span class="option">--least-fidelity</span> 0.8 &lt;b&gt;'
+    )
 
 
 def test_options_are_told_in_words_and_those_that_are_off_not_at_all():

@@ -243,3 +243,25 @@ def test_the_ceiling_stands_at_its_own_level_on_the_axis_of_what_was_offered():
 
     assert {(mark["label"], mark["at"]) for mark in marks} == {("ceiling", 2.0), ("knee", 1.0)}
     assert "1.8 requests/s were answered" in chart.says
+
+
+def test_runs_whose_folders_have_long_names_are_told_apart_in_the_legend():
+    """Both were cut to the same words, and one of them lay over the next."""
+    names = ["20261130T013657Z-support-agent-127.0.0.1-8080", "20261130T014211Z-support-agent-127.0.0.1-8080"]
+    chart = percentiles([a_run(name=name) for name in names])
+    legend = chart.spec["layer"][1]["encoding"]["stroke"]
+
+    assert legend["scale"]["domain"] == [
+        "20261130T013657Z…27.0.0.1-8080",
+        "20261130T013657Z…27.0.0.1-8080, answered",
+        "20261130T014211Z…27.0.0.1-8080",
+        "20261130T014211Z…27.0.0.1-8080, answered",
+    ]
+    assert legend["legend"]["columns"] == 2
+    assert percentiles([a_run(name=names[0])]).rows[0][0] == "this run"
+
+
+def test_runs_of_one_name_are_numbered():
+    chart = percentiles([a_run(failed=0, name="a"), a_run(failed=0, name="a")])
+
+    assert {row[0] for row in chart.rows} == {"1: a", "2: a"}
