@@ -73,7 +73,8 @@ def _page(
         if runs:
             return run_page(runs, manifests, parts)
         title = f"{verdict.command}: {clean(getattr(verdict, 'target', None) or '')}"
-        return verdict_page(title, [*parts, figure(chart_of(verdict))])
+        said, *figures = parts
+        return verdict_page(title, [said, figure(chart_of(verdict)), *figures])
 
     return draw
 

@@ -43,6 +43,9 @@ from replay.results.types import (
 from replay.words.phrases import counted, were
 
 _NS = 1_000_000_000
+PROBES_UNCHECKED = "it has no self-check: it is of probes of a target, not of a replay"
+"""The reason for which the self-check of a run of `replay coldstart -t` says nothing."""
+
 # The one status of 3xx that leads nowhere else.
 _SWITCHED = 101
 _NOT_MODIFIED = 304
@@ -277,7 +280,7 @@ class SummaryFold:
         if generator is None:
             why = "the run did not end, so its self-check is missing"
             if status == "finished":
-                why = "it has no self-check: it is of probes of a target, not of a replay"
+                why = PROBES_UNCHECKED
             generator = Generator(verdict="suspect", reasons=[why])
         times = self._times()
         latency = self._latencies(times, logged)

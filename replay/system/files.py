@@ -111,4 +111,6 @@ def read_small(path: Path, most_bytes: int = 16 << 20) -> bytes:
 
 def is_written_through(path: Path) -> bool:
     """Whether what is written here goes on to a reader: a pipe, a device, or what a shell has put in their place."""
-    return (path.exists() and not path.is_file()) or path.absolute().parts[:2] in (("/", "dev"), ("/", "proc"))
+    parts = path.absolute().parts
+    is_of_system = parts[:2] in (("/", "dev"), ("/", "proc")) and parts[:3] != ("/", "dev", "shm")
+    return is_of_system or (path.exists() and not path.is_file())

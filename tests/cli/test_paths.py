@@ -189,3 +189,29 @@ def test_a_page_may_stand_beside_the_files_of_its_run_and_two_outputs_may_go_now
 
     # What it says is that this is no run's manifest.
     assert "run.json" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["man", "TRACE"], "TRACE: is no folder, and none can be made there. Name another."),
+        (["man", "TRACE/man1"], "TRACE/man1: is no folder, and none can be made there."),
+        (["man", "NOWHERE"], "NOWHERE: is no folder, and none can be made there."),
+        (["trace", "record", "--upstream", "http://x", "-o", "NOWHERE"], "NOWHERE: a link that leads nowhere."),
+        (["trace", "record", "--upstream", "http://x", "-o", "CIRCLE"], "CIRCLE: a link that leads nowhere."),
+        (["trace", "record", "--upstream", "http://x", "-o", "/dev/null"], "/dev/null: not a regular file."),
+    ],
+)
+def test_what_nothing_can_be_made_of_is_refused_in_the_beginning(arguments, why, files, monkeypatch):
+    monkeypatch.chdir(files)
+
+    result = CliRunner().invoke(cli, arguments)
+
+    assert isinstance(result.exception, InputError), result.exception
+    assert why in str(result.exception)
+
+
+def test_a_command_at_a_time_of_a_run_that_is_empty_is_a_variable_that_is_not_set(files):
+    code, said = told("run", files / "TRACE", "-t", "http://127.0.0.1:1", "--at", "1s", " ")
+
+    assert (code, "--at names no command" in said) == (2, True)

@@ -90,3 +90,14 @@ def test_what_is_no_file_in_the_place_of_one_is_refused_and_not_read_for_ever(na
 
     with pytest.raises(RunDirError, match=rf"{name}: is no file\."):
         RunDir(tmp_path).read_manifest()
+
+
+@pytest.mark.parametrize(
+    ("links", "out"), [({"a": "none/x"}, "a"), ({"a": "a"}, "a"), ({"a": "none/x"}, "a/b")]
+)
+def test_a_link_that_leads_nowhere_is_no_file(links, out, tmp_path):
+    for name, where in links.items():
+        (tmp_path / name).symlink_to(where)
+
+    with pytest.raises(RunDirError, match="a: is a link that leads nowhere"):
+        RunDir.create(tmp_path / out, "t", "x")

@@ -107,6 +107,8 @@ def run(
             '--fault asks the plane\'s control address, and the target names none. Add observe = "http://.../state" to '
             "its file."
         )
+    if not all(command.strip() for _, command in commands):
+        raise click.UsageError("--at names no command. Is a variable unset that should hold it?")
     events = [At(at_s, command=command) for at_s, command in commands]
     events += [At(at_s, fault=fault) for fault, at_s in faults]
     options = msgspec.structs.replace(options_from(chosen), at=tuple(events), answers=answers or "none")

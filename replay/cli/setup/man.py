@@ -9,6 +9,7 @@ from replay import __version__
 from replay.cli.command import Command
 from replay.cli.lazy import LazyGroup
 from replay.cli.paths import PATH
+from replay.errors import InputError
 from replay.system.files import write_whole
 from replay.trace.errors import shown_path
 from replay.words.phrases import counted
@@ -93,7 +94,12 @@ def man(ctx: click.Context, folder: Path) -> None:
     """Write manual pages into FOLDER, one for each command: what --help says, for man."""
     command = ctx.find_root().command
     root = click.Context(command, info_name="replay", **command.context_settings)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"{shown_path(folder)}: is no folder, and none can be made there. Name another."
+        ) from error
     written = 0
     for name, text in pages(root, "replay recorded AI-agent workloads against HTTP endpoints"):
         write_whole(folder / name, text)

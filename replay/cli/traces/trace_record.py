@@ -237,6 +237,12 @@ def _options(out: Path, name: str | None, chosen: dict[str, Any]) -> RecordOptio
         raise click.UsageError("the --mirror is the recorder's own --listen address. Name another target.")
     if out.is_dir():
         raise TraceError(f"{shown_path(out)}: a directory. Name a .jsonl or .jsonl.zst file to write.")
+    if out.is_symlink() and not out.exists():
+        raise TraceError(
+            f"{shown_path(out)}: a link that leads nowhere. Name a .jsonl or .jsonl.zst file to write."
+        )
+    if out.exists() and not out.is_file():
+        raise TraceError(f"{shown_path(out)}: not a regular file. Name a .jsonl or .jsonl.zst file to write.")
     return RecordOptions(
         routes=tuple(routes),
         out=out,

@@ -21,12 +21,14 @@ from replay.report.words import verdicts as verdict_words
 from replay.report.words.beside import ratio
 from replay.report.words.outlines import Outline
 from replay.results.evidence import Evidence
+from replay.results.summary import PROBES_UNCHECKED
 from replay.results.types import Manifest, Quantiles, Summary
 from replay.words.endings import ending
 from replay.words.names import clean
 from replay.words.numbers import NOTHING, count, exact, milliseconds, number, seconds
 from replay.words.phrases import counted
 
+_OF_PROBES = "These are probes, of which each was sent alone: how late this machine was is not known."
 _ANSWERS_KINDS = {"same": "pass", "different": "fail", "inconclusive": "inconclusive"}
 
 
@@ -107,6 +109,8 @@ def _doubt(run: Evidence, is_named: bool) -> str:
     generator = run.summary.generator
     if generator.verdict == "ok":
         return ""
+    if generator.reasons == [PROBES_UNCHECKED]:
+        return f'<p class="dim">{text_of(_OF_PROBES)}</p>'
     where = f" while it replayed {clean(run.name)}" if is_named else ""
     why = "; ".join(generator.reasons)
     said = f"This machine was {generator.verdict}{where}: {why}. The figures may be partly its own."
@@ -149,7 +153,8 @@ def _notes(notes: Sequence[str]) -> str:
 
 def outline_parts(found: Outline) -> list[str]:
     """A verdict that has no form of its own here."""
-    tables = [table(heads, rows) for heads, rows in found.tables if rows]
+    # On a phone each figure stands beside its head.
+    tables = [table([*heads[:-1], heads[-1] or "result"], rows) for heads, rows in found.tables if rows]
     return [_said(found.verdict, found.headline, found.reasons), *tables]
 
 

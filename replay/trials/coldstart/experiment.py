@@ -22,6 +22,9 @@ _WARM_REQUESTS = 10
 _LEAST_ADDED_NS = 10_000_000
 _RATIO = 1.5
 _DEVIATIONS = 8
+_SAYS = "the target says so"
+_FAR_ABOVE = "service time far above that of warm requests"
+_NOT_ABOVE = "no service time far above that of warm requests"
 
 
 class ProbePlan(NamedTuple):
@@ -181,7 +184,7 @@ class Experiment:
                 confidence="certain" if says else "high" if len(cold) else "low",
                 count=len(cold),
                 share=round(len(cold) / max(1, len(self._probes)), 4),
-                why="the target says so" if says else "service time far above that of warm requests",
+                why=_SAYS if says else _FAR_ABOVE if len(cold) else _NOT_ABOVE,
                 latency_ms=quantiles_of(cold),
                 warm_ms=quantiles_of(warm),
                 added_ms=added.ms,
