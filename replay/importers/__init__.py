@@ -3,8 +3,11 @@
 from replay.importers.agents.claude_code import ClaudeCode
 from replay.importers.agents.claude_sessions import ClaudeSessions
 from replay.importers.agents.codex import Codex
+from replay.importers.agents.copilot import Copilot
 from replay.importers.agents.gemini_cli import GeminiCli
 from replay.importers.agents.opencode import OpenCode
+from replay.importers.agents.pi import Pi
+from replay.importers.agents.qwen_code import QwenCode
 from replay.importers.agents.tracelab import TraceLab
 from replay.importers.captures.curl import CURL
 from replay.importers.captures.gor import Gor
@@ -58,6 +61,9 @@ IMPORTERS |= {
         Codex(),
         GeminiCli(),
         OpenCode(),
+        Copilot(),
+        Pi(),
+        QwenCode(),
         Dynamo(),
         Langfuse(),
         LangSmith(),

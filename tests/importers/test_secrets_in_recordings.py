@@ -168,6 +168,53 @@ def gemini_cli():
     return line({"sessionId": "s", "projectHash": "h", "directories": [CANARY]}) + line(told)
 
 
+def copilot():
+    def event(kind, n, **data):
+        return line({"type": kind, "data": data, "id": f"e{n}", "timestamp": at(n)})
+
+    request = {"toolCallId": "c", "name": "run", "arguments": json.dumps(ARGUMENTS), "intentionSummary": CANARY}
+    return (
+        event("session.start", 0, sessionId="s", context={"cwd": CANARY})
+        + event("assistant.message", 1, content=CANARY, toolRequests=[request], reasoningText=CANARY)
+        + event("tool.execution_start", 2, toolCallId="c", toolName="run", arguments=ARGUMENTS)
+        + event("tool.execution_complete", 3, toolCallId="c", success=True, result={"content": CANARY})
+    )
+
+
+def pi():
+    def entry(n, **message):
+        return line({"type": "message", "id": f"m{n}", "timestamp": at(n), "message": message})
+
+    call = {"type": "toolCall", "id": "c", "name": "run", "arguments": ARGUMENTS}
+    head = {"type": "session", "version": 3, "id": "s", "timestamp": at(0), "cwd": CANARY}
+    answer = entry(
+        1, role="assistant", content=[{"type": "thinking", "thinking": CANARY}, call], errorMessage=CANARY
+    )
+    return (
+        line(head)
+        + answer
+        + entry(2, role="toolResult", toolCallId="c", content=[{"type": "text", "text": CANARY}])
+    )
+
+
+def qwen_code():
+    def record(kind, n, *parts):
+        told = {
+            "uuid": f"u{n}",
+            "parentUuid": None,
+            "sessionId": "s",
+            "timestamp": at(n),
+            "type": kind,
+            "cwd": CANARY,
+        }
+        return line({**told, "message": {"role": "model", "parts": [{"text": CANARY}, *parts]}})
+
+    answer = {"id": "c", "name": "run", "response": {"output": CANARY}}
+    return record("assistant", 1, {"functionCall": {"id": "c", "name": "run", "args": ARGUMENTS}}) + record(
+        "tool_result", 2, {"functionResponse": answer}
+    )
+
+
 def opencode():
     times = {"start": START_MS + 1_000, "end": START_MS + 2_000}
     state = {"status": "completed", "input": ARGUMENTS, "output": CANARY, "title": CANARY, "time": times}
@@ -179,6 +226,9 @@ def opencode():
 PLANTED = {
     "openai-agents": [openai_agents()],
     "gemini-cli": [gemini_cli()],
+    "copilot": [copilot()],
+    "pi": [pi()],
+    "qwen-code": [qwen_code()],
     "opencode": [opencode()],
     "claude-sessions": [FORMATS["claude-sessions"].of(1, CANARY)],
     "mooncake": [with_more("mooncake")],

@@ -120,6 +120,41 @@ def _gemini_cli(n: int, text: str) -> str:
     return line(chat) + line(asked) + line({**told, "tokens": {"input": 5, "output": 5, "cached": 0}})
 
 
+def _copilot(n: int, text: str) -> str:
+    def event(kind: str, later_ms: int, **data: Any) -> str:
+        return line(
+            {"type": kind, "data": data, "id": f"{kind} {n}", "timestamp": at(n, later_ms), "parentId": None}
+        )
+
+    asked = event("user.message", 0, content=text)
+    return asked + event("assistant.message", 500, content=text, model="m", outputTokens=5, toolRequests=[])
+
+
+def _pi(n: int, text: str) -> str:
+    def entry(name: str, later_ms: int, **message: Any) -> str:
+        told = {"type": "message", "id": f"{name}{n}", "parentId": None, "timestamp": at(n, later_ms)}
+        return line({**told, "message": {"content": [{"type": "text", "text": text}], **message}})
+
+    asked = entry("u", 0, role="user")
+    usage = {"input": 5, "output": 5, "cacheRead": 0, "cacheWrite": 0}
+    return asked + entry("a", 500, role="assistant", model="m", usage=usage, timestamp=START_MS + 1_000 * n)
+
+
+def _qwen_code(n: int, text: str) -> str:
+    def record(kind: str, later_ms: int, **more: Any) -> str:
+        told = {
+            "uuid": f"{kind}{n}",
+            "parentUuid": None,
+            "sessionId": "s",
+            "timestamp": at(n, later_ms),
+            "type": kind,
+        }
+        return line({**told, **more, "message": {"role": "model", "parts": [{"text": text}]}})
+
+    usage = {"promptTokenCount": 5, "candidatesTokenCount": 5}
+    return record("user", 0) + record("assistant", 500, model="m", usageMetadata=usage)
+
+
 def _opencode(n: int, text: str) -> str:
     times = {"created": START_MS + 1_000 * n, "completed": START_MS + 1_000 * n + 500}
     info = {"id": f"m{n}", "sessionID": "s", "role": "assistant", "time": times, "modelID": "m"}
@@ -347,6 +382,11 @@ FORMATS = {
     "codex": Format(_codex, ".jsonl"),
     "dynamo": Format(_dynamo, ".jsonl"),
     "gemini-cli": Format(_gemini_cli, ".jsonl"),
+    "copilot": Format(_copilot, ".jsonl"),
+    "pi": Format(
+        _pi, ".jsonl", line({"type": "session", "version": 3, "id": "s", "timestamp": at(0), "cwd": "/"})
+    ),
+    "qwen-code": Format(_qwen_code, ".jsonl"),
     "opencode": Format(
         _opencode, ".json", '{"info":{"id":"s","projectID":"p"},"messages":[', ",", "]}", is_lines=False
     ),

@@ -41,6 +41,7 @@ from replay.importers.agents.claude_code_log import (
     session_id_of,
     with_starts,
 )
+from replay.importers.agents.qwen_code import has_parts
 from replay.importers.prompt_blocks import SessionPrompts, add_prefix
 from replay.importers.reading.inputs import input_files
 from replay.importers.recorded_sessions import Counts
@@ -66,9 +67,8 @@ class ClaudeCode:
     describe = "Claude Code's own session logs, JSON Lines; a file or a folder of them"
 
     def sniff(self, first_bytes: bytes) -> bool:
-        return b'"sessionId"' in first_bytes and (
-            b'"parentUuid"' in first_bytes or b'"leafUuid"' in first_bytes
-        )
+        is_linked = b'"parentUuid"' in first_bytes or b'"leafUuid"' in first_bytes
+        return is_linked and b'"sessionId"' in first_bytes and not has_parts(first_bytes)
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         units = _units(input_files(paths, ".jsonl"))

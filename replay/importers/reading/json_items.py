@@ -53,6 +53,9 @@ class Item:
                 return value
         return None
 
+    def names(self) -> Sequence[str]:
+        return tuple(self._fields)
+
     def value(self, kind: type[_Value], *names: str) -> _Value | None:
         """The first of these fields that is there and not null. Raises TraceError if it is of another type."""
         raw = self.raw(*names)

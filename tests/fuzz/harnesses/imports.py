@@ -48,6 +48,9 @@ _READS = {
     "mitmproxy": ("captures.mitmproxy",),
     "mooncake": ("datasets.mooncake", "reading.inputs", "reading.rows"),
     "gemini-cli": ("agents.gemini_cli",),
+    "copilot": ("agents.copilot", "agents.copilot_log", "agents.logged_turns"),
+    "pi": ("agents.pi",),
+    "qwen-code": ("agents.qwen_code",),
     "opencode": ("agents.opencode",),
     "openai-agents": ("tracing.openai_agents",),
     "jtl": ("loadtests.jtl", "loadtests.jtl_xml"),
@@ -65,7 +68,10 @@ _READS = {
     "vegeta": ("captures.vegeta", "captures.targets"),
     "vegeta-results": ("loadtests.vegeta_results",),
     "zipkin": ("tracing.zipkin",),
-    "w3c-log": ("logs.w3c_log",),
+    "w3c-log": (
+        "logs.w3c_log",
+        "logs.w3c_columns",
+    ),
 }
 
 

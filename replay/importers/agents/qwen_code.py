@@ -1,0 +1,131 @@
+"""Coding agents' sessions of the `qwen-code` format: the chats that Qwen Code keeps, a file a session.
+
+The records are linked as those of Claude Code are, and their messages are Gemini's: `parts`, of a `user` or a `model`.
+What becomes what:
+
+- A record of type `assistant` is an `llm` step: it was written when the answer was complete, which is its end, and
+  began at the last input before it, what the user wrote or a tool answered. Its `usageMetadata` has the tokens; those
+  of thoughts count as output.
+- A part `functionCall` becomes a `tool` step with its arguments, from the answer to the `tool_result` of its id, the
+  user's approval included.
+- A record that another log has, too, is history: dropped and counted.
+- First bytes are not recorded. Calls are taken to be streamed unless `stream` is False.
+- Edges are inferred as replay/importers/agent_runs.py says. Texts and results are not imported.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from replay.importers.agent_runs import Run, RunBuilder, imported_runs
+from replay.importers.agents.logged_turns import LoggedTool, Turn, TurnsBuilder
+from replay.importers.prompt_blocks import SessionPrompts
+from replay.importers.reading.damage import Damage
+from replay.importers.reading.inputs import input_files
+from replay.importers.reading.json_items import Item, read_items
+from replay.importers.reading.timestamps import unix_ns
+from replay.importers.recorded_sessions import Counts
+from replay.importers.tool_requests import as_arguments
+from replay.importers.types import ImportOptions, ImportResult
+from replay.trace.errors import TraceError
+from replay.trace.file.rules import MOST_TOKENS
+
+_HAS_PARTS = re.compile(rb'"message"\s*:\s*\{[^{}\[\]]{0,200}"parts"\s*:\s*\[').search
+_LINKED = (b'"sessionId"', b'"parentUuid"', b'"timestamp"')
+_EXPLAINED = (
+    "A model call starts at the input before it, and ends when its answer was written down.",
+    "A tool's time is from the answer that called it to its result, approval included.",
+)
+
+
+class _Chat(msgspec.Struct):
+    id: str = ""
+    turns: list[Turn] = []
+    input_ns: int | None = None
+    tools: dict[str, LoggedTool] = {}
+
+
+class QwenCode:
+    """The importer; see the head of this module."""
+
+    name = "qwen-code"
+    describe = "session logs of Qwen Code, JSON Lines, a file each"
+
+    def sniff(self, first_bytes: bytes) -> bool:
+        return all(key in first_bytes for key in _LINKED) and has_parts(first_bytes)
+
+    def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
+        counts = Counts(damage=Damage(is_refused=options.strict))
+        chats: list[_Chat] = []
+        seen: dict[str, int] = {}
+        for n, file in enumerate(input_files(paths, ".jsonl")):
+            chat = _Chat()
+            for record in read_items(file, (), counts.damage):
+                try:
+                    _take(record, chat, lambda name, n=n: seen.setdefault(name, n) != n, counts)  # type: ignore[misc]
+                except TraceError as error:
+                    counts.damage.lose(error)
+            if chat.turns:
+                chats.append(chat)
+
+        def load(unit: int, counts: Counts) -> Run:
+            chat = chats[unit]
+            zero_ns = min(turn.start_ns for turn in chat.turns)
+            builder = RunBuilder(zero_ns, counts)
+            prompts = SessionPrompts(unit, options.block_size)
+            lane = TurnsBuilder(builder, {"": chat.turns}, prompts, options.stream, counts).lane()
+            return Run(chat.id, zero_ns, lane, {"agent": QwenCode.name})
+
+        return imported_runs(self.name, paths, options, len(chats), load, _EXPLAINED, counts)
+
+
+def has_parts(first_bytes: bytes) -> bool:
+    """Whether messages are laid out as Gemini's are, which tells these logs from Claude Code's."""
+    return _HAS_PARTS(first_bytes) is not None
+
+
+def _take(record: Item, chat: _Chat, seen: Callable[[str], bool], counts: Counts) -> None:
+    kind, message = record.plain("type"), record.inner("message")
+    if message is None or kind not in ("user", "assistant", "tool_result"):
+        return
+    at_ns = unix_ns(record.plain("timestamp") or "")
+    if at_ns is None:
+        raise record.error("timestamp", "not a time like 2026-01-01T00:00:00.000Z")
+    chat.id = chat.id or record.plain("sessionId") or ""
+    name = record.plain("uuid")
+    if name is not None and seen(name):
+        counts.drop("record(s) that another log has, too")
+        return
+    if kind == "assistant":
+        _answered(record, message, chat, at_ns)
+    for part in message.objects("parts"):
+        answer = part.inner("functionResponse")
+        tool = None if answer is None else chat.tools.get(answer.plain("id") or "")
+        if tool is not None:
+            told = record.inner("toolCallResult")
+            tool.end_ns = at_ns
+            tool.is_error = told is not None and told.plain("status") in ("error", "cancelled")
+    chat.input_ns = at_ns
+
+
+def _answered(record: Item, message: Item, chat: _Chat, at_ns: int) -> None:
+    usage = record.inner("usageMetadata")
+    tokens = None
+    if usage is not None:
+        output = _count(usage, "candidatesTokenCount") + _count(usage, "thoughtsTokenCount")
+        tokens = (_count(usage, "promptTokenCount"), _count(usage, "cachedContentTokenCount"), output)
+    start_ns = at_ns if chat.input_ns is None else min(chat.input_ns, at_ns)
+    turn = Turn(start_ns, at_ns, model=record.plain("model"), tokens=tokens)
+    for part in message.objects("parts"):
+        call = part.inner("functionCall")
+        if call is not None:
+            tool = LoggedTool(call.plain("name") or "", at_ns, arguments=as_arguments(call.raw("args")))
+            chat.tools[call.plain("id") or ""] = tool
+            turn.tools.append(tool)
+    chat.turns.append(turn)
+
+
+def _count(told: Item, name: str) -> int:
+    return int(min(max(told.value(float, name) or 0.0, 0.0), MOST_TOKENS))
