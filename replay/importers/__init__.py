@@ -32,9 +32,12 @@ from replay.importers.logs.cloud_run import CloudRun
 from replay.importers.logs.elb_log import ELB_LOG
 from replay.importers.logs.envoy_log import EnvoyLog
 from replay.importers.logs.haproxy_log import HAPROXY_LOG
+from replay.importers.logs.heroku_log import HEROKU_LOG
 from replay.importers.logs.json_log import JsonLog
 from replay.importers.logs.lambda_log import LambdaLog
 from replay.importers.logs.line_logs import LineLog
+from replay.importers.logs.uvicorn_log import UVICORN_LOG
+from replay.importers.logs.uwsgi_log import UWSGI_LOG
 from replay.importers.logs.w3c_log import W3cLog
 from replay.importers.tracing.langfuse import Langfuse
 from replay.importers.tracing.langsmith import LangSmith
@@ -74,6 +77,9 @@ IMPORTERS |= {
         LineLog(ELB_LOG),
         LineLog(HAPROXY_LOG),
         W3cLog(),
+        LineLog(HEROKU_LOG),
+        LineLog(UVICORN_LOG),
+        LineLog(UWSGI_LOG),
         LambdaLog(),
         JsonLog(),
         CloudRun(),

@@ -59,6 +59,12 @@ _SIGNS: dict[str, Sequence[tuple[str, str]]] = {
     "burstgpt": (("Timestamp", r"Timestamp"), ("Request tokens", r"Request tokens"), ("Model", r"Model")),
 }  # fmt: skip
 _SHOWN = 3
+_ERROR_LOGS = {
+    "nginx": re.compile(rb"(?m)^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]{3,6}\] \d{1,10}#\d{1,10}: ").search,
+    "Apache": re.compile(
+        rb"(?m)^\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:.]{8,15} \d{4}\] \[[\w:]{4,40}\] "
+    ).search,
+}
 
 
 class Near(NamedTuple):
@@ -80,6 +86,14 @@ def nearest(first_bytes: bytes) -> list[Near]:
     return [near for _, near in found[:_SHOWN]]
 
 
+def looks(first_bytes: bytes) -> str:
+    """For people: what a file that no importer knows is, or comes nearest to; empty where nothing is near."""
+    server = next((name for name, search in _ERROR_LOGS.items() if search(first_bytes)), None)
+    if server is not None:
+        return f" It looks like {server}'s error log; its access log tells of requests."
+    return told(nearest(first_bytes))
+
+
 def told(near: Sequence[Near]) -> str:
     """For people; empty where nothing is near."""
     if not near:
@@ -88,4 +102,6 @@ def told(near: Sequence[Near]) -> str:
         f"{name} ({'lacks ' + ', '.join(lacks) if lacks else 'a line of it is damaged'})"
         for name, lacks in near
     )
-    return f" The nearest are {'; '.join(each)}."
+    could_be_json = any(name == "json-log" and lacks for name, lacks in near)
+    keys = " Other keys of a JSON log are named with --keys." if could_be_json else ""
+    return f" The nearest are {'; '.join(each)}.{keys}"

@@ -4,7 +4,7 @@ import pytest
 
 from replay.importers.closing_table import closing_table
 from replay.importers.doubts import Doubts
-from replay.importers.nearest import nearest, told
+from replay.importers.nearest import looks, nearest, told
 from replay.trace.errors import TraceError
 from replay.trace.types import LlmCall, Session, Step
 
@@ -82,6 +82,18 @@ def test_the_table_holds_what_was_counted_and_the_rest_stays_a_sentence():
         "inferred        3  bodies",
         "doubt           1  odd",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "server"),
+    [
+        (b"2024/05/01 10:00:00 [error] 31#31: *46 open() failed, client: 192.0.2.7", "nginx"),
+        (b"[Wed May 01 10:00:00.123456 2024] [core:error] [pid 1] AH00126: Invalid URI", "Apache"),
+    ],
+)
+def test_an_error_log_is_said_to_be_one(line, server):
+    assert looks(line + b"\n") == f" It looks like {server}'s error log; its access log tells of requests."
+    assert looks(b"nothing") == ""
 
 
 def test_the_nearest_formats_say_what_is_lacking():

@@ -135,7 +135,8 @@ def _pi(n: int, text: str) -> str:
         told = {"type": "message", "id": f"{name}{n}", "parentId": None, "timestamp": at(n, later_ms)}
         return line({**told, "message": {"content": [{"type": "text", "text": text}], **message}})
 
-    asked = entry("u", 0, role="user")
+    head = {"type": "session", "version": 3, "id": "s", "timestamp": at(0), "cwd": "/"}
+    asked = line(head) + entry("u", 0, role="user")
     usage = {"input": 5, "output": 5, "cacheRead": 0, "cacheWrite": 0}
     return asked + entry("a", 500, role="assistant", model="m", usage=usage, timestamp=START_MS + 1_000 * n)
 
@@ -258,6 +259,23 @@ def _haproxy_log(n: int, text: str) -> str:
     when = (START + timedelta(seconds=n)).strftime("%d/%b/%Y:%H:%M:%S.000")
     told = f'200 116 - - ---- 1/1/0/0/0 0/0 {{{text}}} "GET /a/{n} HTTP/1.1"'
     return f"192.0.2.7:57368 [{when}] fe be/s1 0/0/1/9/{took_ms(n)} {told}\n"
+
+
+def _heroku_log(n: int, text: str) -> str:
+    told = f'fwd="192.0.2.7" dyno={text} connect=1ms service={took_ms(n) - 1}ms status=200 bytes=1'
+    return f'{at(n, took_ms(n))} heroku[router]: at=info method=GET path="/a/{n}" host=a.example {told}\n'
+
+
+def _uvicorn_log(n: int, text: str) -> str:
+    return f'{at(n)} INFO:     192.0.2.7:57368 - "GET /a/{n} HTTP/1.1" 200 OK\n'
+
+
+def _uwsgi_log(n: int, text: str) -> str:
+    when = (START + timedelta(seconds=n)).strftime("%a %b %d %H:%M:%S %Y")
+    told = (
+        f"generated 1 bytes in {took_ms(n)} msecs (HTTP/1.1 200) 9 headers in 378 bytes (1 switches on core 3)"
+    )
+    return f"[pid: 1|app: 0|req: {n}/{n}] 192.0.2.7 () {{38 vars in 696 bytes}} [{when}] GET /a/{n} => {told}\n"
 
 
 def _w3c_log(n: int, text: str) -> str:
@@ -383,9 +401,7 @@ FORMATS = {
     "dynamo": Format(_dynamo, ".jsonl"),
     "gemini-cli": Format(_gemini_cli, ".jsonl"),
     "copilot": Format(_copilot, ".jsonl"),
-    "pi": Format(
-        _pi, ".jsonl", line({"type": "session", "version": 3, "id": "s", "timestamp": at(0), "cwd": "/"})
-    ),
+    "pi": Format(_pi, ".jsonl"),
     "qwen-code": Format(_qwen_code, ".jsonl"),
     "opencode": Format(
         _opencode, ".json", '{"info":{"id":"s","projectID":"p"},"messages":[', ",", "]}", is_lines=False
@@ -403,6 +419,9 @@ FORMATS = {
         ".log",
         "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query c-ip cs(User-Agent) sc-status sc-substatus time-taken\n",
     ),
+    "heroku-log": Format(_heroku_log, ".log"),
+    "uvicorn-log": Format(_uvicorn_log, ".log", lasts=False),
+    "uwsgi-log": Format(_uwsgi_log, ".log"),
     "lambda-log": Format(_lambda_log, ".jsonl"),
     "json-log": Format(_json_log, ".jsonl"),
     "cloud-run": Format(_cloud_run, ".jsonl"),

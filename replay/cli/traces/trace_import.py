@@ -19,7 +19,7 @@ from replay.importers.datasets.mooncake import DEFAULT_BLOCK_SIZE
 from replay.importers.doubts import Doubts
 from replay.importers.explained import Explained
 from replay.importers.foreign import foreign, is_binary
-from replay.importers.nearest import nearest, told
+from replay.importers.nearest import looks
 from replay.importers.others import ImporterFault, OtherImporter, other_importers
 from replay.importers.reading.inputs import SNIFFED_BYTES, first_bytes, spooled, telling_file
 from replay.importers.types import Importer, ImportOptions
@@ -297,7 +297,7 @@ def _sniffed(path: Path) -> Importer:
                 return other
         except ImporterFault as fault:
             click.echo(f"{_sentence(str(fault))} It is not asked whether {name} is the format.", err=True)
-    about = " It is binary data." if is_binary(start) else told(nearest(start))
+    about = " It is binary data." if is_binary(start) else looks(start)
     raise click.UsageError(
         f"cannot tell the format of {shown_path(path)}.{about} Name it before the path: "
         f"{', '.join((*IMPORTERS, *others))}."

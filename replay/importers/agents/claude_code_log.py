@@ -68,6 +68,7 @@ class _Message(msgspec.Struct, gc=False):
     id: str | None = None
     model: str | None = None
     content: str | list[_Block] | None = None
+    parts: list[object] | None = None
     usage: _Usage | None = None
     stop_reason: str | None = None
 
@@ -169,6 +170,8 @@ class SessionLog:
             what = f"timestamp: {shown(record.timestamp)} is not a time like 2026-06-01T05:40:20.151Z."
             raise TraceError(f"{place}: {what}")
         message = decoded(bytes(record.message) or b"{}", _Message, f"{place}, message")
+        if message.parts is not None and message.content is None:
+            raise TraceError(f"{place}, message: has parts, as Qwen Code's have, and no content.")
         if message.id is not None and (
             message.id in self._history or self._file_of.setdefault(message.id, self._file) != self._file
         ):

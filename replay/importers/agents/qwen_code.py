@@ -90,6 +90,8 @@ def _take(record: Item, chat: _Chat, seen: Callable[[str], bool], counts: Counts
     kind, message = record.plain("type"), record.inner("message")
     if message is None or kind not in ("user", "assistant", "tool_result"):
         return
+    if message.raw("parts") is None:
+        raise record.error("message", "without parts, which those of Qwen Code have")
     at_ns = unix_ns(record.plain("timestamp") or "")
     if at_ns is None:
         raise record.error("timestamp", "not a time like 2026-01-01T00:00:00.000Z")

@@ -46,6 +46,8 @@ PATHS = (
     "http_url",
     "http_path",
     "cs_uri_stem",
+    "route",
+    "endpoint",
 )
 QUERIES = ("args", "query_string", "query")
 LINES = ("request", "request_line")

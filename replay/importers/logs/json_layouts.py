@@ -9,6 +9,8 @@ the dots itself. The layouts:
 - Kong's logging plugins: `request`, `response`, `latencies.request` in ms from `started_at`.
 - Cloudflare's Logpush: from `EdgeStartTimestamp` to `EdgeEndTimestamp`, whichever of its formats these are in.
 - Azure's Front Door and Application Gateway: `properties`, with `timeTaken` in s, from the first byte to the last.
+- CloudFront's standard logs as JSON, by the names of its columns: `date` and `time`, or `timestamp(ms)`, are when it
+  had answered, and `time-taken` is in s.
 - Vercel's log drains: `proxy`, with the instant at which a request came, and no duration.
 - API Gateway, by the keys that AWS's examples name after its variables: `requestTime` and `requestTimeEpoch` are when
   the request came, `responseLatency` is in ms. A resource's template is taken where the path is not logged.
@@ -17,6 +19,7 @@ the dots itself. The layouts:
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -113,6 +116,26 @@ _AZURE = _Layout(
         "request_id": ("properties.trackingReference", "properties.transactionId"),
     },
 )
+_CLOUDFRONT = _Layout(
+    ("cs-method", "cs-uri-stem", "sc-status"),
+    {
+        "msec": ("timestamp(ms)",),
+        "request_method": ("cs-method",),
+        "request_uri": ("cs-uri-stem",),
+        "args": ("cs-uri-query",),
+        "status": ("sc-status",),
+        "duration_s": ("time-taken",),
+        "request_length": ("cs-bytes",),
+        "content_length": ("cs-bytes",),
+        "bytes_sent": ("sc-bytes",),
+        "x_forwarded_for": ("x-forwarded-for",),
+        "remote_addr": ("c-ip",),
+        "http_host": ("x-host-header", "cs(Host)"),
+        "http_user_agent": ("cs(User-Agent)",),
+        "request_id": ("x-edge-request-id",),
+        "http_referer": ("cs(Referer)",),
+    },
+)
 _VERCEL = _Layout(
     ("proxy.timestamp", "proxy.method", "proxy.path", "proxy.statusCode"),
     {
@@ -141,8 +164,11 @@ _API_GATEWAY = _Layout(
         "request_id": ("requestId",),
     },
 )
+_API_GATEWAY_BY_CODE = _Layout(
+    ("requestId", "httpStatusCode"), {**_API_GATEWAY.keys, "status": ("httpStatusCode",)}
+)
 _OF_API_GATEWAY = ("requestTimeEpoch", "requestTime")
-_LAYOUTS = (_ECS, _PINO, _KONG, _CLOUDFLARE, _AZURE, _VERCEL, _API_GATEWAY)
+_LAYOUTS = (_ECS, _PINO, _KONG, _CLOUDFLARE, _CLOUDFRONT, _AZURE, _VERCEL, _API_GATEWAY, _API_GATEWAY_BY_CODE)
 # The lines of a log have the same few sets of keys.
 _MOST_KEY_SETS = 256
 
@@ -150,13 +176,18 @@ _MOST_KEY_SETS = 256
 def told_by_layout(entry: Mapping[str, Any]) -> dict[str, Any]:
     """What a line tells, by our keys; nothing where it is in none of these layouts."""
     layout = next((each for each in likely_layouts(tuple(entry)) if _has_all(entry, each.told_by)), None)
-    if layout is None or (layout is _API_GATEWAY and not any(map(entry.get, _OF_API_GATEWAY))):
+    is_of_gateway = layout is _API_GATEWAY or layout is _API_GATEWAY_BY_CODE
+    if layout is None or (is_of_gateway and not any(map(entry.get, _OF_API_GATEWAY))):
         return {}
     found: dict[str, Any] = {}
     for key, places in layout.keys.items():
         value = next((value for place in places if (value := at(entry, place)) not in (None, "", "-")), None)
         if value is not None:
             found[key] = value
+    if layout is _CLOUDFRONT:
+        found["time_iso8601"] = f"{entry.get('date')}T{entry.get('time')}"
+        agent = found.get("http_user_agent")
+        found["http_user_agent"] = unquote(unquote(agent)) if isinstance(agent, str) else None
     return found
 
 

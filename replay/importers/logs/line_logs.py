@@ -47,6 +47,7 @@ class LineFormat(msgspec.Struct, frozen=True):
     """One server's layout. tells: whether a line is of it. read: what a line says, or a sentence that says why nothing.
 
     explained: what its times stand for, for people. session_is: see RequestLog. suffix: of such files in a folder.
+    is_whole: whether what looks like a collector's frame around a line is the layout's own, where that may be.
     """
 
     name: str
@@ -56,6 +57,7 @@ class LineFormat(msgspec.Struct, frozen=True):
     explained: tuple[str, ...]
     session_is: str | None = None
     suffix: str = ".log*"
+    is_whole: Callable[[str], bool] | None = None
 
 
 class LineLog:
@@ -67,12 +69,16 @@ class LineLog:
         self._layout = layout
 
     def sniff(self, first_bytes: bytes) -> bool:
-        return any(map(self._layout.tells, unframed(first_bytes)))
+        layout = self._layout
+        if layout.is_whole is None:
+            return any(map(layout.tells, unframed(first_bytes)))
+        return any(map(layout.tells, map(str.strip, first_bytes.decode("utf-8", "replace").splitlines())))
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         layout = self._layout
         log = RequestLog(self.name, paths, options, session_is=layout.session_is)
-        for line in log.read_lines(input_files(paths, layout.suffix), layout.read):
+        whole = layout.is_whole or (lambda line: False)
+        for line in log.read_lines(input_files(paths, layout.suffix), layout.read, whole):
             add_line(log, line, options)
         return log.result(layout.explained)
 

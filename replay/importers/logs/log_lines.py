@@ -21,6 +21,8 @@ LONGEST_LINE_BYTES = 1 << 16
 # The first line of objects that are laid out over several.
 _BEGINS = ("{", "[", "[{")
 
+_GLUED = re.compile(rb'\s*\{.*\}\s?\{\s?"', re.DOTALL).match
+
 _LONGEST_START = 4_096
 
 Match = re.Match[str] | None
@@ -91,7 +93,20 @@ def read_log_lines(path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
 
 
 def _begins_document(line: bytes) -> bool:
-    return len(line) <= LONGEST_LINE_BYTES and line.strip().decode("utf-8", "replace").strip() in _BEGINS
+    """Whether a line is the first of objects that are laid out over several, or holds several with nothing between."""
+    if len(line) <= LONGEST_LINE_BYTES and line.strip().decode("utf-8", "replace").strip() in _BEGINS:
+        return True
+    return _GLUED(line) is not None and _holds_several(line)
+
+
+def _holds_several(line: bytes) -> bool:
+    """Whether an object ends within a line, and another begins, as Firehose puts them into one file."""
+    text = line.decode("utf-8", "replace").strip()
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return text[end:].lstrip().startswith("{")
 
 
 def _start_of(source: BinaryIO) -> bytes:

@@ -7,6 +7,7 @@ import pytest
 from replay.importers.agents.claude_code import ClaudeCode
 from replay.importers.agents.qwen_code import QwenCode
 from replay.importers.types import ImportOptions
+from replay.trace.errors import TraceError
 from tests.support.recordings import at
 from tests.support.walks import walked_starts_ms
 
@@ -82,6 +83,17 @@ def test_a_call_goes_from_its_input_to_its_record_and_tools_to_their_results(imp
     assert (first.model, first.input_tokens, first.output_tokens, len(first.prefix)) == ("m-1", 2048, 25, 4)
     assert bytes(session.steps[1].request.json) == b'{"path":"a"}'
     assert session.steps[2].attributes == {"error": "true"}
+
+
+def test_each_refuses_what_is_the_others(tmp_path):
+    path = tmp_path / "chat.jsonl"
+    path.write_text("".join(f"{json.dumps(each)}\n" for each in (ASKED, CALLING)))
+    with pytest.raises(TraceError, match="line 1, message: has parts, as Qwen Code's have, and no content"):
+        ClaudeCode().read([path], ImportOptions())
+
+    path.write_text(json.dumps({**SAID, "message": {"role": "assistant", "content": [], "usage": {}}}) + "\n")
+    with pytest.raises(TraceError, match="without parts, which those of Qwen Code have"):
+        QwenCode().read([path], ImportOptions())
 
 
 def test_records_that_another_log_has_too_are_history(imported):

@@ -349,6 +349,17 @@ GATEWAY_ROUTE = {
 }
 
 
+def test_api_gateway_may_name_the_status_by_its_code(imported):
+    entry = {
+        "requestId": "r", "httpStatusCode": "200", "httpMethod": "GET", "resourcePath": "/runs", "requestTimeEpoch": "1680997508004",
+        "responseLatency": "23", "responseLength": "9", "authorizer": {"status": "403", "latency": "0"},
+    }  # fmt: skip
+    [step], result = imported("json-log", json.dumps(entry) + "\n")
+
+    assert first_us(result) == 1_680_997_508_004_000
+    assert (step.took_ms, step.request.path, step.recorded.status) == (23.0, "/runs", 200)
+
+
 @pytest.mark.parametrize("entry", [PINO, ECS, ECS_DOTTED, GATEWAY, GATEWAY_ROUTE])
 def test_layouts_with_objects_and_keys_of_their_own_are_read(imported, entry):
     [step], result = imported("json-log", json.dumps(entry) + "\n")

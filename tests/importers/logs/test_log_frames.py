@@ -167,3 +167,19 @@ def test_messages_of_a_server_itself_are_no_frame(tmp_path):
     told = result.header.attributes["import"]
     assert (told["lines"], told["unreadable"]) == (47, 0)
     assert "Of each line, docker compose's prefix was taken off." in result.notes
+
+
+@pytest.mark.parametrize("between", ["", " "])
+@pytest.mark.parametrize("length", [1, 70_000])
+def test_objects_with_nothing_between_are_read_one_by_one(tmp_path, between, length):
+    """As Firehose puts what it delivers into one file; it may be one line, of any length."""
+    records = [json.loads(line) for line in FORMATS["json-log"].of(4).splitlines()]
+    file = tmp_path / "delivered.json"
+    file.write_text(
+        between.join(json.dumps({**record, "note": 'x}{"' * (length // 10)}) for record in records) + "\n"
+    )
+    assert JsonLog().sniff(file.read_bytes()[: 1 << 16]) or length > 1
+
+    told = JsonLog().read([file], ImportOptions()).header.attributes["import"]
+
+    assert (told["lines"], told["unreadable"]) == (4, 0)
