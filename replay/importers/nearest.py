@@ -59,12 +59,32 @@ _SIGNS: dict[str, Sequence[tuple[str, str]]] = {
     "burstgpt": (("Timestamp", r"Timestamp"), ("Request tokens", r"Request tokens"), ("Model", r"Model")),
 }  # fmt: skip
 _SHOWN = 3
-_ERROR_LOGS = {
-    "nginx": re.compile(rb"(?m)^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]{3,6}\] \d{1,10}#\d{1,10}: ").search,
-    "Apache": re.compile(
-        rb"(?m)^\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:.]{8,15} \d{4}\] \[[\w:]{4,40}\] "
-    ).search,
-}
+# What cannot be imported, or not as it is: each told by all of its patterns, with what to say of it.
+_KNOWN = tuple(
+    (tuple(re.compile(pattern, re.MULTILINE).search for pattern in patterns), text)
+    for patterns, text in (
+        (
+            (rb"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]{3,6}\] \d{1,10}#\d{1,10}: ",),
+            "It looks like nginx's error log; its access log tells of requests.",
+        ),
+        (
+            (rb"^\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:.]{8,15} \d{4}\] \[[\w:]{4,40}\] ",),
+            "It looks like Apache's error log; its access log tells of requests.",
+        ),
+        (
+            (rb"\A\s*\{", rb'"sessionID"\s*:\s*"', rb'"messageID"\s*:\s*"|"role"\s*:\s*"|"projectID"\s*:\s*"'),
+            "It looks like a file of OpenCode's storage; what `opencode export` prints of a session is read.",
+        ),
+        (
+            (rb'^\{"type"\s*:\s*"function_call"', rb'"call_id"\s*:\s*"', rb'"encrypted_content"|"output"\s*:'),
+            "It looks like a log of Codex before 0.30, which has no times.",
+        ),
+        (
+            (rb'\A(?:"?Type"?,"?Name"?,"?Request Count"?|"?Timestamp"?,"?User Count"?)',),
+            "It looks like a table of Locust's, which hold no single requests.",
+        ),
+    )
+)
 
 
 class Near(NamedTuple):
@@ -88,9 +108,9 @@ def nearest(first_bytes: bytes) -> list[Near]:
 
 def looks(first_bytes: bytes) -> str:
     """For people: what a file that no importer knows is, or comes nearest to; empty where nothing is near."""
-    server = next((name for name, search in _ERROR_LOGS.items() if search(first_bytes)), None)
-    if server is not None:
-        return f" It looks like {server}'s error log; its access log tells of requests."
+    for searches, text in _KNOWN:
+        if all(search(first_bytes) for search in searches):
+            return f" {text}"
     return told(nearest(first_bytes))
 
 

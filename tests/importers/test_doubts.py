@@ -2,6 +2,7 @@
 
 import pytest
 
+from replay.importers import IMPORTERS
 from replay.importers.closing_table import closing_table
 from replay.importers.doubts import Doubts
 from replay.importers.nearest import looks, nearest, told
@@ -85,14 +86,19 @@ def test_the_table_holds_what_was_counted_and_the_rest_stays_a_sentence():
 
 
 @pytest.mark.parametrize(
-    ("line", "server"),
+    ("start", "said"),
     [
-        (b"2024/05/01 10:00:00 [error] 31#31: *46 open() failed, client: 192.0.2.7", "nginx"),
-        (b"[Wed May 01 10:00:00.123456 2024] [core:error] [pid 1] AH00126: Invalid URI", "Apache"),
+        (b"2024/05/01 10:00:00 [error] 31#31: *46 open() failed, client: 192.0.2.7", "nginx's error log; its access log"),
+        (b"[Wed May 01 10:00:00.123456 2024] [core:error] [pid 1] AH00126: Invalid URI", "Apache's error log; its access"),
+        (b'{"id":"p","sessionID":"s","messageID":"m","type":"tool"}', "a file of OpenCode's storage; what `opencode export`"),
+        (b'{"id":"5","timestamp":"2025-08-10T07:57:43.000Z"}\n{"type":"function_call","call_id":"c"}\n'
+         b'{"type":"function_call_output","call_id":"c","output":"x"}', "a log of Codex before 0.30, which has no times."),
+        (b"Type,Name,Request Count,Failure Count\nGET,/,5,0", "a table of Locust's, which hold no single requests."),
     ],
-)
-def test_an_error_log_is_said_to_be_one(line, server):
-    assert looks(line + b"\n") == f" It looks like {server}'s error log; its access log tells of requests."
+)  # fmt: skip
+def test_what_cannot_be_read_as_it_is_is_said_to_be_such(start, said):
+    assert not [name for name, importer in IMPORTERS.items() if importer.sniff(start + b"\n")]
+    assert looks(start + b"\n").startswith(f" It looks like {said}")
     assert looks(b"nothing") == ""
 
 

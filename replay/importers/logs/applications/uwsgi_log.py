@@ -3,7 +3,7 @@
     [pid: 88185|app: 0|req: 1/1] 192.0.2.7 () {38 vars in 696 bytes} [Sun Mar 13 22:49:12 2016] POST /a => generated 47
     bytes in 129 msecs (HTTP/1.1 200) 9 headers in 378 bytes (1 switches on core 3)
 
-on one line, as its source has it (`core/logging.c`). The time is when the request began, in the time of the server,
+on one line, as its source has it. The time is when the request began, in the time of the server,
 which is taken as UTC, to the second; how long it took is in ms, or in us where its clock is finer (`micros`). What it
 writes besides is counted.
 

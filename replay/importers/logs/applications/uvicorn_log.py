@@ -5,7 +5,7 @@
 FastAPI's applications, vLLM, SGLang and LiteLLM's proxy are served by it. It writes no time by itself: that has to
 stand in front of its line, by a format of the application's own, or by who collected it (docker with `-t` or in JSON,
 `kubectl logs --timestamps`, a container runtime). Where it has no zone, it is taken as UTC. uvicorn writes its line
-when the head of the answer is sent (`protocols/http/h11_impl.py`), and no duration: the time is taken as the start.
+when the head of the answer is sent, and no duration: the time is taken as the start.
 
 --session-by takes `client` or `query:NAME`. Lines of the application itself are counted.
 """

@@ -1,0 +1,1 @@
+"""Logs of requests that stand among the lines of an application."""
