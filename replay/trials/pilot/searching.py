@@ -5,7 +5,7 @@ from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
-from replay.judge.load.ceiling import CeilingVerdict
+from replay.judge.load.ceiling import STEP, CeilingVerdict
 from replay.judge.measures.slo import Slo
 from replay.judge.types import VERDICT_SCHEMA
 from replay.target.target import Target
@@ -41,8 +41,10 @@ def search_in_virtual_time(load: Steady, known: Expected, most_rps: float, plan:
     no time of the target's.
     """
     most = max(_LEAST_SCALE, most_rps / load.rps)
+    near = _near(load, known)
     return CeilingPlan(
-        first_scale=_scale(min(_near(load, known), most)),
+        # Where the next level would be the last one anyhow, that is the first: if it holds, it is the only one.
+        first_scale=most if STEP * near >= most else _scale(near),
         most_scale=most,
         precision=plan.precision,
         level_s=plan.level_s,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -41,31 +41,53 @@ class Answer(NamedTuple):
         return msgspec.json.decode(self.verdict, type=PilotVerdict)
 
 
+class Known(NamedTuple):
+    """An answer that is, or will be, among those of one pilot. place: its place there."""
+
+    pilot: Future[list[Answer]]
+    place: int
+
+    def result(self) -> Answer:
+        return self.pilot.result()[self.place]
+
+
 @contextmanager
-def answers(cases: Sequence[Case]) -> Iterator[dict[str, Future[Answer]]]:
-    """The answers of these cases by name, as they become known: as many at once as there are cores."""
+def answers(cases: Sequence[Case]) -> Iterator[dict[str, Known]]:
+    """The answers of these cases by name, as they become known: as many pilots at once as there are cores."""
+    pilots: dict[Any, list[Case]] = {}
+    for case in cases:
+        pilots.setdefault((case.sessions, case.offered, case.slos), []).append(case)
     # Spawned, since whoever asks may have threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(len(cases), os.cpu_count() or 1), context) as pool:
+    with ProcessPoolExecutor(min(len(pilots), os.cpu_count() or 1), context) as pool:
         try:
-            yield {case.name: pool.submit(_answer, CASES.index(case)) for case in cases}
+            known = {}
+            for alike in pilots.values():
+                pilot = pool.submit(_answers, [CASES.index(case) for case in alike])
+                known |= {case.name: Known(pilot, place) for place, case in enumerate(alike)}
+            yield known
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _answer(index: int) -> Answer:
-    """Of the case at this index, since cases hold functions, which do not travel."""
-    began_s = time.process_time()
+def _answers(indices: Sequence[int]) -> list[Answer]:
+    """Of the cases at these indices, since cases hold functions, which do not travel: of one trace on the same planes, so
+    that the pilot of the first is judged again for the others, as it would be for a user who answers anew.
+    """
+    found = []
     with tempfile.TemporaryDirectory() as folder:
-        verdict = _verdict(CASES[index], Path(folder))
-    return Answer(msgspec.json.encode(verdict), time.process_time() - began_s)
+        trace = Path(folder) / "trace.jsonl"
+        with TraceWriter(trace, Header(FORMAT, VERSION, CASES[indices[0]].name)) as writer:
+            for session in in_order(CASES[indices[0]].sessions)():
+                writer.write(session)
+        for index in indices:
+            began_s = time.process_time()
+            verdict = _verdict(CASES[index], trace, Path(folder) / "out")
+            found.append(Answer(msgspec.json.encode(verdict), time.process_time() - began_s))
+    return found
 
 
-def _verdict(case: Case, folder: Path) -> PilotVerdict:
-    trace = folder / "trace.jsonl"
-    with TraceWriter(trace, Header(FORMAT, VERSION, case.name)) as writer:
-        for session in in_order(case.sessions)():
-            writer.write(session)
+def _verdict(case: Case, trace: Path, out: Path) -> PilotVerdict:
     shape = shape_of(trace)
     outcome = run_pilot(
         trace,
@@ -79,7 +101,7 @@ def _verdict(case: Case, folder: Path) -> PilotVerdict:
             calendar=calendar_from(case.month) if case.month else None,
             answers=parse_answers(case.answers.encode(), "answers.toml") if case.answers else None,
         ),
-        out=folder / "out",
+        out=out,
         on_stage=lambda _: None,
     )
     assert outcome.verdict is not None

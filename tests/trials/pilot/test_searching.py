@@ -179,6 +179,17 @@ def test_a_search_in_virtual_time_is_as_precise_as_its_pilot_and_ends_when_it_is
     assert (search.precision, search.level_s, search.most_s) == (plan.precision, plan.level_s, inf)
 
 
+@pytest.mark.parametrize(
+    ("near_rps", "first_rps"), [(20.0, 20.0), (99.0, 99.0), (100.0, 200.0), (300.0, 200.0)]
+)
+def test_a_search_in_virtual_time_begins_with_the_last_level_where_that_would_be_the_next(
+    tmp_path: Path, near_rps: float, first_rps: float
+):
+    search = search_in_virtual_time(Steady(tmp_path, 2.0, 1.0), Expected(near_rps), 200.0, SIMULATED)
+
+    assert (2.0 * search.first_scale, 2.0 * search.most_scale) == (first_rps, 200.0)
+
+
 def test_levels_are_as_long_as_the_target_takes_and_not_as_the_recording_does(tmp_path: Path):
     load = Steady(tmp_path, 1.0, 1800.0)
 
