@@ -2,10 +2,10 @@
 
 import os
 import re
-import subprocess
-import sys
 
 import pytest
+
+from tests.support.commands import replay
 
 COMMAND = "::error file=app.py,line=1,title=pwned::injected"
 
@@ -23,14 +23,8 @@ def trace(write_trace):
 
 
 def told_in_actions(*arguments, columns="80", **environ):
-    done = subprocess.run(
-        [sys.executable, "-m", "replay", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "GITHUB_ACTIONS": "true", "COLUMNS": columns, **environ},
-        check=False,
-    )
+    environ = {**os.environ, "GITHUB_ACTIONS": "true", "COLUMNS": columns, **environ}
+    done = replay(*arguments, env=environ, timeout=60)
     return done, (done.stdout + "\n" + done.stderr).splitlines()
 
 

@@ -1,8 +1,6 @@
 """Recorded, correlated and replayed: an application that gives every run new ids is replayed without an error."""
 
 import json
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_hex
@@ -18,6 +16,7 @@ from replay.recording.types import Exchange, SessionRef
 from replay.target.target import Target
 from replay.trace.file.stream import read_sessions
 from replay.trace.redaction.requests import Redactor
+from tests.support.commands import replay
 from tests.support.recorders import Recorded
 
 LONGEST_S = 60.0
@@ -86,8 +85,7 @@ def an_agent(url, name):
 
 
 def correlate(*words):
-    command = [sys.executable, "-m", "replay", "trace", "correlate", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_S)
+    return replay("trace", "correlate", *words, timeout=LONGEST_S)
 
 
 def recorded_trace(application, out, *options):

@@ -4,8 +4,6 @@ import io
 import json
 import os
 import re
-import subprocess
-import sys
 from xml.etree import ElementTree
 
 import pytest
@@ -15,6 +13,7 @@ from rich.console import Console
 from replay.cli.main import cli
 from replay.report.plain import Table, Text, plain_console
 from replay.words.names import printable
+from tests.support import commands
 
 HOSTILE = "\x1b]0;x\x07[/x][red]:boom:\u202e<script>alert(1)</script>\x9b31m\n::error::y"
 # What a terminal acts on: control characters but for line ends and rich's own colours, and changes of direction.
@@ -35,14 +34,7 @@ SCHEMA = {"schema", "command"}
 
 
 def replay(*arguments, **environ):
-    return subprocess.run(
-        [sys.executable, "-m", "replay", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, **environ},
-        check=False,
-    )
+    return commands.replay(*arguments, env={**os.environ, **environ}, timeout=60)
 
 
 @pytest.fixture

@@ -1,20 +1,7 @@
-"""`replay` as a process of its own, and a trace that it pilots in moments."""
-
-import subprocess
-import sys
+"""A trace that is piloted in moments."""
 
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
-
-
-def replay(*arguments, cwd, timeout=300):
-    return subprocess.run(
-        [sys.executable, "-m", "replay", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        cwd=cwd,
-    )
 
 
 def bursts(path, sessions=240, name="bursts"):

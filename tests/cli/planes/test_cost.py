@@ -1,8 +1,6 @@
 """`replay cost`: what it prints, and the exit codes of runs and tables that do not tell enough."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from replay.engine.types import RunOptions
 from replay.money.cost import CostError
 from replay.money.price_table import PriceTableError
 from replay.target.target import Target
+from tests.support.commands import replay
 
 ROOT = Path(__file__).parents[3]
 SERVERLESS = ["--price", "cloud-run-us-central1"]
@@ -440,12 +439,7 @@ def test_what_is_no_calendar_is_refused_in_a_sentence(simulated, tmp_path, month
     found = tmp_path / month
     name = found if found.exists() else month
 
-    ran = subprocess.run(
-        [sys.executable, "-m", "replay", "cost", str(simulated), *SERVERLESS, "--month", str(name)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ran = replay("cost", simulated, *SERVERLESS, "--month", name, timeout=60)
 
     assert ran.returncode == 2
     assert says in ran.stderr

@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from tests.support.pilot_commands import bursts, replay
+from tests.support.commands import replay
+from tests.support.pilot_commands import bursts
 
 
 @pytest.fixture(scope="module")

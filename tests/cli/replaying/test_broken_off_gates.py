@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from tests.support.commands import replay
 from tests.support.waiting import until
 
 OLD_JUNIT = '<testsuites tests="1" failures="0"/>'
@@ -40,10 +41,10 @@ def ci(tmp_path):
         files = ("--junit", "junit.xml", "--markdown", "verdict.md")
 
         def replay(self, *arguments):
-            process = self.start(*arguments)
-            out, err = process.communicate(timeout=60)
+            ended = replay(*arguments, *self.files, cwd=tmp_path, timeout=60)
+            out, err = ended.stdout, ended.stderr
             assert "Traceback" not in out + err
-            return process.returncode, out, err
+            return ended.returncode, out, err
 
         @property
         def error(self):

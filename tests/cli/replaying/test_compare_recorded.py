@@ -1,16 +1,14 @@
 """`compare --recorded` and `--least-fidelity` as a user calls them."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
+from tests.support import commands
+
 
 def call(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "replay", *map(str, arguments)], capture_output=True, text=True, timeout=60
-    )
+    return commands.replay(*arguments, timeout=60)
 
 
 PLANE = """

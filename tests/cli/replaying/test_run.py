@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from tests.support import commands
 from tests.support.waiting import until
 
 MS = 1_000_000
@@ -27,9 +28,8 @@ def start(*arguments, **options):
 
 
 def replay(*arguments, **options):
-    process = start(*arguments, **options)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+    ended = commands.replay(*arguments, **options, timeout=60)
+    return ended.returncode, ended.stdout, ended.stderr
 
 
 def wait_for(path, size=1):
@@ -245,11 +245,12 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_what_is_on_it(truth, write_
 
     # Python keeps what it compiles, and takes half a file for a whole one where no more could be written.
     unkept = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    code, out, err = replay(
+    process = start(
         "run", trace, "-t", truth.url, "--out", tmp_path / "run", preexec_fn=small_files, env=unkept
     )
+    out, err = process.communicate(timeout=60)
 
-    assert code == 4
+    assert process.returncode == 4
     assert "Traceback" not in err
     assert "could not write" in out
     lines = (tmp_path / "run" / "steps.jsonl").read_text().splitlines()

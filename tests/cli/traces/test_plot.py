@@ -1,22 +1,16 @@
 """`replay trace info --plot`: the load of a trace as a picture."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.commands import replay
 
 TRACE = Path(__file__).parents[3] / "traces" / "triage-burst.jsonl"
 
 
 def info(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "replay", "trace", "info", TRACE, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=cwd,
-    )
+    return replay("trace", "info", TRACE, *arguments, cwd=cwd, timeout=120)
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,11 @@
 """`replay trace synth`, as its users meet it; and presets as the load of a ceiling."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
+from tests.support.commands import replay
 from tests.support.schemas import misfits_of_file
-
-
-def replay(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "replay", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=cwd,
-    )
 
 
 def test_a_preset_becomes_a_trace_that_is_valid(tmp_path):

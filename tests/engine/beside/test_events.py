@@ -17,6 +17,7 @@ from replay.engine.run import replay_trace
 from replay.engine.types import At, RunOptions
 from replay.target.target import Target
 from replay.trials.faults import judge_faults, read_events
+from tests.support.commands import replay
 from tests.support.waiting import is_alive, until
 
 
@@ -130,15 +131,8 @@ def test_the_control_address_takes_faults_and_the_plane_goes_on(serve, path):
 
 def test_the_command_line_judges_the_fault_and_shows_it_again(truth, write_trace, tmp_path):
     trace, out = even(write_trace), tmp_path / "run"
-    ran = subprocess.run(
-        [sys.executable, "-m", "replay", "run", trace, "-t", truth.url, "--at", "300ms", "true", "--out", out],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    again = subprocess.run(
-        [sys.executable, "-m", "replay", "report", out], capture_output=True, text=True, timeout=60
-    )
+    ran = replay("run", trace, "-t", truth.url, "--at", "300ms", "true", "--out", out, timeout=60)
+    again = replay("report", out, timeout=60)
 
     assert ran.returncode == 0
     assert re.search(r"^at \S+ m?s: true …$", ran.stdout, re.M)
@@ -171,13 +165,7 @@ def test_ctrl_c_ends_a_command_that_is_under_way(truth, write_trace, tmp_path):
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_sent(truth, write_trace, tmp_path, arguments, says):
-    ran = subprocess.run(
-        [sys.executable, "-m", "replay", "run", even(write_trace, 2), "-t", truth.url, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=tmp_path,
-    )
+    ran = replay("run", even(write_trace, 2), "-t", truth.url, *arguments, cwd=tmp_path, timeout=60)
 
     assert ran.returncode == 2
     assert says in ran.stderr
