@@ -43,6 +43,7 @@ from replay.results.types import (
 from replay.words.phrases import counted, were
 
 _NS = 1_000_000_000
+_UNCHECKED = "it has no self-check: an older version recorded it, or its manifest was changed"
 PROBES_UNCHECKED = "it has no self-check: it is of probes of a target, not of a replay"
 """The reason for which the self-check of a run of `replay coldstart -t` says nothing."""
 
@@ -280,7 +281,8 @@ class SummaryFold:
         if generator is None:
             why = "the run did not end, so its self-check is missing"
             if status == "finished":
-                why = PROBES_UNCHECKED
+                # Probes replay no trace, so there is no digest of one.
+                why = _UNCHECKED if manifest.trace.sha256 else PROBES_UNCHECKED
             generator = Generator(verdict="suspect", reasons=[why])
         times = self._times()
         latency = self._latencies(times, logged)

@@ -200,3 +200,15 @@ def test_what_was_thought_and_not_shown_is_told_and_makes_no_stream_dense(summar
         "and tpot leaves them out"
     ]
     assert "has at least half as many" in " ".join(summary_of([step(1, **streamed, output_tokens=1_100)]).notes)
+
+
+def test_a_run_without_a_self_check_is_of_an_older_version_unless_it_is_of_probes(summary_of):
+    made = msgspec.structs.replace(manifest(1), generator=None)
+    probes = msgspec.structs.replace(made, trace=TraceFacts(name="coldstart", sha256="", sessions=1, steps=1))
+
+    assert summary_of([step(0)], made).generator.reasons == [
+        "it has no self-check: an older version recorded it, or its manifest was changed"
+    ]
+    assert summary_of([step(0)], probes).generator.reasons == [
+        "it has no self-check: it is of probes of a target, not of a replay"
+    ]

@@ -283,6 +283,19 @@ async def test_a_login_is_made_anew_only_where_its_token_would_not_last(shop, tm
         assert (attempt.status, shop.seen.count("login")) == (200, 2)
 
 
+@pytest.mark.parametrize(
+    ("target", "keep_alive_s", "why"),
+    [
+        (SILENT, 1e9, "no service time far above that of warm requests"),
+        (SILENT, 60.0, "service time far above that of warm requests"),
+        (SAYS, 1e9, "the target says so"),
+    ],
+)
+def test_why_probes_were_taken_for_cold_or_warm_is_said_as_it_was(target, keep_alive_s, why):
+    """Of a target that was never cold it was said that service times were far above warm ones."""
+    assert asked_in_virtual_time(target, ProbePlan(), keep_alive_s=keep_alive_s).cold.why == why
+
+
 def test_an_idle_time_begins_when_a_login_before_it_has_ended():
     experiment = Experiment(Target(url="http://x", name="t"), ProbePlan(first_s=1.0, most_s=1.0))
     asks = experiment.asks()

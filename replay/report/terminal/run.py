@@ -41,7 +41,7 @@ _RECORDED = "recorded: how long the same steps took when they were recorded"
 _FAILURES = """\
 these are of what was answered; with failures: a failed step, and a session
 with one, is infinitely slow (∞)"""
-_WITHIN = "the recorded waits within sessions, added up over all sessions"
+_WITHIN = "the pauses within sessions (added up over all sessions)"
 _VERDICT_STYLE = {"ok": "green", "suspect": "yellow", "saturated": "red"}
 
 
@@ -252,7 +252,7 @@ def _left_out(removed_s: Mapping[str, float]) -> list[tuple[str, str]]:
     for knob, knob_s in removed_s.items():
         if knob_s:
             where = "the time between session starts" if knob == "arrivals" else _WITHIN
-            out_of.setdefault(where, []).append(f"{knob.replace('_', '-')} {seconds(knob_s)}")
+            out_of.setdefault(where, []).append(f"{seconds(knob_s)} by --{knob.replace('_', '-')}")
     return [(where, ", ".join(shown)) for where, shown in out_of.items()]
 
 

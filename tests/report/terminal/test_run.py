@@ -65,10 +65,10 @@ def test_what_knobs_took_out_of_gaps_is_not_taken_for_time_that_the_run_is_short
 
     assert "took 12 s for 2 min of the recording" in text
     assert (
-        "left out of the recorded waits within sessions, added up over all sessions: speed 1.44 s, idle-cap 59 s"
+        "left out of the pauses within sessions (added up over all sessions): 1.44 s by --speed, 59 s by --idle-cap"
         in " ".join(text.split())
     )
-    assert "left out of the time between session starts: arrivals 5 s\n" in text
+    assert "left out of the time between session starts: 5 s by --arrivals\n" in text
     said.status = "interrupted"
     assert "of the recording" not in printed(said)
 
