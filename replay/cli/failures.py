@@ -11,6 +11,9 @@ from replay.exit_codes import EXIT_BAD_INPUT, EXIT_CODES
 from replay.system.shortage import shortage_of, starved_of
 from replay.trace.errors import shown_path
 
+# What the user named is there, and not the user's to read or write.
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 
 class Failure(NamedTuple):
     """is_ours: a fault of the program, of which a developer wants the traceback."""
@@ -35,6 +38,11 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(EXIT_CODES["not_carried_out"], f"{shortage}.")
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return Failure(EXIT_BAD_INPUT, f"{shown_path(Path(error.filename or ''))}: the name is too long.")
+    if isinstance(error, OSError) and error.errno in _NOT_ALLOWED and error.filename:
+        why = (error.strerror or str(error)).lower()
+        return Failure(
+            EXIT_BAD_INPUT, f"{shown_path(Path(error.filename))}: {why}. Name another place, or allow it."
+        )
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return Failure(EXIT_CODES["not_carried_out"], f"{where}{error.strerror or error}")

@@ -4,6 +4,7 @@ An option with an empty value comes from a variable that is not set, mostly in C
 A file that is written is none that is read, none of a run's own, and named once.
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,9 @@ class OutputFile(NamedPath):
             self.fail(
                 f"{shown_path(path)}: there is no folder {shown_path(folder)}. Make it first.", param, ctx
             )
+        # A file is written beside and renamed.
+        if not is_written_through(path) and not os.access(folder, os.W_OK | os.X_OK):
+            self.fail(f"{shown_path(path)}: nothing may be written in {shown_path(folder)}.", param, ctx)
         return path
 
 

@@ -47,3 +47,10 @@ def test_a_name_that_is_too_long_is_bad_input():
     found = failure_of(OSError(errno.ENAMETOOLONG, "File name too long", "x" * 300))
 
     assert (found.exit_code, found.sentence) == (2, f"{'x' * 300}: the name is too long.")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_place_where_nothing_may_be_written_is_bad_input(number):
+    failure = failure_of(OSError(number, "Permission denied", "/x/target.toml"))
+
+    assert failure == (2, "/x/target.toml: permission denied. Name another place, or allow it.", False)

@@ -215,3 +215,14 @@ def test_a_command_at_a_time_of_a_run_that_is_empty_is_a_variable_that_is_not_se
     code, said = told("run", files / "TRACE", "-t", "http://127.0.0.1:1", "--at", "1s", " ")
 
     assert (code, "--at names no command" in said) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--junit", "--markdown"])
+def test_a_folder_in_which_nothing_may_be_written_is_told_before_anything_is_sent(option, files, monkeypatch):
+    """It was told when the run was over, with the exit code of one that was not carried out."""
+    monkeypatch.chdir(files)
+    monkeypatch.setattr("replay.cli.paths.os.access", lambda *_: False)
+
+    code, said = told(*GATE, option, "x")
+
+    assert (code, "x: nothing may be written in ." in said) == (2, True), said
