@@ -1,13 +1,15 @@
-"""Spans as OpenTelemetry's SDK for Python prints them: `ConsoleSpanExporter`, `span.to_json()`, one after the other.
+"""Spans as OpenTelemetry's SDKs for Python and Go print them, one after the other, over several lines or on one.
 
-The layout is that of opentelemetry-python `opentelemetry-sdk/.../sdk/trace/__init__.py`, over several lines or on one.
-Ids are hexadecimal behind 0x, times ISO 8601.
+Python's `ConsoleSpanExporter` prints `span.to_json()`, as opentelemetry-python has it in
+`opentelemetry-sdk/.../sdk/trace/__init__.py`: ids are hexadecimal behind 0x, times ISO 8601. Go's `stdouttrace` prints
+its `SpanStub` (`sdk/trace/tracetest/span.go`): attributes are lists of keys and values with types, a parent that there
+is not has zeros for its id.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,8 +23,10 @@ from replay.trace.errors import TraceError, shown_path
 
 _KINDS = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
 _TOLD = re.compile(rb'"kind"\s*:\s*"SpanKind\.[A-Z]{4,10}"').search
+_TOLD_BY_GO = re.compile(rb'"SpanContext"\s*:\s*\{\s*"TraceID"\s*:').search
 _IS_LAID_OUT = re.compile(rb"\s*[\[{]\s*\n").match
 _LONGEST_ID = 200
+_TELLING_BYTES = 1 << 16
 
 
 class _Context(msgspec.Struct, gc=False):
@@ -56,24 +60,76 @@ class _Span(msgspec.Struct):
     resource: _Resource | None = None
 
 
+class _GoValue(msgspec.Struct, rename="pascal", gc=False):
+    value: Any = None
+
+
+class _GoAttribute(msgspec.Struct, rename="pascal", gc=False):
+    key: str = ""
+    value: _GoValue | None = None
+
+
+class _GoContext(msgspec.Struct, gc=False):
+    trace_id: str = msgspec.field(default="", name="TraceID")
+    span_id: str = msgspec.field(default="", name="SpanID")
+
+
+class _GoEvent(msgspec.Struct, rename="pascal", gc=False):
+    name: str = ""
+    time: str = ""
+
+
+class _GoStatus(msgspec.Struct, rename="pascal", gc=False):
+    code: str = ""
+
+
+class _GoSpan(msgspec.Struct, rename="pascal"):
+    name: str
+    span_context: _GoContext
+    parent: _GoContext | None = None
+    span_kind: int = 0
+    start_time: str | None = None
+    end_time: str | None = None
+    attributes: list[_GoAttribute] | None = None
+    events: list[_GoEvent] | None = None
+    status: _GoStatus | None = None
+    resource: list[_GoAttribute] | None = None
+
+
+_Printed = TypeVar("_Printed", _Span, _GoSpan)
+
+
 def is_console(start: bytes) -> bool:
-    """Whether a file that begins like this holds spans of the console exporter."""
-    return _TOLD(start) is not None
+    """Whether a file that begins like this holds spans that an SDK printed."""
+    return _TOLD(start) is not None or _TOLD_BY_GO(start) is not None
 
 
 def read_console(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan | None]:
     """The spans of a file. One that is damaged costs itself only."""
+    if _TOLD_BY_GO(first_bytes(path, _TELLING_BYTES)) is not None:
+        yield from _read(path, _GoSpan, _go_span, wanted, damage)
+    else:
+        yield from _read(path, _Span, _span, wanted, damage)
+
+
+def _read(
+    path: Path,
+    kind: type[_Printed],
+    span_of: Callable[[_Printed, Wanted], OtlpSpan],
+    wanted: Wanted,
+    damage: Damage,
+) -> Iterator[OtlpSpan]:
     if not _IS_LAID_OUT(first_bytes(path, 1 << 10)):
-        for _, span in read_rows(path, _Span, damage):
-            yield _span(span, wanted)
+        for _, span in read_rows(path, kind, damage):
+            yield span_of(span, wanted)
         return
     for n, text in read_log_lines(path, damage):
         try:
-            span = decoded(text.encode("utf-8", "replace"), _Span, f"{shown_path(path)}, line {n}")
+            span = decoded(text.encode("utf-8", "replace"), kind, f"{shown_path(path)}, line {n}")
         except TraceError as error:
             damage.lose(error)
         else:
-            yield _span(span, wanted)
+            yield span_of(span, wanted)
 
 
 def _span(span: _Span, wanted: Wanted) -> OtlpSpan:
@@ -91,6 +147,28 @@ def _span(span: _Span, wanted: Wanted) -> OtlpSpan:
         first_chunk_ns=min((each for each in times if each is not None), default=None),
         is_error=span.status is not None and span.status.status_code == "ERROR",
     )
+
+
+def _go_span(span: _GoSpan, wanted: Wanted) -> OtlpSpan:
+    times = [unix_ns(event.time) for event in span.events or () if is_first_chunk(event.name)]
+    parent = "" if span.parent is None else span.parent.span_id
+    return OtlpSpan(
+        trace_id=_id(span.span_context.trace_id),
+        id=_id(span.span_context.span_id),
+        parent_id=_id(parent) if parent.strip("0") else "",
+        name=span.name[:_LONGEST_ID],
+        kind=span.span_kind,
+        start_ns=unix_ns(span.start_time or "") or 0,
+        end_ns=unix_ns(span.end_time or ""),
+        attributes=_attributes(_told(span.attributes), wanted),
+        resource=_attributes(_told(span.resource), wanted),
+        first_chunk_ns=min((each for each in times if each is not None), default=None),
+        is_error=span.status is not None and span.status.code == "Error",
+    )
+
+
+def _told(attributes: Sequence[_GoAttribute] | None) -> dict[str, Any]:
+    return {each.key: None if each.value is None else each.value.value for each in attributes or ()}
 
 
 def _id(text: str) -> str:

@@ -1,7 +1,8 @@
-"""The same spans become the same steps, whether OTLP, Jaeger, Zipkin or the SDK's console exporter wrote them."""
+"""The same spans become the same steps, whether OTLP, Jaeger, Zipkin or an SDK's console exporter wrote them."""
 
 import io
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from opentelemetry.sdk.resources import Resource
@@ -154,6 +155,42 @@ def console():
     return out.getvalue()
 
 
+def go(indent=None):
+    """As stdouttrace of the SDK for Go prints them, with nanoseconds and a zone."""
+
+    def at(ms):
+        when = datetime.fromtimestamp((ZERO_US + ms * 1_000) / 1e6, timezone(timedelta(hours=2)))
+        return when.isoformat(timespec="microseconds").replace("+", "000+")
+
+    def context(n):
+        return {"TraceID": TRACE if n else "0" * 32, "SpanID": span_id(n), "TraceFlags": "01", "Remote": False}
+
+    def attributes(told):
+        typed = {int: "INT64", str: "STRING"}
+        return [
+            {"Key": key, "Value": {"Type": typed[type(given)], "Value": given}} for key, given in told.items()
+        ]
+
+    spans = [
+        {
+            "Name": name,
+            "SpanContext": context(n),
+            "Parent": context(parent),
+            "SpanKind": SpanKind[kind].value + 1,
+            "StartTime": at(begun),
+            "EndTime": at(begun + took),
+            "Attributes": attributes(told),
+            "Events": [{"Name": "first_token", "Attributes": None, "Time": at(first)}] if first else None,
+            "Links": None,
+            "Status": {"Code": "Unset", "Description": ""},
+            "ChildSpanCount": 0,
+            "Resource": attributes({"service.name": "agent"}),
+        }
+        for n, parent, name, kind, begun, took, told, first in SPANS
+    ]
+    return "".join(f"{json.dumps(span, indent=indent)}\n" for span in reversed(spans))
+
+
 LAYOUTS = {
     "jaeger as its UI saves it": ("jaeger", lambda: jaeger(indent=2)),
     "jaeger on one line": ("jaeger", jaeger),
@@ -161,6 +198,8 @@ LAYOUTS = {
     "zipkin, traces": ("zipkin", lambda: json.dumps([zipkin_spans()[:2], zipkin_spans()[2:]], indent=1)),
     "zipkin, a span a line": ("zipkin", lambda: "".join(f"{json.dumps(span)}\n" for span in zipkin_spans())),
     "console": ("otel-console", console),
+    "console of Go, a span a line": ("otel-console", go),
+    "console of Go, laid out": ("otel-console", lambda: go(indent="\t")),
 }
 
 
