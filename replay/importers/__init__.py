@@ -28,6 +28,7 @@ from replay.importers.loadtests.jtl import Jtl
 from replay.importers.loadtests.k6 import K6
 from replay.importers.loadtests.vegeta_results import VEGETA_RESULTS
 from replay.importers.logs.access_log import AccessLog
+from replay.importers.logs.applications.fastify_log import FastifyLog
 from replay.importers.logs.applications.heroku_log import HEROKU_LOG
 from replay.importers.logs.applications.uvicorn_log import UVICORN_LOG
 from replay.importers.logs.applications.uwsgi_log import UWSGI_LOG
@@ -78,6 +79,7 @@ IMPORTERS |= {
         LineLog(HAPROXY_LOG),
         W3cLog(),
         LineLog(HEROKU_LOG),
+        FastifyLog(),
         LineLog(UVICORN_LOG),
         LineLog(UWSGI_LOG),
         LambdaLog(),

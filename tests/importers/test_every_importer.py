@@ -174,6 +174,7 @@ KEEPS_TEXT = (
     "envoy-log",
     "elb-log",
     "haproxy-log",
+    "fastify-log",
     "heroku-log",
     "w3c-log",
     "k6",

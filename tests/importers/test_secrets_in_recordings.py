@@ -278,6 +278,7 @@ PLANTED = {
     "envoy-log": [FORMATS["envoy-log"].of(1).replace("/a/0", QUERY)],
     "elb-log": [FORMATS["elb-log"].of(1).replace("http://api.test:80/a/0", f"http://ada:{CANARY}@h{QUERY}")],
     "haproxy-log": [FORMATS["haproxy-log"].of(1, CANARY).replace("/a/0", QUERY)],
+    "fastify-log": [FORMATS["fastify-log"].of(1, CANARY).replace("/a/0", QUERY)],
     "heroku-log": [FORMATS["heroku-log"].of(1).replace("/a/0", QUERY)],
     "uvicorn-log": [FORMATS["uvicorn-log"].of(1).replace("/a/0", QUERY)],
     "uwsgi-log": [FORMATS["uwsgi-log"].of(1).replace("/a/0", QUERY)],

@@ -261,6 +261,18 @@ def _haproxy_log(n: int, text: str) -> str:
     return f"192.0.2.7:57368 [{when}] fe be/s1 0/0/1/9/{took_ms(n)} {told}\n"
 
 
+def _fastify_log(n: int, text: str) -> str:
+    def half(later_ms: int, **told: Any) -> str:
+        return line(
+            {"level": 30, "time": START_MS + 1_000 * n + later_ms, "pid": 1, "reqId": f"req-{n}", **told}
+        )
+
+    asked = half(
+        0, req={"method": "GET", "url": f"/a/{n}", "host": "a.example", "remoteAddress": "192.0.2.7"}, msg=text
+    )
+    return asked + half(took_ms(n), res={"statusCode": 200}, responseTime=took_ms(n), msg=text)
+
+
 def _heroku_log(n: int, text: str) -> str:
     told = f'fwd="192.0.2.7" dyno={text} connect=1ms service={took_ms(n) - 1}ms status=200 bytes=1'
     return f'{at(n, took_ms(n))} heroku[router]: at=info method=GET path="/a/{n}" host=a.example {told}\n'
@@ -419,6 +431,7 @@ FORMATS = {
         ".log",
         "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query c-ip cs(User-Agent) sc-status sc-substatus time-taken\n",
     ),
+    "fastify-log": Format(_fastify_log, ".log"),
     "heroku-log": Format(_heroku_log, ".log"),
     "uvicorn-log": Format(_uvicorn_log, ".log", lasts=False),
     "uwsgi-log": Format(_uwsgi_log, ".log"),

@@ -48,6 +48,7 @@ _READS = {
     "mitmproxy": ("captures.mitmproxy",),
     "mooncake": ("datasets.mooncake", "reading.inputs", "reading.rows"),
     "gemini-cli": ("agents.gemini_cli",),
+    "fastify-log": ("logs.applications.fastify_log",),
     "heroku-log": ("logs.applications.heroku_log",),
     "uvicorn-log": ("logs.applications.uvicorn_log",),
     "uwsgi-log": ("logs.applications.uwsgi_log",),

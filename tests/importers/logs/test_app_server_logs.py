@@ -69,6 +69,45 @@ def test_herokus_router_writes_when_a_request_has_ended(imported, front):
     assert told["dropped"]["line(s) of dynos and of the platform"] == 2
 
 
+def half(later_ms, name="req-1", host="h", **told):
+    base = {"level": 30, "time": 1_767_225_600_000 + later_ms, "pid": 7, "hostname": host, "reqId": name}
+    return json.dumps({**base, **told})
+
+
+def came(later_ms, url, **more):
+    req = {"method": "GET", "url": url, "host": "a.example", "remoteAddress": "192.0.2.7"}
+    return half(later_ms, **more, req=req, msg="incoming request")
+
+
+def ended(later_ms, took_ms, status=200, **more):
+    return half(later_ms, **more, res={"statusCode": status}, responseTime=took_ms, msg="request completed")
+
+
+def test_fastifys_two_lines_of_a_request_are_put_together(imported):
+    """Ids are the process's own, begin anew with it, and other lines of it have them, too."""
+    steps, result = imported(
+        "fastify-log",
+        json.dumps({"level": 30, "time": 1_767_225_599_000, "pid": 7, "msg": "Server listening"}),
+        came(0, "/a?key=hunter2"),
+        came(10, "/b", host="i"),
+        half(12, msg="asking the model"),
+        ended(58, 57.5, status=503),
+        ended(60, 50.25, host="i"),
+        came(100, "/cut"),
+        came(200, "/c"),
+        ended(240, 40),
+        ended(300, 1, name="req-9"),
+    )
+
+    told = sorted((step.request.path, step.took_ms, step.recorded and step.recorded.status) for step in steps)
+    assert told == [("/a?key=redacted", 57.5, 503), ("/b", 50.25, 200), ("/c", 40.0, 200), ("/cut", None, None)]
+    assert first_us(result) == 1_767_225_600_000_000
+    attributes = result.header.attributes["import"]
+    assert attributes["dropped"]["line(s) of the application itself"] == 3
+    assert attributes["inferred"]["request(s) whose end was not logged have no duration"] == 1
+    assert result.header.origins == ("https://a.example",)
+
+
 SAID = '192.0.2.7:38194 - "POST /v1/chat/completions?key=hunter2 HTTP/1.1" 200 OK'
 
 
