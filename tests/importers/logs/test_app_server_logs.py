@@ -108,6 +108,13 @@ def test_fastifys_two_lines_of_a_request_are_put_together(imported):
     assert result.header.origins == ("https://a.example",)
 
 
+@pytest.mark.parametrize("took_ms", [-1, 1e300])
+def test_a_response_time_that_is_none_is_not_taken(imported, took_ms):
+    [step], _ = imported("fastify-log", came(0, "/a"), ended(5, took_ms))
+
+    assert step.took_ms is None
+
+
 SAID = '192.0.2.7:38194 - "POST /v1/chat/completions?key=hunter2 HTTP/1.1" 200 OK'
 
 

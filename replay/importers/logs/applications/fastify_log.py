@@ -17,13 +17,14 @@ import msgspec
 
 from replay.importers.logs.line_logs import LoggedLine, add_line
 from replay.importers.logs.log_frames import unframed
-from replay.importers.logs.log_times import duration_us, instant_ns
+from replay.importers.logs.log_times import instant_ns
 from replay.importers.logs.logged_requests import RequestLog
 from replay.importers.reading.inputs import input_files
 from replay.importers.reading.log_fields import status_of
 from replay.importers.types import ImportOptions, ImportResult
 
 _MOST_UNDER_WAY = 100_000
+_LONGEST_MS = 1e12
 _OTHERS = "line(s) of the application itself"
 _UNFINISHED = "request(s) whose end was not logged have no duration"
 _NO_OBJECT = "not a JSON object."
@@ -120,7 +121,7 @@ def _whole(first: _Line, last: _Line | None, log: RequestLog) -> Iterator[Logged
     host = first.req.host or first.req.hostname
     yield LoggedLine(
         stamp_ns=stamp_ns,
-        took_us=None if took_ms is None else duration_us(f"{took_ms:.6f}", "ms"),
+        took_us=None if took_ms is None or not 0 <= took_ms <= _LONGEST_MS else round(took_ms * 1_000),
         method=first.req.method,
         target=first.req.url,
         host=host,
