@@ -24,6 +24,9 @@ PAGES = [
 ] + [ROOT / "README.md"]
 BIN = Path(sys.executable).parent
 FASTER = 10
+# Figures, what is left out, reasons of verdicts; and why it is not known what a cold start adds, since steps that queue on
+# a busy machine are other steps.
+MAY_DIFFER = r"\.\.\.|\d|^   |^what a cold start adds is not known|^included$"
 # A command that worked: done or passed, failed, inconclusive.
 WORKED = (0, 1, 3)
 
@@ -147,6 +150,6 @@ def test_a_tutorial_can_be_followed(page, tmp_path, monkeypatch):
             if kind == "sh":
                 came = "".join(shell.do(line) for line in commands(block))
             else:
-                shown = [line for line in block.splitlines() if not re.search(r"\.\.\.|\d|^   ", line)]
+                shown = [line for line in block.splitlines() if not re.search(MAY_DIFFER, line)]
                 assert [line for line in shown if words_of(line) not in words_of(came)] == [], came
         assert all(job.poll() is not None for job in shell.jobs), "the page ends what it began"
