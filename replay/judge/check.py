@@ -20,6 +20,7 @@ Topic = Literal[
     "clock",
     "correlation",
     "changes",
+    "machine",
     "bodies",
     "origin",
     "sample",

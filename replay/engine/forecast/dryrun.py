@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from replay.engine.forecast.alike import Alike
+from replay.engine.forecast.connections import short_of_descriptors
 from replay.engine.forecast.weighing import Weighing
 from replay.engine.plan import planned_sessions, read_trace
 from replay.engine.requests.call_places import refuse_unspoken
@@ -108,6 +109,9 @@ def foresee(
             "{{uuid}} in a request tells them apart, and {{row.NAME}} with --data makes each another user"
         )
     notes += weighing.notes
+    at_once = peak_in_flight(np.frombuffer(sent_ns, np.int64), np.frombuffer(end_ns, np.int64))
+    if (short := short_of_descriptors(at_once, target)) is not None:
+        notes.append(f"{short}; raise the limit with ulimit -n")
     notes += [f"a run ends before its first request: {why}" for why in lacks(router.places)]
     notes += notes_on(rows, found.uses, sessions, logins)
     return Forecast(
@@ -136,7 +140,7 @@ def foresee(
         model_cost=weighing.model_cost,
         unsent=unsent,
         peak_rps=float(max(by_second.values())) if by_second else None,
-        peak_in_flight=peak_in_flight(np.frombuffer(sent_ns, np.int64), np.frombuffer(end_ns, np.int64)),
+        peak_in_flight=at_once,
         recorded_span_s=round(recorded_ms / 1000, 3),
         wall_s=round(max(end_ns, default=0) / _NS, 3),
         removed_s=pace.removed_s(),

@@ -3,6 +3,7 @@
 import contextlib
 import tempfile
 import time
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -10,14 +11,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from replay.engine.attempt import Attempt
+from replay.engine.forecast.connections import short_of_descriptors
+from replay.engine.forecast.dryrun import foreseen_steps
 from replay.engine.plan import read_trace
 from replay.engine.requests.own_origin import refuse_own_origin
 from replay.engine.run import Job, replay_together
 from replay.engine.types import Knobs, RunOptions
+from replay.engine.walker import Pace
 from replay.exit_codes import Conclusion
 from replay.judge.check import CheckReport, report_of
+from replay.results.rates import peak_in_flight
 from replay.results.record import read_blocks
 from replay.results.rundir import RunDir
 from replay.results.types import STEPS_FILE, StepRecord
@@ -58,10 +64,11 @@ def check_target(trace: Path, target: Target, options: RunOptions, *, out: Path 
     for the sample, its run and verdict.json; None: nothing is left. A target that cannot be reached is a finding.
     Raises TraceError, TargetError (OriginRefused where the trace was recorded at the target) and RunDirError.
     """
-    header, sample, changes = _sampled(trace, references=options.references)
+    header, sample, changes, at_once = _sampled(trace, references=options.references)
     refuse_own_origin(trace, header, [target], to_origin=options.to_origin)
     began = time.monotonic()
-    seen = Seen(target, options, header, sample, changes, reach(target))
+    short_of = short_of_descriptors(at_once, target)
+    seen = Seen(target, options, header, sample, changes, reach(target), short_of=short_of)
     was_interrupted = False
     with _folder(out, header.name, target.name) as folder:
         if all(reached.failure is None for reached in seen.reached):
@@ -82,17 +89,34 @@ def check_target(trace: Path, target: Target, options: RunOptions, *, out: Path 
     return CheckOutcome(report, out, was_interrupted)
 
 
-def _sampled(trace: Path, *, references: bool) -> tuple[Header, Sample, Changes]:
+class _Sampled(NamedTuple):
+    """at_once: requests of the whole trace in flight at once, had they taken as long as was recorded."""
+
+    header: Header
+    sample: Sample
+    changes: Changes
+    at_once: int
+
+
+def _sampled(trace: Path, *, references: bool) -> _Sampled:
     found = read_trace(trace, RunOptions(references=references))
     counted = ShapeCount()
     changes = Changes(0, Counter(), 0)
     sessions = partial(read_sessions, trace, checked=False, text=found.text)
+    pace = Pace(Knobs())
+    sent_ns, end_ns = array("q"), array("q")
     for session in sessions():
         counted.add(session)
         changes = changes_of(session.steps, changes)
+        # Last, since it takes the steps out of the session.
+        for step, due_ns, ended_ns in foreseen_steps(session, pace, pace.start_ns(session.start_ms), False):
+            if not step.is_wait:
+                sent_ns.append(due_ns)
+                end_ns.append(ended_ns)
     if not counted.shapes:
         raise TraceError(f"{shown_path(trace)}: sends nothing: all of its steps are waits.")
-    return found.header, sample_of(sessions(), counted), changes
+    at_once = peak_in_flight(np.frombuffer(sent_ns, np.int64), np.frombuffer(end_ns, np.int64))
+    return _Sampled(found.header, sample_of(sessions(), counted), changes, at_once)
 
 
 @contextlib.contextmanager

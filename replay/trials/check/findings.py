@@ -67,6 +67,7 @@ class Changes(NamedTuple):
 class Seen(NamedTuple):
     """All that a check has to go by. records: the last attempt of every step that was tried. summary: None where
     nothing was sent, since the target could not be reached. refusal: why no run could begin, though it could be.
+    short_of: what this machine has too little of for the whole trace.
     handshakes: logins, and those with MCP servers, that failed; a step that waited for one has its error, and no
     answer.
     """
@@ -82,6 +83,7 @@ class Seen(NamedTuple):
     summary: Summary | None = None
     refusal: str | None = None
     handshakes: Sequence[StepRecord] = ()
+    short_of: str | None = None
 
     @property
     def answered(self) -> list[StepRecord]:
@@ -101,7 +103,7 @@ def findings(seen: Seen) -> list[Finding]:
     if seen.summary is not None:
         for look in (_credentials, _redirects, _statuses, _answers, _streams, _tokens, _clock, _correlation):
             found += look(seen)
-    for look in (_changes, _bodies, _origin, _sample):
+    for look in (_changes, _machine, _bodies, _origin, _sample):
         found += look(seen)
     return found
 
@@ -529,6 +531,12 @@ def _origin(seen: Seen) -> Iterator[Finding]:
         f"recorded at {names}, which is this target",
         "Bear in mind that a replay does all of it again.",
     )
+
+
+def _machine(seen: Seen) -> Iterator[Finding]:
+    if seen.short_of is not None:
+        what_to_do = "Raise the limit of open files before the replay: ulimit -n 65536."
+        yield Finding("machine", "problem", seen.short_of, what_to_do)
 
 
 def _sample(seen: Seen) -> Iterator[Finding]:

@@ -6,11 +6,14 @@ import socket
 import pytest
 from rich.console import Console
 
+from replay.engine.forecast.connections import short_of_descriptors
+from replay.engine.forecast.dryrun import foresee
 from replay.engine.requests.own_origin import OriginRefused
 from replay.engine.types import RunOptions
 from replay.report.terminal.check import print_check
 from replay.target.auth import Auth, OAuth
 from replay.target.login import Login
+from replay.target.sending import Connections
 from replay.target.target import Target
 from replay.trace.errors import TraceError
 from replay.trials.check.checking import check_target
@@ -143,3 +146,33 @@ def test_a_login_without_its_token_is_told_as_the_login_it_is(write_trace, truth
     assert told.to_do == (
         "Check [login] in the target file: its path, what it sends, and where the answer has the token."
     )
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(64, "problem"), (4096, "ok")])
+def test_a_machine_that_may_not_open_as_many_connections_as_the_trace_has_at_once_is_a_problem(
+    truth, write_trace, monkeypatch, limit, verdict
+):
+    monkeypatch.setattr("replay.engine.forecast.connections.most_descriptors_possible", lambda: limit)
+    trace = write_trace(*((n * 1.0, [write_trace.get("a", took_ms=2000.0)]) for n in range(40)))
+    target = Target(url=truth.url, name="truth")
+
+    report = check_target(trace, target, RunOptions()).report
+    notes = foresee(trace, target, RunOptions()).notes
+
+    assert report.verdict == verdict
+    said = (
+        "about 40 requests are in flight at once, and a process may have 64 files open on this machine: the others would "
+        "wait here, and a run be saturated"
+    )
+    assert [found.what for found in report.findings if found.topic == "machine"] == [said][: limit == 64]
+    assert [note for note in notes if "files open" in note] == [f"{said}; raise the limit with ulimit -n"][
+        : limit == 64
+    ]
+
+
+def test_requests_that_share_connections_need_no_more_files(truth):
+    shared = Target(url="https://truth.example", name="truth", http2=True)
+    few = Target(url=truth.url, name="truth", connections=Connections(max=8))
+
+    assert short_of_descriptors(5_000, shared) is None
+    assert short_of_descriptors(5_000_000, few) is None
