@@ -32,6 +32,36 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+# Begun first, or the suite ends with one worker in the middle of one of them and the others idle: each takes a worker
+# twenty seconds or more, of whatever few tests.
+LONG_FILES = (
+    "trials/pilot/test_decisions.py",
+    "trials/pilot/test_simulated_pilots.py",
+    "system/test_shortage.py",
+    "test_pytest_plugin.py",
+    "test_tutorials.py",
+    "test_real_data.py",
+    "trials/test_comparing_answers.py",
+    "trace/file/test_small_files_that_unfold.py",
+    "judge/answers/test_judge_answers.py",
+    "faults/test_faults.py",
+    "test_benchmarks.py",
+    "test_examples.py",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers take files in the order of collection; by itself pytest-xdist begins with those of the most tests."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONG_FILES)}
+    if missing := [str(path) for path in places if not path.exists()]:
+        raise pytest.UsageError(f"LONG_FILES of tests/conftest.py has what is not there: {', '.join(missing)}")
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 def pytest_collection_finish() -> None:
     """What was imported and collected stays till the end: it is not looked through for garbage again.
 
