@@ -18,7 +18,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(ms|s|m|min|h)?")
 _FAULTS = ("kill", "drain", "deploy")
 # What no clock of ours overflows at.
 _LONGEST_S = 1e9
-_MOST_FACTOR = 1e6
+_LEAST_FACTOR, _MOST_FACTOR = 1e-6, 1e6
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -78,9 +78,13 @@ class Factor(click.ParamType[float]):
             number = float(str(value).strip().removesuffix("x"))
         except ValueError:
             self.fail(f"{value!r} is not a number. Write a factor, for example 4 or 0.5.")
-        is_usable = 1 / _MOST_FACTOR <= number <= _MOST_FACTOR or (number == 0 and self._may_be_zero)
+        is_usable = _LEAST_FACTOR <= number <= _MOST_FACTOR or (number == 0 and self._may_be_zero)
         if not is_usable:
-            self.fail(f"{value!r} cannot be used as a factor. Write a finite number above 0, for example 4.")
+            zero = "0, or " if self._may_be_zero else ""
+            self.fail(
+                f"{value!r} cannot be used as a factor. Write {zero}a number from {_LEAST_FACTOR:f} to "
+                f"{_MOST_FACTOR:,.0f}, for example 4."
+            )
         return number
 
 
