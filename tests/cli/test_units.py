@@ -58,7 +58,7 @@ def test_a_time_that_overflows_a_clock_is_too_long(text):
 @pytest.mark.parametrize("text", [BIG, "1e308", "1e-308", "0", "-1", "nan", "inf"])
 def test_a_factor_that_no_time_can_be_divided_by_is_refused(text):
     with pytest.raises(
-        click.BadParameter, match="cannot be used as a factor. Write a number from 0.000001 to 1,000,000, "
+        click.BadParameter, match=r"cannot be used as a factor\. Write a number from 0\.000001 to 1,000,000, "
     ):
         FACTOR.convert(text, None, None)
 
