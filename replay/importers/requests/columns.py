@@ -24,17 +24,24 @@ _LONGEST_KNOWN = 1 << 10
 _Value = TypeVar("_Value")
 
 
-class Known(dict[str | float, _Value], Generic[_Value]):
-    """What texts or numbers mean, found once. means: of one of them; pure. It forgets all where it is full."""
+_Text = str | float | tuple[str, ...]
+
+
+class Known(dict[_Text, _Value], Generic[_Value]):
+    """What texts, numbers or several texts mean, found once. means: of one of them; pure.
+
+    It forgets all where it is full.
+    """
 
     def __init__(self, means: Callable[[Any], _Value], most: int = _MOST_KNOWN) -> None:
         super().__init__()
         self._means = means
         self._most = most
 
-    def __missing__(self, text: str | float) -> _Value:
+    def __missing__(self, text: _Text) -> _Value:
         value = self._means(text)
-        if not isinstance(text, str) or len(text) <= _LONGEST_KNOWN:
+        size = len(text) if isinstance(text, str) else sum(map(len, text)) if isinstance(text, tuple) else 0
+        if size <= _LONGEST_KNOWN:
             if len(self) >= self._most:
                 self.clear()
             self[text] = value
@@ -96,13 +103,13 @@ def pieces(
     if True not in is_odd:
         yield columns(0, len(is_odd))
         return
-    lines = list(odd_lines(block))
+    lines = block.data.split(b"\n")
     begin = 0
     for at in (*(n for n, odd in enumerate(is_odd) if odd), len(is_odd)):
         if at - begin >= _FEWEST:
             yield columns(begin, at)
             begin = at
-        yield from lines[begin : at + 1]
+        yield from ((block.first + n, lines[n] + b"\n") for n in range(begin, min(at + 1, len(is_odd))))
         begin = at + 1
 
 

@@ -45,9 +45,14 @@ class CalledTexts(msgspec.Struct, frozen=True, gc=False):
 def texts_of(method: str, path: str) -> CalledTexts:
     """method: a token. path: as replay/importers/reading/log_fields.py makes it replayable."""
     redacted = cleaned_path(path)
-    name = json_text(label_without_secrets(name_of_call(method, redacted)))
     request = f'"request":{{"method":{json_text(method)},"path":{json_text(redacted)}'
-    return CalledTexts(f'"kind":"http","name":{name}\n', request, redacted != path)
+    return CalledTexts(head_of(method, redacted), request, redacted != path)
+
+
+def head_of(method: str, path: str) -> str:
+    """The first half of the text. path: without secrets; that of others whose ids alone differ has the same."""
+    name = json_text(label_without_secrets(name_of_call(method, path)))
+    return f'"kind":"http","name":{name}\n'
 
 
 called_texts = remembered(_MOST_REQUESTS)(texts_of)

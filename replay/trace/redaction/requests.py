@@ -32,10 +32,10 @@ _FORM = "application/x-www-form-urlencoded"
 # Short words of letters and digits hold no secret that is told by its shape, nor do ids in hexadecimal digits.
 _PLAIN_WORD = r"(?:[0-9a-fA-F\-]{19,64}+(?![\w.~\-])|[\w.~\-]{0,18}+)"
 _PLAIN_PAIR = rf"[A-Za-z_][\w.\-]{{0,40}}+={_PLAIN_WORD}"
-_IS_PLAIN = re.compile(
-    rf"(?:/{_PLAIN_WORD})*+(?:\?({_PLAIN_PAIR}(?:&{_PLAIN_PAIR})*+))?+",
-    re.ASCII,
-).fullmatch
+PLAIN_PATH = rf"(?:/{_PLAIN_WORD})*+(?:\?{_PLAIN_PAIR}(?:&{_PLAIN_PAIR})*+)?+"
+"""The pattern, of ASCII, of a path that holds no secret but under a secret's name in its query."""
+
+_IS_PLAIN = re.compile(PLAIN_PATH, re.ASCII).fullmatch
 _MOST_PATHS = 1 << 14
 _IS_FORM = re.compile(r"[\w.%+\-\[\]]{1,200}=[^&=\s<>{}\"]*(?:&[\w.%+\-\[\]]{1,200}=[^&=\s<>{}\"]*)*").fullmatch
 _IS_PARTS = re.compile(rb"\s*--[^\r\n]{1,200}\r?\n[Cc]ontent-[A-Za-z\-]+:").match
@@ -289,21 +289,18 @@ class RequestRedactor:
         """A piece of a path or form; secrets also show when it is percent-decoded."""
         if "%" not in part and "+" not in part:
             return part
+        if not self._patterns and not self._own:
+            return _usual_component(part)
         decoded = unquote_plus(part)
         return part if self.text(without_secret_pairs(decoded)) == decoded else REDACTED
 
 
 def cleaned_path(path: str) -> str:
     """A path, query included, of a request of which no more is known."""
-    found = _IS_PLAIN(path)
-    if found is None:
+    if not _IS_PLAIN(path):
         return _NO_REQUEST.path(path)
-    query = found[1]
-    if query is None:
-        return path
-    pairs = query.split("&")
-    cleaned = [_clean_pair(pair) for pair in pairs]
-    return path if cleaned == pairs else path[: found.start(1)] + "&".join(cleaned)
+    before, mark, query = path.partition("?")
+    return before + mark + "&".join(map(_clean_pair, query.split("&"))) if mark else path
 
 
 clean_path = remembered(_MOST_PATHS)(cleaned_path)
@@ -313,6 +310,13 @@ clean_path = remembered(_MOST_PATHS)(cleaned_path)
 def _clean_pair(pair: str) -> str:
     name, _, value = pair.partition("=")
     return f"{name}={REDACTED}" if value and is_secret_parameter(name, value) else pair
+
+
+@remembered(_MOST_PATHS)
+def _usual_component(part: str) -> str:
+    """The same piece, where nothing is known of the request and its user."""
+    decoded = unquote_plus(part)
+    return part if without_secrets(without_secret_pairs(decoded)) == decoded else REDACTED
 
 
 _NO_REQUEST = RequestRedactor((), (), ())

@@ -102,7 +102,10 @@ def without_named_secrets(text: str) -> str:
     if text.count(":") >= _PGPASS_COLONS:
         text = _PGPASS.sub(_value, text)
     lower = text.lower()
-    if not any(hint in lower for hint in _HINTS):
+    for hint in _HINTS:  # any() of a generator takes twice as long, most of what a path takes
+        if hint in lower:
+            break
+    else:
         return text
     if ":" in text or "=" in text or "??" in text:
         text = _without_assigned(text)

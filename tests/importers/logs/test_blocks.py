@@ -12,7 +12,8 @@ from replay.importers.logs import logged_requests
 from replay.importers.logs.access_log import AccessLog
 from replay.importers.logs.blocks.access_blocks import AccessBlocks
 from replay.importers.logs.blocks.access_layout import layout_of
-from replay.importers.logs.blocks.json_blocks import JsonBlocks, plan_for
+from replay.importers.logs.blocks.json_blocks import JsonBlocks
+from replay.importers.logs.blocks.json_plan import plan_for
 from replay.importers.logs.json_log import JsonLog
 from replay.importers.reading.blocks import Block, read_blocks
 from replay.importers.requests.columns import Columns, Known, odd_lines

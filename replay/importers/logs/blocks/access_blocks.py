@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
+from typing import Any
 
 from replay.importers.call_steps import bounded
 from replay.importers.logs.blocks.access_layout import Layout, likely_layout
@@ -17,14 +18,13 @@ from replay.importers.reading.log_fields import (
     client_key,
     first_address,
     forwarded_addresses,
-    is_method,
     number,
     query_value,
-    replayable,
     request_line,
     status_of,
     text_or_none,
 )
+from replay.importers.requests.called import CalledRequests
 from replay.importers.requests.columns import (
     ODD_NS,
     Columns,
@@ -40,18 +40,17 @@ from replay.importers.requests.step_texts import (
     FILLED_BODIES,
     LEFT_OUT_REFERERS,
     SECRET_PATHS,
-    WITH_BODY,
     attributes_text,
     body_text,
     recorded_text,
-    texts_of,
     took_text,
 )
 from replay.trace.edges.concurrent import UNKNOWN_US
 
 _HEAD = (
     r"([0-9a-fA-F.:]++) [^\s\"]++ [^\s\[\"]++ \[([^\]\n]{1,40}+)\]"
-    r' "((?:[^"\\\n]++|\\[^\n])*+)" (\d{3}) (0|[1-9]\d{0,14}+|-)'
+    r' "(?:([A-Z]{1,20}) (/[^\s"\\]*+) HTTP/(?:1\.[01]|2(?:\.0)?|3(?:\.0)?)|((?:[^"\\\n]++|\\[^\n])*+))"'
+    r" (\d{3}) (0|[1-9]\d{0,14}+|-)"
 )
 _AGENT = r' "([^"\\\n]*+)" "((?:[^"\\\n]++|\\[^\n])*+)"'
 _SAMPLE = re.compile(rf"^{_HEAD}(?P<agent>{_AGENT})?+(?P<rest> [^\r\n]*+)?\r?$", re.ASCII | re.MULTILINE)
@@ -59,10 +58,7 @@ _SAMPLES = 20
 _NOTHING = ("", "-")
 _QUERY = "query:"
 _SESSIONS = ("client", "user_agent", "request_id")
-_PROTOCOLS = frozenset({"HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/2", "HTTP/3.0", "HTTP/3"})
 _ATTRIBUTES = ',"attributes":{'
-
-_Called = tuple[str, str, bool, bool]
 
 
 @lru_cache(64)
@@ -79,7 +75,8 @@ class AccessBlocks:
         self._session_by = session_by
         self._queries = Known(_query_of((session_by or "").removeprefix(_QUERY)))
         self._stamps = Known(_stamp_ns)
-        self._called = Known(_called)
+        self._requests = Known(_request)
+        self._called = CalledRequests()
         self._addresses = Known(lambda text: first_address(None, text))
         self._forwarded = Known(lambda text: "" if text == "-" else forwarded_addresses(text) or "")
         self._agents = Known(text_or_none)
@@ -102,21 +99,26 @@ class AccessBlocks:
         if layout is None:
             yield from odd_lines(block)
             return
-        rows = _lines(layout).findall(text)
-        clients, stamps, requests, *_ = zip(*rows, strict=True)
-        stamps_ns, called = self._stamps.of(stamps), self._called.of(requests)
-        is_odd: Sequence[bool] = [False] * len(rows)
-        if "" in clients or ODD_NS in stamps_ns or None in called:
-            found = zip(clients, stamps_ns, called, strict=True)
-            is_odd = [not client or stamp_ns == ODD_NS or what is None for client, stamp_ns, what in found]
-        yield from pieces(block, is_odd, lambda begin, end: self._columns(rows[begin:end], layout))
+        peers, stamps, methods, targets, others, *rest = zip(*_lines(layout).findall(text), strict=True)
+        if any(others):
+            requests = zip(methods, targets, others, strict=True)
+            told = [self._requests[other] if other else (method, target) for method, target, other in requests]
+            methods, targets = zip(*told, strict=True)
+        stamps_ns, called = self._stamps.of(stamps), self._called.of(methods, targets)
+        is_odd: Sequence[bool] = [False] * len(peers)
+        if "" in peers or ODD_NS in stamps_ns or None in called:
+            found = zip(peers, stamps_ns, called, strict=True)
+            is_odd = [not peer or stamp_ns == ODD_NS or what is None for peer, stamp_ns, what in found]
+        columns = peers, stamps_ns, called, targets, *rest
+        yield from pieces(
+            block, is_odd, lambda begin, end: self._columns([each[begin:end] for each in columns], layout)
+        )
 
-    def _columns(self, rows: Sequence[tuple[str, ...]], layout: Layout) -> Columns:
-        columns: list[Sequence[str]] = list(zip(*rows, strict=True))
-        peers, stamps, requests, statuses, sizes, *rest = columns
+    def _columns(self, columns: Sequence[Sequence[Any]], layout: Layout) -> Columns:
+        peers, stamps_ns, called, targets, statuses, sizes, *rest = columns
         told = dict(zip(layout.columns, rest, strict=True))
-        n = len(rows)
-        heads, called, has_secrets, has_body = zip(*self._called.of(requests), strict=True)
+        n = len(peers)
+        heads, requests, has_secrets, has_body = zip(*called, strict=True)
         dropped = counted_but(LEFT_OUT_REFERERS, told["referer"], _NOTHING) if layout.has_agent else []
         inferred = counted(SECRET_PATHS, has_secrets)
         agents: Sequence[str | None] = self._agents.of(told["agent"]) if layout.has_agent else [None] * n
@@ -141,7 +143,7 @@ class AccessBlocks:
             dropped += counted(BODY_UNKNOWN, [has and number(length) is None for length, has in pairs])
             inferred += counted(FILLED_BODIES, [body != "" for body in bodies])
         return Columns(
-            stamps_ns=self._stamps.of(stamps),
+            stamps_ns=stamps_ns,
             tooks_us=tooks_us,
             is_end=took == "took_s",
             clients=list(map(client_key, addresses, agents)),
@@ -151,14 +153,14 @@ class AccessBlocks:
                 for head, took_ms, request, body, recorded, attributes in zip(
                     heads,
                     tooks,
-                    called,
+                    requests,
                     bodies,
                     self._recorded(statuses, lengths, sizes),
                     self._attributes(told, n),
                     strict=True,
                 )
             ],
-            sessions=self._sessions(requests, addresses, agents, told),
+            sessions=self._sessions(targets, addresses, agents, told),
             hosts=[host for host in told.get("host", ()) if host not in _NOTHING],
             inferred=inferred,
             dropped=dropped,
@@ -166,7 +168,7 @@ class AccessBlocks:
 
     def _sessions(
         self,
-        requests: Sequence[str],
+        targets: Sequence[str],
         addresses: Sequence[str],
         agents: Sequence[str | None],
         told: Mapping[str, Sequence[str]],
@@ -175,8 +177,8 @@ class AccessBlocks:
         if self._session_by is None:
             return ()
         if self._session_by.startswith(_QUERY):
-            return self._queries.of(requests)
-        ids = told.get("request_id", [""] * len(requests))
+            return self._queries.of(targets)
+        ids = told.get("request_id", [""] * len(targets))
         found = {"client": addresses, "user_agent": agents, "request_id": ids}[self._session_by]
         return [text if text and text != "-" else None for text in found]
 
@@ -211,25 +213,16 @@ def _stamp_ns(text: str) -> int:
     return ODD_NS if stamp_ns is None else stamp_ns
 
 
-def _called(text: str) -> _Called | None:
-    """Both texts of the step, whether its path had secrets, and whether it has a body; None for an odd request."""
-    method, _, rest = text.partition(" ")
-    target, _, protocol = rest.rpartition(" ")
-    if protocol not in _PROTOCOLS or "\\" in text:
-        method, target = request_line(text) or ("", "")
-    path = replayable(target) if target.startswith("/") and is_method(method) else None
-    if path is None:
-        return None
-    texts = texts_of(method, path)
-    return texts.head, texts.request, texts.has_secrets, method in WITH_BODY
+def _request(text: str) -> tuple[str, str]:
+    """The method and the target of a request line that is not as most are; "" twice where it has none."""
+    return request_line(text) or ("", "")
 
 
 def _query_of(name: str) -> Callable[[str], str | None]:
-    """Finds the value of a query's parameter in a request line."""
+    """Finds the value of a query's parameter in a target."""
 
-    def value(text: str) -> str | None:
-        line = request_line(text)
-        found = None if line is None else query_value(line[1], name)
+    def value(target: str) -> str | None:
+        found = query_value(target, name)
         return found if found and found != "-" else None
 
     return value

@@ -5,70 +5,47 @@ which of them tell what; each of these is then a column. Where several keys may 
 frameworks have layouts of their own, lines are read one by one.
 """
 
+import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from replay.importers.call_steps import LONGEST_TEXT
-from replay.importers.logs.json_keys import (
-    ATTRIBUTES,
-    BODY_SIZES,
-    DURATIONS,
-    DURATIONS_BY_TEXT,
-    FORWARDED,
-    HOSTS,
-    INSTANTS,
-    LINES,
-    METHODS,
-    OF_VEGETA,
-    PATHS,
-    PEERS,
-    QUERIES,
-    REFERERS,
-    REQUEST_IDS,
-    REQUEST_SIZES,
-    RESPONSE_SIZES,
-    STARTS,
-    STATUSES,
-    USER_AGENTS,
-    flat_key,
-)
-from replay.importers.logs.json_layouts import likely_layouts
+from replay.importers.logs.blocks.json_plan import Plan, plan_for
+from replay.importers.logs.json_keys import ATTRIBUTES, DURATIONS, flat_key
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.reading.blocks import Block
 from replay.importers.reading.log_fields import (
     client_key,
     first_address,
-    is_method,
     number,
     query_value,
-    replayable,
     said,
     status_of,
 )
 from replay.importers.reading.timestamps import unix_ns
+from replay.importers.requests.called import Called, CalledRequests
 from replay.importers.requests.columns import ODD_NS, Columns, Known, OddLine, counted, odd_lines, pieces
 from replay.importers.requests.step_texts import (
     BODY_UNKNOWN,
     FILLED_BODIES,
     LEFT_OUT_REFERERS,
     SECRET_PATHS,
-    WITH_BODY,
     body_text,
     json_text,
     recorded_text,
-    texts_of,
     took_text,
 )
 from replay.trace.edges.concurrent import UNKNOWN_US
 from replay.trace.redaction.labels import label_without_secrets
 
 _QUERY = "query:"
-_NESTING = ("request", "http")
-_MOST_SHAPES = 50
+_SAMPLES = 20
 _IS_ISO = re.compile(r"(?:19[89]\d|20\d\d|21\d\d)-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?!\d)", re.ASCII).fullmatch
 _ISO_CHARACTERS = 19
 _ZERO = "2000-01-01T00:00:00"
@@ -78,74 +55,9 @@ _LARGEST_COUNT = 1 << 50
 _COUNTS = ("status", "request_bytes", "response_bytes", "body_bytes")
 _NAMES = ("forwarded", "peer", "host", "agent", "referer")
 
-_Entry = dict[str, Any]
 _Texts = Sequence[str | None]
 
-_decode_line = msgspec.json.Decoder(_Entry).decode
-_decode_lines = msgspec.json.Decoder(_Entry).decode_lines
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """Which keys tell what; of several the first one that says something. is_end: whether the instant is the end.
-
-    told: by our names. attributes: by theirs.
-    """
-
-    instant: str
-    is_end: bool
-    took: str | None
-    took_unit: str
-    told: dict[str, tuple[str, ...]]
-    attributes: dict[str, tuple[str, ...]]
-    nesting: tuple[str, ...]
-
-
-_TOLD = {
-    "method": METHODS,
-    "path": PATHS,
-    "query": QUERIES,
-    "line": LINES,
-    "status": STATUSES,
-    "response_bytes": RESPONSE_SIZES,
-    "request_bytes": REQUEST_SIZES,
-    "body_bytes": (*BODY_SIZES, "request_length"),
-    "forwarded": FORWARDED,
-    "peer": PEERS,
-    "host": HOSTS,
-    "agent": USER_AGENTS,
-    "referer": REFERERS,
-}
-
-
-@lru_cache(256)
-def plan_for(keys: tuple[str, ...]) -> Plan | None:
-    """The plan for lines with these keys; None where they are to be read alone."""
-    flat = {flat_key(key): key for key in keys}
-    if len(flat) < len(keys) or set(keys) >= OF_VEGETA or likely_layouts(keys):
-        return None
-    if any("start" in key and key not in STARTS for key in flat):
-        return None
-    instants = [key for key in (*STARTS, *INSTANTS) if key in flat]
-    durations = [key for key in DURATIONS if key in flat]
-    is_sure = "end_time" not in flat and not any(key in flat for key in DURATIONS_BY_TEXT)
-    if not instants or len(durations) > 1 or not is_sure:
-        return None
-    told = {name: tuple(flat[key] for key in known if key in flat) for name, known in _TOLD.items()}
-    if not (told["method"] and told["path"]) and not told["line"]:
-        return None
-    attributes: dict[str, tuple[str, ...]] = {
-        name: (flat[key],) for key, name in ATTRIBUTES.items() if key in flat
-    }
-    attributes["request_id"] = tuple(flat[key] for key in REQUEST_IDS if key in flat)
-    return Plan(
-        instant=flat[instants[0]],
-        is_end=instants[0] not in STARTS,
-        took=flat[durations[0]] if durations else None,
-        took_unit=DURATIONS[durations[0]] if durations else "",
-        told=told,
-        attributes={name: found for name, found in attributes.items() if found},
-        nesting=tuple(flat[key] for key in _NESTING if key in flat),
-    )
+_decode_sample = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class JsonBlocks:
@@ -153,7 +65,7 @@ class JsonBlocks:
 
     def __init__(self, session_by: str | None = None) -> None:
         self._session_by = session_by
-        self._called = Known(_called)
+        self._called = CalledRequests()
         self._stamps = Known(_stamp_ns)
         self._seconds = Known(lambda text: _stamp_ns(f"{text}Z") if _IS_ISO(text) else ODD_NS)
         self._fractions = Known(_fraction_ns)
@@ -163,36 +75,34 @@ class JsonBlocks:
 
     def pieces(self, block: Block) -> Iterator[Columns | OddLine]:
         """What the lines say, in their order."""
-        entries = _entries(block.data)
-        shapes = [tuple(entry) for entry in entries]
-        kinds = set(shapes)
-        keys = max(sorted(kinds), key=shapes.count) if 1 < len(kinds) <= _MOST_SHAPES else shapes[0]
-        plan = plan_for(keys)
-        if plan is None or not _tells_session(keys, self._session_by):
+        lines = block.data.split(b"\n")[:-1]
+        plan = _likely_plan(lines[:_SAMPLES])
+        if plan is None or not _tells_session(plan.fields, self._session_by):
             yield from odd_lines(block)
             return
-        fitting = [entry for entry, shape in zip(entries, shapes, strict=True) if shape == keys]
-        table = dict(zip(keys, zip(*map(_Entry.values, fitting), strict=True), strict=True))
+        entries = [_entry(line, plan.decode_line) for line in lines]
+        fitting = [entry for entry in entries if entry is not None]
+        if not fitting:
+            yield from odd_lines(block)
+            return
+        table = {key: list(map(attrgetter(field), fitting)) for key, field in plan.fields.items()}
         stamps_ns = self._stamps_ns(table[plan.instant])
-        requests = self._requests_in(plan, table)
-        called = self._called.of(requests)
+        methods, targets = _requests_in(plan, table)
+        called = self._called.of(methods, targets)
         odd = [stamp_ns == ODD_NS or what is None for stamp_ns, what in zip(stamps_ns, called, strict=True)]
         for key in plan.nesting:
             odd = [is_odd or isinstance(value, dict) for is_odd, value in zip(odd, table[key], strict=True)]
         if len(fitting) == len(entries) and True not in odd:
-            yield self._columns(plan, table, stamps_ns, called, requests)
+            yield self._columns(plan, table, stamps_ns, called, targets)
             return
-        # By line, which of those that fit it is.
-        places, place = [], -1
-        for shape in shapes:
-            place += shape == keys
-            places.append(place)
-        is_odd = [shape != keys or odd[place] for shape, place in zip(shapes, places, strict=True)]
+        # By line, how many above it fit.
+        places = list(accumulate((entry is not None for entry in entries), initial=0))
+        is_odd = [entry is None or odd[place] for entry, place in zip(entries, places, strict=False)]
 
         def between(begin: int, end: int) -> Columns:
-            these = slice(places[begin], places[end - 1] + 1)
+            these = slice(places[begin], places[end])
             part = {key: column[these] for key, column in table.items()}
-            return self._columns(plan, part, stamps_ns[these], called[these], requests[these])
+            return self._columns(plan, part, stamps_ns[these], called[these], targets[these])
 
         yield from pieces(block, is_odd, between)
 
@@ -208,31 +118,13 @@ class JsonBlocks:
             ]
         return [_stamp_ns(text or "") for text in texts]
 
-    def _requests_in(self, plan: Plan, table: Mapping[str, Sequence[Any]]) -> list[str]:
-        """Method and target of each line, with a blank between them; empty where it lacks one."""
-        told = plan.told
-        if not (told["method"] and told["path"]):
-            lines = ((text or "").split(" ", 2) for text in _first(table, told["line"]))
-            return [" ".join(words[:2]) if len(words) > 1 else "" for words in lines]
-        methods, paths = (_first(table, told[name]) for name in ("method", "path"))
-        if told["query"]:
-            queries = _first(table, told["query"])
-            paths = [
-                f"{path}?{query.removeprefix('?')}" if path and query and "?" not in path else path
-                for path, query in zip(paths, queries, strict=True)
-            ]
-        if not all(method is not None and is_method(method) for method in set(methods)):
-            methods = [method if method is not None and is_method(method) else None for method in methods]
-        pairs = zip(methods, paths, strict=True)
-        return [f"{method} {path}" if method and path else "" for method, path in pairs]
-
     def _columns(
         self,
         plan: Plan,
         table: Mapping[str, Sequence[Any]],
         stamps_ns: Sequence[int],
-        called: "Sequence[_Called | None]",
-        requests: Sequence[str],
+        called: Sequence[Called | None],
+        targets: Sequence[str],
     ) -> Columns:
         n = len(stamps_ns)
         told = {name: _first(table, plan.told[name]) or [None] * n for name in _NAMES}
@@ -263,7 +155,7 @@ class JsonBlocks:
                     heads, tooks, called_texts, bodies, recorded, self._attributes(plan, table, n), strict=True
                 )
             ],
-            sessions=self._sessions(table, requests, addresses),
+            sessions=self._sessions(table, targets, addresses),
             hosts=[host for host in told["host"] if host is not None],
             inferred=counted(SECRET_PATHS, has_secrets)
             + counted(FILLED_BODIES, [body != "" for body in bodies]),
@@ -272,7 +164,7 @@ class JsonBlocks:
         )
 
     def _sessions(
-        self, table: Mapping[str, Sequence[Any]], requests: Sequence[str], addresses: Sequence[str]
+        self, table: Mapping[str, Sequence[Any]], targets: Sequence[str], addresses: Sequence[str]
     ) -> _Texts:
         """The name of each request's session."""
         by = self._session_by
@@ -280,12 +172,12 @@ class JsonBlocks:
             return ()
         if by.startswith(_QUERY):
             name = by.removeprefix(_QUERY)
-            found: _Texts = [query_value(request.partition(" ")[2], name) for request in requests]
+            found: _Texts = [query_value(target, name) for target in targets]
         elif by == "client":
             found = addresses
         else:
             key = next((key for key in table if flat_key(key) == flat_key(by)), None)
-            found = [None] * len(requests) if key is None else _said(table[key])
+            found = [None] * len(targets) if key is None else _said(table[key])
         return [text if text and text != "-" else None for text in found]
 
     def _attributes(self, plan: Plan, table: Mapping[str, Sequence[Any]], n: int) -> Sequence[str]:
@@ -306,31 +198,28 @@ class JsonBlocks:
         return self._labels[name].of([text or "" for text in texts])
 
 
-_Called = tuple[str, str, bool, bool]
-
-
-def _tells_session(keys: Sequence[str], session_by: str | None) -> bool:
+def _tells_session(keys: Iterable[str], session_by: str | None) -> bool:
     """Whether sessions that this tells apart are told here: not by what may stand in an object in a line."""
     if session_by is None or session_by.startswith(_QUERY) or "." not in session_by:
         return True
     return flat_key(session_by) in map(flat_key, keys)
 
 
-def _entries(data: bytes) -> list[_Entry]:
-    """The object in each line; an empty one where it holds none."""
-    lines = data.count(b"\n")
-    try:
-        entries = _decode_lines(data)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        entries = []
-    return entries if len(entries) == lines else [_entry(line) for line in data.split(b"\n")[:-1]]
+def _likely_plan(lines: Sequence[bytes]) -> Plan | None:
+    """The plan that most of these lines have."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for line in lines:
+        with contextlib.suppress(msgspec.DecodeError, UnicodeError, RecursionError):
+            found[tuple(_decode_sample(line))] += 1
+    return next((plan for keys, _ in found.most_common() if (plan := plan_for(keys)) is not None), None)
 
 
-def _entry(line: bytes) -> _Entry:
+def _entry(line: bytes, decode: Callable[[bytes], Any]) -> Any:
+    """The values in a line; None for an odd one."""
     try:
-        return _decode_line(line)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return {}
+        return decode(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
 
 
 def _said(values: Sequence[Any]) -> _Texts:
@@ -355,6 +244,22 @@ def _first(table: Mapping[str, Sequence[Any]], keys: Sequence[str]) -> _Texts:
             break
         found = [other if text is None else text for text, other in zip(found, _said(table[key]), strict=True)]
     return found
+
+
+def _requests_in(plan: Plan, table: Mapping[str, Sequence[Any]]) -> tuple[list[str], list[str]]:
+    """Methods and targets of the lines; empty where a line lacks one."""
+    told = plan.told
+    if not (told["method"] and told["path"]):
+        lines = [(text or "").split(" ", 2) for text in _first(table, told["line"])]
+        return [words[0] for words in lines], [words[1] if len(words) > 1 else "" for words in lines]
+    methods, paths = ([text or "" for text in _first(table, told[name])] for name in ("method", "path"))
+    if told["query"]:
+        queries = _first(table, told["query"])
+        paths = [
+            f"{path}?{query.removeprefix('?')}" if path and query and "?" not in path else path
+            for path, query in zip(paths, queries, strict=True)
+        ]
+    return methods, paths
 
 
 def _numbers(table: Mapping[str, Sequence[Any]], keys: Sequence[str], n: int) -> Sequence[int | None]:
@@ -384,16 +289,6 @@ def _recorded(
         else recorded_text(status_of(None if status is None else str(status)), length, size, None)
         for status, length, size in zip(statuses, lengths, sizes, strict=True)
     ]
-
-
-def _called(text: str) -> _Called | None:
-    """Both texts of the step, whether its path had secrets, and whether it has a body; None for an odd request."""
-    method, _, target = text.partition(" ")
-    path = replayable(target) if target.startswith("/") and is_method(method) else None
-    if path is None:
-        return None
-    texts = texts_of(method, path)
-    return texts.head, texts.request, texts.has_secrets, method in WITH_BODY
 
 
 def _stamp_ns(text: str) -> int:

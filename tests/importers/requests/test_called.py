@@ -1,0 +1,72 @@
+"""What requests call, told of many at once, is what each of them calls by itself."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replay.importers.reading.log_fields import LONGEST_PATH, is_method, replayable
+from replay.importers.requests.called import CalledRequests
+from replay.importers.requests.step_texts import WITH_BODY, texts_of
+
+IDS = (
+    "7", "-7", "1.5", "00", "3b241101-e2bb-4255-8caf-4136c566a962", "{3b241101-e2bb-4255-8caf-4136c566a962}",
+    "3b241101e2bb42558caf4136c566a962", "ABCDEF0123456789", "abcdefabcdef", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "thread_5n1Zk7gQ0aBc",
+    "7.json", "7:cancel", "7x", "0123456789abcdef.js", "v1", "a" * 19, "é", "a b", "a%20b", "a+b", "*", "", "x=1", "a;b=c", "#f",
+    "sk-" + "a" * 30, "ghp_" + "A1" * 18, "bGFuZw", "password", "日本", "a\nb", "9" * 80,
+)  # fmt: skip
+NAMES = ("page", "token", "code", "state", "sig", "key", "q", "a[b]", "X-Api-Key", "sort_key", "session_id", "")
+segments = st.lists(st.sampled_from(IDS) | st.text("ab1-_.~/?&=%+", max_size=24), max_size=10).map("/".join)
+pairs = st.tuples(st.sampled_from(NAMES), st.sampled_from(IDS)).map("=".join)
+queries = st.lists(pairs | st.sampled_from(NAMES), max_size=3).map("&".join)
+targets = st.builds(
+    lambda slash, path, mark, query: slash + path + mark + query,
+    st.sampled_from(["/", "/", "/", "", "//", "http://a.example/", "*"]),
+    segments,
+    st.sampled_from(["", "?", "?"]),
+    queries,
+)
+methods = st.sampled_from(["GET", "POST", "PUT", "get", "GE(T", "", "X" * 25])
+
+
+def by_itself(method, target):
+    path = replayable(target) if target.startswith("/") and is_method(method) else None
+    if path is None:
+        return None
+    texts = texts_of(method, path)
+    return texts.head, texts.request, texts.has_secrets, method in WITH_BODY
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.tuples(methods, targets), min_size=1, max_size=8))
+def test_many_requests_call_what_each_of_them_calls(requests):
+    called = CalledRequests()
+    told = [by_itself(*request) for request in requests]
+
+    assert called.of(*zip(*requests, strict=True)) == told
+    assert called.of(*zip(*requests, strict=True)) == told
+
+
+def test_requests_that_differ_in_ids_and_values_have_a_name_in_common():
+    heads = {
+        told[0]
+        for told in CalledRequests().of(
+            ["GET"] * 3, ["/a/7/b?page=1", "/a/8/b?page=22", "/a/3b241101-e2bb-4255-8caf-4136c566a962/b"]
+        )
+    }
+
+    assert heads == {'"kind":"http","name":"GET /a/*/b"\n'}
+
+
+@pytest.mark.parametrize("name", ["token", "code", "state", "sig", "api_key", "sid"])
+def test_a_value_under_a_secrets_name_goes_though_it_looks_like_any_other(name):
+    (told,) = CalledRequests().of(["GET"], [f"/a/7?page=1&{name}=abc123XYZ0"])
+
+    assert "abc123XYZ0" not in told[1]
+    assert told[2]
+
+
+def test_a_target_that_is_too_long_is_odd_and_the_one_beside_it_is_not():
+    first, second = CalledRequests().of(["GET", "GET"], ["/" + "a/" * LONGEST_PATH, "/b"])
+
+    assert first is None
+    assert second[0] == '"kind":"http","name":"GET /b"\n'
