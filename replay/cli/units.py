@@ -2,13 +2,14 @@
 
 import math
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from replay.engine.amounts import parse_budget
 from replay.engine.types import MOST_WORKERS, Budget
-from replay.system.cores import spare_cores
+from replay.system.cores import spare_cores, usable_cores
 from replay.trace.errors import shortened
 
 if TYPE_CHECKING:
@@ -155,14 +156,17 @@ class Money(click.ParamType[Budget]):
 
 
 class Workers(click.ParamType[int]):
-    """A number of processes, or auto."""
+    """A number of processes, or auto: as many as `auto` says."""
 
     name = "number"
+
+    def __init__(self, auto: Callable[[], int]) -> None:
+        self._auto = auto
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         text = str(value).strip()
         if text == "auto":
-            return spare_cores()
+            return self._auto()
         if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
             self.fail(f"{value!r} is not a number of workers. Write 1 to {MOST_WORKERS}, or auto.")
         return int(text)
@@ -196,5 +200,6 @@ FAULT_AT = FaultAt()
 PERCENT = Percent()
 RATIO = Ratio()
 FACTOR = Factor()
-WORKERS = Workers()
+WORKERS = Workers(spare_cores)
+WORKERS_ON_ALL_CORES = Workers(lambda: len(usable_cores()))
 FACTOR_OR_ZERO = Factor(may_be_zero=True)

@@ -12,7 +12,7 @@ import msgspec
 from replay.cli.command import Command
 from replay.cli.paths import OUTPUT_FILE, replace_trace
 from replay.cli.traces.personal import personal_data, personal_options, redact_option
-from replay.cli.units import DURATION, WORKERS, WholeNumber
+from replay.cli.units import DURATION, WORKERS_ON_ALL_CORES, WholeNumber
 from replay.importers import IMPORTERS
 from replay.importers.closing_table import closing_table
 from replay.importers.datasets.mooncake import DEFAULT_BLOCK_SIZE
@@ -145,11 +145,10 @@ def _described(importer: OtherImporter) -> str:
 )
 @click.option(
     "--workers",
-    type=WORKERS,
+    type=WORKERS_ON_ALL_CORES,
     default="auto",
     show_default=True,
-    help="access-log, json-log: have this many processes share a log of 64 MiB or more, or auto: one for each core but "
-    "one.",
+    help="access-log, json-log: have this many processes share a log of 64 MiB or more, or auto: one for each core.",
 )
 @personal_options
 @redact_option

@@ -8,20 +8,20 @@
 - Addresses and users are not imported: clients are numbered. Values of query parameters that are named like
   secrets are replaced. The user agent becomes an attribute of the session.
 
-What grows with a log is on the disk (replay/importers/requests/), but for what tells its clients apart, up to 1 GiB.
+What grows with a log is on the disk (replay/importers/requests/), but for 24 bytes a client, and for user
+agents and names of sessions, up to 1 GiB.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, partial
-from itertools import chain, islice
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
-from replay.importers.call_steps import LONGEST_TEXT, bounded
+from replay.importers.call_steps import bounded
 from replay.importers.logs.log_frames import CLOUDWATCH, TOLD_BY_LINES, frames_of, lines_without_frames
 from replay.importers.logs.log_lines import (
     LONGEST_LINE_BYTES,
@@ -30,18 +30,17 @@ from replay.importers.logs.log_lines import (
     is_of_documents,
     read_log_lines,
 )
-from replay.importers.reading.blocks import Block, longest_bytes, read_blocks
+from replay.importers.reading.blocks import read_blocks
 from replay.importers.reading.damage import Damage
 from replay.importers.reading.departures import Departures
 from replay.importers.reading.inputs import trace_name
-from replay.importers.reading.log_fields import LONGEST_PATH, is_method, is_secret_session, replayable_path
+from replay.importers.reading.log_fields import is_method, is_secret_session, replayable_path
 from replay.importers.reading.starts import refuse_arrivals
 from replay.importers.reading.timestamps import Grain
 from replay.importers.requests.collected import CollectedRequests
-from replay.importers.requests.columns import Columns, OddLine, odd_lines
 from replay.importers.requests.kept import parts_for
 from replay.importers.requests.lines import RequestLines
-from replay.importers.requests.session_lines import WaitingSessions
+from replay.importers.requests.spilled import Spilled
 from replay.importers.requests.step_texts import (
     BODY_UNKNOWN,
     FILLED_BODIES,
@@ -53,10 +52,11 @@ from replay.importers.requests.step_texts import (
     recorded_text,
     took_text,
 )
+from replay.importers.requests.told import Seen, Telling, TellsBlocks, place_of, told
 from replay.importers.requests.types import Ints, SessionRule
-from replay.importers.requests.workers import made_of, workers_for
+from replay.importers.requests.waiting import WaitingSessions
+from replay.importers.requests.workers import Workers, workers_for
 from replay.importers.types import ImportOptions, ImportResult
-from replay.trace.edges.concurrent import UNKNOWN_US, EdgeCounts
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.rules import LONGEST_MS
 from replay.trace.origins import OriginTally
@@ -69,13 +69,6 @@ MOST_HELD_BYTES = 1 << 30
 _Found = TypeVar("_Found")
 
 
-class ReadsBlocks(Protocol):
-    """What tells many lines of a format at once."""
-
-    def pieces(self, block: Block) -> Iterator[Columns | OddLine]:
-        """What the lines of a block say, in their order."""
-
-
 # What session_by may name that tells who sent a request: such sessions end by silence.
 _CLIENTS = ("client", "user")
 # So many clients a session, on average, are rather all those behind one address than the devices of one person.
@@ -83,10 +76,6 @@ _CROWD = 3
 # So many requests of one session show too much of it to be the whole of what there is.
 _MANY_REQUESTS = 100
 _PACKED, _UNPACKED = (".gz", ".zst"), 10
-
-
-# Makes one that tells sessions by what --session-by names.
-TellsBlocks = Callable[[str | None], ReadsBlocks]
 
 
 class LoggedRequest(msgspec.Struct, gc=False, kw_only=True):
@@ -140,32 +129,17 @@ class Stamps(msgspec.Struct):
         self.at_end += 1
         return stamp_ns // 1_000 - took_us
 
-    def starts_us(self, stamps_ns: Ints, tooks_us: Ints, is_end: bool) -> Ints:
-        """The same of many, in the order of their lines. tooks_us: UNKNOWN_US where unknown."""
+    def pass_by(self, stamps_ns: Ints, with_duration: int, is_end: bool) -> None:
+        """Count many, in the order of their lines. with_duration: how many have one."""
         self.grain.add_all(stamps_ns)
         latest_ns = np.maximum.accumulate(np.concatenate(([self.latest_ns], stamps_ns)))
         self.backwards += int(np.count_nonzero(latest_ns[:-1] - stamps_ns > 1_000_000_000))
         self.latest_ns = int(latest_ns[-1])
-        is_known = tooks_us != UNKNOWN_US
-        known = int(np.count_nonzero(is_known))
-        self.without_duration += len(tooks_us) - known
-        if not is_end:
-            self.at_start += known
-            return stamps_ns // 1_000
-        self.at_end += known
-        return stamps_ns // 1_000 - np.where(is_known, tooks_us, 0)
-
-
-def _pieces(told_by: TellsBlocks, session_by: str | None, block: Block) -> list[Columns | OddLine]:
-    """What the lines of a block say, in their order."""
-    is_long = longest_bytes(block.data) > LONGEST_LINE_BYTES
-    return list(odd_lines(block) if is_long else _reader(told_by, session_by).pieces(block))
-
-
-@lru_cache(1)
-def _reader(told_by: TellsBlocks, session_by: str | None) -> ReadsBlocks:
-    """One for each process, as it remembers what texts mean."""
-    return told_by(session_by)
+        self.without_duration += len(stamps_ns) - with_duration
+        if is_end:
+            self.at_end += with_duration
+        else:
+            self.at_start += with_duration
 
 
 class RequestLog:
@@ -183,8 +157,11 @@ class RequestLog:
         self._options = options
         self._session_is = session_is
         size = _recording_bytes(paths)
-        self._requests = CollectedRequests(parts_for(size))
-        self._workers = workers_for(size, options.workers)
+        self._parts = parts_for(size)
+        spilled = Spilled()
+        self._requests = CollectedRequests(spilled, self._parts)
+        self._workers = Workers(workers_for(size, options.workers), spilled, shown_path(paths[0]))
+        self._lines_before = self._line = 0
         self._went_to = OriginTally()
         self._frames: list[str] = []
         self._without_session = 0
@@ -216,46 +193,47 @@ class RequestLog:
                 lines = lines_without_frames(read_log_lines(file, self.damage), frames, self._frames)
             else:
                 lines = self._odd_lines(file, blocks)
+            n = 0
             for n, line in lines:
+                self._line = self._lines_before + n
                 found = parsed(line)
                 if isinstance(found, str):
                     self.damage.lose(TraceError(f"{shown_path(file)}, line {n}: {found}"))
                 else:
                     yield found
+            self._lines_before = max(self._lines_before + n, self._line)
 
-        yield from self.damage.of_files(files, read)
+        try:
+            yield from self.damage.of_files(files, read)
+        except BaseException:
+            self._workers.close()
+            raise
 
     def _odd_lines(self, file: Path, blocks: TellsBlocks) -> Iterator[tuple[int, str]]:
         """The lines that no block told, the requests of all others being added."""
         lines = LogLines(file, self.damage)
-        found = made_of(
-            read_blocks(file, LONGEST_LINE_BYTES),
-            partial(_pieces, blocks, self._options.session_by),
-            self._workers,
-            shown_path(file),
-        )
-        for piece in chain.from_iterable(found):
-            if isinstance(piece, Columns):
-                self.damage.lines += len(piece.texts)
-                self._add_columns(piece)
-            else:
-                yield from lines.of(*piece)
+        tell = partial(told, Telling(blocks, self._options.session_by, self._parts, LONGEST_LINE_BYTES))
+        for block in self._workers.made_of(read_blocks(file, LONGEST_LINE_BYTES, self._lines_before), tell):
+            if block.collected is not None:
+                self._requests.take(block.collected)
+                self._refuse_many()
+            for piece in block.pieces:
+                if isinstance(piece, Seen):
+                    self._pass_by(piece)
+                else:
+                    yield from lines.of(*piece)
+            self._line = self._lines_before + block.last
 
-    def _add_columns(self, columns: Columns) -> None:
-        """Keep the requests of many lines. Raises TraceError where there are too many."""
-        stamps_ns, tooks_us = np.array(columns.stamps_ns, np.int64), np.array(columns.tooks_us, np.int64)
-        starts_us = self.stamps.starts_us(stamps_ns, tooks_us, columns.is_end)
-        agents = [agent and agent[:LONGEST_TEXT] for agent in columns.agents]
-        names = [name and name[:LONGEST_PATH] for name in columns.sessions]
-        self._requests.add_all(starts_us, tooks_us, columns.clients, agents, columns.texts, names)
-        for host, n in Counter(columns.hosts).items():
+    def _pass_by(self, seen: Seen) -> None:
+        self.damage.lines += len(seen.stamps_ns)
+        self.stamps.pass_by(seen.stamps_ns, seen.with_duration, seen.is_end)
+        for host, n in seen.hosts.items():
             self._went_to.add("https", host, n)
-        for each in sorted(columns.inferred, key=lambda each: each.first):
+        for each in seen.inferred:
             self.departures.infer(each.what, each.n)
-        for each in sorted(columns.dropped, key=lambda each: each.first):
+        for each in seen.dropped:
             self.departures.drop(each.what, each.n)
-        self._without_session += names.count(None) if names else len(columns.texts)
-        self._refuse_many()
+        self._without_session += seen.without_session
 
     def add(self, request: LoggedRequest) -> None:
         """Keep a request. Raises TraceError where there are too many."""
@@ -268,8 +246,6 @@ class RequestLog:
         self._went_to.add("https", request.host)
         called = called_texts(request.method, path)
         self.departures.infer(SECRET_PATHS, called.has_secrets)
-        agent = None if request.user_agent is None else request.user_agent[:LONGEST_TEXT]
-        session = None if request.session is None else request.session[:LONGEST_PATH]
         body = ""
         if request.method in WITH_BODY:
             body = body_text(request.body_bytes)
@@ -278,7 +254,8 @@ class RequestLog:
         recorded = recorded_text(request.status, request.request_bytes, request.response_bytes, request.cold)
         attributes = attributes_text(bounded(request.attributes))
         text = f"{called.head}{took_text(request.took_us)},{called.request}{body}}}{recorded}{attributes}}}"
-        self._requests.add(request.start_us, request.took_us, request.client, agent, session, text)
+        who = request.client, request.user_agent, request.session
+        self._requests.add(request.start_us, request.took_us, *who, text, place_of(self._line))
         self._without_session += request.session is None
         self._refuse_many()
 
@@ -289,6 +266,12 @@ class RequestLog:
 
     def result(self, explained: Sequence[str]) -> ImportResult:
         """The trace. explained: assumptions, for people. Raises TraceError where too little could be read."""
+        try:
+            return self._result(explained)
+        finally:
+            self._workers.close()
+
+    def _result(self, explained: Sequence[str]) -> ImportResult:
         file = shown_path(self._paths[0])
         self.damage.refuse_most()
         requests = self._requests
@@ -304,53 +287,52 @@ class RequestLog:
         if session_by is not None and not requests.names:
             raise TraceError(f"{file}: no request has a value for --session-by {shown(session_by)}.")
         resolution_ms = max(self.stamps.grain.ms, 0.001)
-        counts = EdgeCounts()
-        waiting = requests.sessions(self._rule(round(resolution_ms * 1_000)), counts, self._workers, file)
+        waiting = requests.sessions(self._rule(round(resolution_ms * 1_000)), self._workers)
         if session_by is not None:
             self.departures.infer(
                 "request(s) without a value for --session-by, put together by client", self._without_session
             )
-        header = self._header(first_us, resolution_ms, waiting.sessions, counts)
+        header = self._header(first_us, resolution_ms, waiting)
         are_named = session_by not in (None, *_CLIENTS) and not is_secret_session(session_by)
         lines = RequestLines(waiting, requests, are_named)
-        notes = (*self._notes(span_us, resolution_ms, waiting, counts), *explained)
+        notes = (*self._notes(span_us, resolution_ms, waiting), *explained)
         return ImportResult(header, lines.sessions, notes, lines.lines)
 
     def _rule(self, resolution_us: int) -> SessionRule:
         has_gaps = self._options.session_by in _CLIENTS
         return SessionRule(round(self._options.idle_gap_s * 1e6), resolution_us, has_gaps)
 
-    def _header(self, first_us: int, resolution_ms: float, sessions: int, counts: EdgeCounts) -> Header:
+    def _header(self, first_us: int, resolution_ms: float, waiting: WaitingSessions) -> Header:
         stamps = self.stamps
         inferred: dict[str, Any] = {
             "format": self._format_name,
             "first_unix_ns": first_us * 1_000,
             "session_by": self._options.session_by or "client",
             "idle_gap_s": self._options.idle_gap_s,
-            "clients": len(self._requests.clients),
+            "clients": waiting.different_clients,
             **self.damage.told(),
             "frames": self._frames,
             "stamped_at_start": stamps.at_start,
             "stamped_at_end": stamps.at_end,
             "without_duration": stamps.without_duration,
             "backwards": stamps.backwards,
-            **msgspec.to_builtins(counts),
+            **msgspec.to_builtins(waiting.counts),
             **msgspec.to_builtins(self.departures),
         }
+        found = f"{counted(len(self._requests), 'request')} in {counted(waiting.sessions, 'session')}"
         return Header(
             format=FORMAT,
             version=VERSION,
             name=self._options.name or trace_name(self._paths),
-            source=f"{self._format_name}: {counted(len(self._requests), 'request')} in {counted(sessions, 'session')}",
+            source=f"{self._format_name}: {found}",
             resolution_ms=resolution_ms,
             origins=self._went_to.origins(),
             attributes={"import": inferred},
         )
 
-    def _notes(
-        self, span_us: int, resolution_ms: float, waiting: WaitingSessions, counts: EdgeCounts
-    ) -> Iterator[str]:
-        options, n, clients = self._options, len(self._requests), len(self._requests.clients)
+    def _notes(self, span_us: int, resolution_ms: float, waiting: WaitingSessions) -> Iterator[str]:
+        options, n, clients = self._options, len(self._requests), waiting.different_clients
+        counts = waiting.counts
         yield f"{n} request(s) of {clients} client(s) over {seconds(span_us / 1e6)}: {waiting.sessions} session(s)."
         if self._session_is is None:
             yield from _crowding(waiting, n, options.session_by)

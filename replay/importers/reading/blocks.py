@@ -8,18 +8,21 @@ import numpy as np
 
 from replay.importers.reading.opened import open_recording
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 2 << 20
 
 
 class Block(NamedTuple):
-    """Whole lines, each with its line break. first: the number of its first one."""
+    """Whole lines, each with its line break. first: the number of its first one. before: lines of the files before."""
 
     data: bytes
     first: int
+    before: int = 0
 
 
-def read_blocks(path: Path, longest_line_bytes: int, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-    """The lines of a file. Of one that is too long no more is kept than shows that it is.
+def read_blocks(
+    path: Path, longest_line_bytes: int, before: int = 0, block_bytes: int = BLOCK_BYTES
+) -> Iterator[Block]:
+    """The lines of a file. Of one that is too long no more is kept than shows that it is. before: see Block.
 
     Raises TraceError where the file cannot be read.
     """
@@ -32,7 +35,7 @@ def read_blocks(path: Path, longest_line_bytes: int, block_bytes: int = BLOCK_BY
                     while (more := source.readline(longest_line_bytes)) and not more.endswith(b"\n"):
                         pass
                     data += b"\n"
-            yield Block(data, n)
+            yield Block(data, n, before)
             n += data.count(b"\n")
 
 

@@ -3,149 +3,152 @@
 from collections.abc import Sequence
 from functools import partial
 
+import msgspec
 import numpy as np
 
-from replay.importers.requests.kept import MOST_HELD_BYTES, KeptRequests
-from replay.importers.requests.session_lines import (
-    MOST_WAITING_BYTES,
-    WaitingSessions,
-    client_key,
-    named_key,
-    run_of,
-)
-from replay.importers.requests.types import ROW, Ints, Rows, SessionRule
-from replay.importers.requests.workers import made_of
-from replay.trace.edges.concurrent import UNKNOWN_US, EdgeCounts
+from replay.importers.call_steps import LONGEST_TEXT
+from replay.importers.reading.log_fields import LONGEST_PATH
+from replay.importers.requests.columns import Known
+from replay.importers.requests.digests import Digests, Texts, digest
+from replay.importers.requests.kept import kept, part_of
+from replay.importers.requests.session_lines import client_key, named_key, run_of
+from replay.importers.requests.spilled import Spilled
+from replay.importers.requests.types import NOTHING, ROW, Ints, Kept, Rows, SessionRule
+from replay.importers.requests.waiting import WaitingSessions
+from replay.importers.requests.workers import Workers
+from replay.trace.edges.concurrent import UNKNOWN_US
 
 _BATCH = 1 << 14
-_BYTES_FOR_EACH = 100
 _NEVER_US = np.iinfo(np.int64).max
 
 
-class Numbered(dict[str, int]):
-    """Texts, each with a number in order of their coming. held_bytes: what they take, about."""
+class Collected(msgspec.Struct, frozen=True):
+    """Requests that one process has collected. agents, names: texts that it tells of for the first time, by digest."""
 
-    held_bytes = 0
+    kept: Kept
+    requests: int
+    first_us: int
+    last_us: int
+    agents: dict[int, str]
+    names: dict[int, str]
 
-    def __missing__(self, text: str) -> int:
-        number = self[text] = len(self)
-        self.held_bytes += _BYTES_FOR_EACH + len(text)
-        return number
+
+class Collector:
+    """Collects requests in one process. It remembers what came before.
+
+    A name or a user agent is cut where it is very long.
+    """
+
+    def __init__(self) -> None:
+        self._clients = Known(digest)
+        self._agents = Digests(LONGEST_TEXT)
+        self._names = Digests(LONGEST_PATH)
+
+    def row(
+        self, start_us: int, took_us: int | None, place: int, client: str, agent: str | None, name: str | None
+    ) -> tuple[int, ...]:
+        """One request, as ROW has it. name: of its session, where it has one."""
+        number = self._clients[client]
+        key = client_key(number) if not name else named_key(self._names[name])
+        return start_us, UNKNOWN_US if took_us is None else took_us, place, key, number, self._agents[agent]
+
+    def rows(
+        self,
+        starts_us: Ints,
+        tooks_us: Ints,
+        places: Ints,
+        clients: Sequence[str],
+        agents: Sequence[str | None],
+        names: Sequence[str | None],
+    ) -> Rows:
+        """Many of them. tooks_us: UNKNOWN_US where unknown. names: empty where they have none."""
+        rows = np.empty(len(clients), ROW)
+        rows["start_us"], rows["took_us"], rows["place"] = starts_us, tooks_us, places
+        rows["client"] = self._clients.of(clients)
+        rows["key"] = rows["client"] & ~1  # as client_key() has it
+        if names:
+            digests = np.array(self._names.of(names), np.int64)
+            rows["key"] = np.where(digests == NOTHING, rows["key"], digests)
+        rows["agent"] = self._agents.of(agents)
+        return rows
+
+    def collected(self, spilled: Spilled, parts: int, rows: Rows, texts: Sequence[str]) -> Collected:
+        """Have these wait. texts: as `kept` takes them."""
+        return Collected(
+            kept=kept(spilled, parts, rows, texts),
+            requests=len(rows),
+            first_us=int(rows["start_us"].min()),
+            last_us=int(rows["start_us"].max()),
+            agents=self._agents.fresh(),
+            names=self._names.fresh(),
+        )
 
 
 class CollectedRequests:
-    """Takes requests in any order. parts, most_held_bytes: see replay/importers/requests/kept.py.
+    """Takes requests in any order. parts: see replay/importers/requests/kept.py.
 
-    most_waiting_bytes: so much of their sessions is held in memory until all are made, and the rest is on the disk.
-
-    clients, agents, names: the texts that tell clients apart, their user agents, and sessions that have a name.
+    agents, names: user agents and names of sessions by their digests. first_us, last_us: of all starts.
     """
 
-    def __init__(
-        self, parts: int, most_held_bytes: int = MOST_HELD_BYTES, most_waiting_bytes: int = MOST_WAITING_BYTES
-    ) -> None:
-        self.clients = Numbered()
-        self.agents = Numbered()
-        self.names = Numbered()
+    def __init__(self, spilled: Spilled, parts: int) -> None:
+        self.agents = Texts()
+        self.names = Texts()
         self.first_us, self.last_us = _NEVER_US, -_NEVER_US
-        self._kept = KeptRequests(parts, most_held_bytes)
-        self._most_waiting_bytes = most_waiting_bytes
+        self._spilled = spilled
+        self._parts = parts
+        self._collector = Collector()
+        self._kept: list[Kept] = []
         self._count = 0
-        self._pending: list[tuple[int, int, int, int, int, int]] = []
+        self._place = 0
+        self._pending: list[tuple[int, ...]] = []
         self._texts: list[str] = []
-        self._first_us = np.full(0, _NEVER_US)
-        self._first_place = np.zeros(0, np.int64)
 
     def __len__(self) -> int:
-        return self._count
+        return self._count + len(self._pending)
 
     @property
     def held_bytes(self) -> int:
         """What is held in memory of them as long as they are collected, but for what has its bound."""
-        return self.clients.held_bytes + self.agents.held_bytes + self.names.held_bytes + 16 * len(self.clients)
+        return self.agents.held_bytes + self.names.held_bytes
 
     def add(
-        self, start_us: int, took_us: int | None, client: str, agent: str | None, name: str | None, text: str
+        self,
+        start_us: int,
+        took_us: int | None,
+        client: str,
+        agent: str | None,
+        name: str | None,
+        text: str,
+        place: int = 0,
     ) -> None:
-        """One request. name: of its session, where it has one. text: as KeptRequests takes it."""
-        number = self.clients[client]
-        key = client_key(number) if name is None else named_key(self.names[name])
-        took_us = UNKNOWN_US if took_us is None else took_us
-        row = (start_us, took_us, self._count, key, number, -1 if agent is None else self.agents[agent])
-        self._pending.append(row)
+        """One request. name: of its session, where it has one. text: as `kept` takes it. place: at least its place."""
+        self._place = max(self._place + 1, place)
+        self._pending.append(self._collector.row(start_us, took_us, self._place, client, agent, name))
         self._texts.append(text)
-        self._count += 1
         if len(self._pending) >= _BATCH:
             self.settle()
-
-    def add_all(
-        self,
-        starts_us: Ints,
-        tooks_us: Ints,
-        clients: Sequence[str],
-        agents: Sequence[str | None],
-        texts: Sequence[str],
-        names: Sequence[str | None] = (),
-    ) -> None:
-        """Many requests. tooks_us: UNKNOWN_US where unknown. names: of their sessions; empty where they have none."""
-        self.settle()
-        rows = np.empty(len(texts), ROW)
-        numbers = np.fromiter(map(self.clients.__getitem__, clients), np.int64, len(texts))
-        rows["start_us"], rows["took_us"] = starts_us, tooks_us
-        rows["place"] = np.arange(self._count, self._count + len(texts))
-        rows["key"], rows["client"] = client_key(1) * numbers, numbers
-        if names:
-            rows["key"] = [
-                client_key(number) if name is None else named_key(self.names[name])
-                for name, number in zip(names, numbers.tolist(), strict=True)
-            ]
-        rows["agent"] = [-1 if agent is None else self.agents[agent] for agent in agents]
-        self._count += len(texts)
-        self._keep(rows, texts)
 
     def settle(self) -> None:
         """All have come so far: what is told of them is then true."""
         if self._pending:
             rows, texts = np.array(self._pending, ROW), self._texts
             self._pending, self._texts = [], []
-            self._keep(rows, texts)
+            self.take(self._collector.collected(self._spilled, self._parts, rows, texts))
 
-    def _keep(self, rows: Rows, texts: Sequence[str]) -> None:
-        self.first_us = min(self.first_us, int(rows["start_us"].min()))
-        self.last_us = max(self.last_us, int(rows["start_us"].max()))
-        self._note_firsts(rows)
-        self._kept.keep(rows, texts)
+    def take(self, collected: Collected) -> None:
+        """Those that a process has collected."""
+        self._count += collected.requests
+        self.first_us = min(self.first_us, collected.first_us)
+        self.last_us = max(self.last_us, collected.last_us)
+        self.agents.take(collected.agents)
+        self.names.take(collected.names)
+        self._kept.append(collected.kept)
 
-    def _note_firsts(self, rows: Rows) -> None:
-        """When each client sent its first request: by that they are numbered."""
-        lacking = len(self.clients) - len(self._first_us)
-        if lacking > 0:
-            room = max(lacking, len(self._first_us))
-            self._first_us = np.concatenate([self._first_us, np.full(room, _NEVER_US)])
-            self._first_place = np.concatenate([self._first_place, np.zeros(room, np.int64)])
-        by_time = rows[np.argsort(rows["start_us"], kind="stable")]
-        clients, at = np.unique(by_time["client"], return_index=True)
-        firsts = by_time[at]
-        is_earlier = firsts["start_us"] < self._first_us[clients]
-        self._first_us[clients[is_earlier]] = firsts["start_us"][is_earlier]
-        self._first_place[clients[is_earlier]] = firsts["place"][is_earlier]
-
-    def client_numbers(self) -> list[int]:
-        """By client, which one it is of all, from 1, by its first request."""
+    def sessions(self, rule: SessionRule, workers: Workers) -> WaitingSessions:
+        """All sessions."""
         self.settle()
-        n = len(self.clients)
-        numbers = np.empty(n, np.int64)
-        numbers[np.lexsort((self._first_place[:n], self._first_us[:n]))] = np.arange(1, n + 1)
-        found: list[int] = numbers.tolist()
-        return found
-
-    def sessions(
-        self, rule: SessionRule, counts: EdgeCounts, workers: int = 1, place: str = ""
-    ) -> WaitingSessions:
-        """All sessions; to be asked for once. counts: of their edges. workers, place: as `made_of` takes them."""
-        self.settle()
-        waiting = WaitingSessions(self._most_waiting_bytes)
-        for run, its_counts in made_of(self._kept.parts(), partial(run_of, rule), workers, place):
+        waiting = WaitingSessions(self._spilled)
+        parts = (part_of(self._kept, part) for part in range(self._parts))
+        for run in workers.made_of((part for part in parts if len(part.rows)), partial(run_of, rule)):
             waiting.add(run)
-            counts.include(its_counts)
         return waiting

@@ -24,7 +24,7 @@ _LONGEST_KNOWN = 1 << 10
 _Value = TypeVar("_Value")
 
 
-_Text = str | float | tuple[str, ...]
+_Text = str | float | tuple[str, ...] | None
 
 
 class Known(dict[_Text, _Value], Generic[_Value]):
@@ -47,7 +47,7 @@ class Known(dict[_Text, _Value], Generic[_Value]):
             self[text] = value
         return value
 
-    def of(self, texts: Sequence[str | float] | Sequence[str]) -> list[_Value]:
+    def of(self, texts: Sequence[str | float] | Sequence[str | None]) -> list[_Value]:
         """The values of a column."""
         return list(map(self.__getitem__, texts))
 

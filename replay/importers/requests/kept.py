@@ -1,24 +1,21 @@
 """Requests that are kept until all are known, in parts of which each holds whole sessions.
 
 What is equal for all requests of a session says which part they go to, so that one part after the other can be made
-into sessions. Up to 64 MiB are held in memory; beyond, the parts are written to the disk, each piece in one go.
+into sessions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from replay.importers.requests.spilled import Spilled
-from replay.importers.requests.types import ROW, Rows
-
-MOST_HELD_BYTES = 64 << 20
+from replay.importers.requests.types import ROW, Ints, Kept, Rows
 
 PART_BYTES = 8 << 20
 """So much of a recording is to make a part, which is worked upon in about six times as much memory."""
 
 _MOST_PARTS = 256
-
-_Piece = tuple[Rows, bytes]
 
 
 def parts_for(recording_bytes: int) -> int:
@@ -26,58 +23,45 @@ def parts_for(recording_bytes: int) -> int:
     return max(1, min(_MOST_PARTS, -(-recording_bytes // PART_BYTES)))
 
 
-class KeptRequests:
-    """Takes requests, each with its text, and gives them part by part.
+def kept(spilled: Spilled, parts: int, rows: Rows, texts: Sequence[str]) -> Kept:
+    """Keep these. Raises TraceError where the disk takes no more.
 
     A text is what its step has before `after`, a line break, and what it has behind `at_ms`, as JSON.
     """
+    of = (rows["key"] >> 1) % parts
+    order = np.argsort(of, kind="stable")
+    counts = np.bincount(of, minlength=parts)
+    if parts > 1:
+        rows, texts = rows[order], [texts[n] for n in order.tolist()]
+    ends = np.cumsum(counts).tolist()
+    of_parts = ["\n".join(texts[begin:end]).encode() for begin, end in zip([0, *ends], ends, strict=False)]
+    return Kept(
+        rows_at=spilled.put(rows.tobytes()),
+        texts_at=spilled.put(b"".join(of_parts)),
+        row_ends=np.cumsum(counts) * ROW.itemsize,
+        text_ends=np.cumsum([len(text) for text in of_parts]),
+    )
 
-    def __init__(self, parts: int, most_held_bytes: int = MOST_HELD_BYTES) -> None:
-        self._held: list[list[_Piece]] = [[] for _ in range(parts)]
-        self._written: list[list[tuple[tuple[int, int], tuple[int, int]]]] = [[] for _ in range(parts)]
-        self._most_held_bytes = most_held_bytes
-        self._held_bytes = 0
-        self._spilled: Spilled | None = None
 
-    def keep(self, rows: Rows, texts: Sequence[str]) -> None:
-        """Keep these. Raises TraceError where the disk takes no more."""
-        parts = len(self._held)
-        if parts == 1:
-            self._hold(0, rows, texts)
-        else:
-            of = rows["key"] % parts
-            order = np.argsort(of, kind="stable")
-            ends = np.cumsum(np.bincount(of, minlength=parts)).tolist()
-            rows, texts = rows[order], [texts[n] for n in order.tolist()]
-            for part, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
-                if end > begin:
-                    self._hold(part, rows[begin:end], texts[begin:end])
-        if self._held_bytes > self._most_held_bytes:
-            self._write()
+class Part(msgspec.Struct, frozen=True):
+    """Where the requests of one part lie: pieces of rows and of texts, each where it begins and how long it is."""
 
-    def _hold(self, part: int, rows: Rows, texts: Sequence[str]) -> None:
-        text = "\n".join(texts).encode()
-        self._held[part].append((rows, text))
-        self._held_bytes += len(text) + rows.nbytes
+    rows: Ints
+    texts: Ints
 
-    def _write(self) -> None:
-        spilled = self._spilled = self._spilled or Spilled()
-        for held, written in zip(self._held, self._written, strict=True):
-            if held:
-                rows = spilled.put(rows.tobytes() for rows, _ in held)
-                written.append((rows, spilled.put([b"\n".join(text for _, text in held)])))
-                held.clear()
-        self._held_bytes = 0
 
-    def parts(self) -> Iterator[tuple[Rows, bytes]]:
-        """The requests of each part and their texts, a line for each half of one; each is given once."""
-        for part, held in enumerate(self._held):
-            pieces = list(held)
-            if self._spilled is not None:
-                pieces += (
-                    (np.frombuffer(self._spilled.get(*rows), ROW), self._spilled.get(*text))
-                    for rows, text in self._written[part]
-                )
-            held.clear()
-            if pieces:
-                yield np.concatenate([rows for rows, _ in pieces]), b"\n".join(text for _, text in pieces)
+def part_of(these: Sequence[Kept], part: int) -> Part:
+    """What was kept of a part."""
+    rows, texts = [], []
+    for each in these:
+        row_begin, text_begin = (int(ends[part - 1]) if part else 0 for ends in (each.row_ends, each.text_ends))
+        if row_length := int(each.row_ends[part]) - row_begin:
+            rows.append((each.rows_at + row_begin, row_length))
+            texts.append((each.texts_at + text_begin, int(each.text_ends[part]) - text_begin))
+    return Part(np.array(rows, np.int64), np.array(texts, np.int64))
+
+
+def read_part(spilled: Spilled, part: Part) -> tuple[Rows, bytes]:
+    """The requests of a part and their texts, a line for each half of one."""
+    rows = b"".join(spilled.get(at, length) for at, length in part.rows.tolist())
+    return np.frombuffer(rows, ROW), b"\n".join(spilled.get(at, length) for at, length in part.texts.tolist())

@@ -6,9 +6,10 @@ import msgspec
 
 from replay.importers.call_steps import LONGEST_TEXT
 from replay.importers.requests.collected import CollectedRequests
-from replay.importers.requests.session_lines import WaitingSessions, name_of
-from replay.importers.requests.step_texts import json_text, session_text
-from replay.importers.requests.types import MadeSession
+from replay.importers.requests.session_lines import name_of
+from replay.importers.requests.step_texts import json_text, session_line
+from replay.importers.requests.types import NOTHING, MadeSession
+from replay.importers.requests.waiting import WaitingSessions
 from replay.importers.types import SessionLine
 from replay.trace.redaction.labels import label_without_secrets
 from replay.trace.redaction.names import REDACTED
@@ -22,9 +23,10 @@ class RequestLines:
 
     def __init__(self, waiting: WaitingSessions, requests: CollectedRequests, are_named: bool) -> None:
         self._waiting = waiting
-        self._names = [name[:LONGEST_TEXT] for name in requests.names] if are_named else []
-        self._clients = requests.client_numbers()
-        self._agents = [json_text(label_without_secrets(agent)) if agent else None for agent in requests.agents]
+        self._names = {key: name[:LONGEST_TEXT] for key, name in requests.names.items()} if are_named else {}
+        self._agents = {
+            found: json_text(label_without_secrets(agent)).encode() for found, agent in requests.agents.items()
+        }
         self._first_us = requests.first_us
 
     def sessions(self) -> Iterator[Session]:
@@ -36,9 +38,8 @@ class RequestLines:
         """As they stand in a trace. Raises TraceError where what waits for its place cannot be read back."""
         for session, name in self._named():
             start_ms = (session.start_us - self._first_us) / 1_000
-            client = self._clients[session.client]
-            agent = self._agents[session.agent] if session.agent >= 0 else None
-            text = session_text(session, name, start_ms, client, agent).encode()
+            agent = self._agents[session.agent] if session.agent != NOTHING else None
+            text = session_line(session, name, start_ms, agent)
             yield SessionLine(text, start_ms, session.steps, session.is_long)
 
     def _named(self) -> Iterator[tuple[MadeSession, str]]:
@@ -47,8 +48,8 @@ class RequestLines:
         for n, session in enumerate(self._waiting.in_order(), 1):
             name = f"s{n}"
             if self._names:
-                number = name_of(session.key)
-                name = _unique("" if number is None else self._names[number], n, ids)
+                key = name_of(session.key)
+                name = _unique("" if key is None else self._names[key], n, ids)
                 if label_without_secrets(name) != name:
                     secret += 1
                     name = f"{REDACTED}-{secret}"

@@ -1,73 +1,110 @@
-"""Requests made into sessions, and these into lines of a trace, in order of their starts. Pure, but for what waits.
+"""Requests made into sessions: a part of them at a time, all of whose sessions are in it. Pure, but for what waits.
 
 What becomes of a request says replay/importers/logs/logged_requests.py. A line is put together of texts rather than of
 objects, which halves what an import takes; tests hold it to what an encoder makes of the objects.
 """
 
-import heapq
-import struct
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import numpy as np
 
+from replay.importers.requests.kept import Part, read_part
 from replay.importers.requests.spilled import Spilled
-from replay.importers.requests.types import MadeSession, Rows, SessionRule
+from replay.importers.requests.types import FIRST, HEAD, Rows, SessionRule
 from replay.trace.edges.concurrent import UNKNOWN_US, EdgeCounts, concurrent_waits
 from replay.trace.file.rules import MOST_STEPS
 
 LONG_US = 24 * 3_600 * 1_000_000
 """A step that took longer is doubted."""
 
-MOST_WAITING_BYTES = 64 << 20
 
-_HEAD = struct.Struct("<qqiiiii?i")
-_READ_BYTES = 1 << 18
+class Run(msgspec.Struct, frozen=True):
+    """Where the sessions of a part lie, by their starts: their heads and their texts, one behind the other.
+
+    sessions: how many they are. clients: how many these have, each of them; most_clients: the most that one has.
+    firsts: the first request of each client, as FIRST. counts: of their edges.
+    """
+
+    heads_at: int
+    texts_at: int
+    sessions: int
+    clients: int
+    most_clients: int
+    firsts: Rows
+    counts: EdgeCounts
 
 
-def run_of(rule: SessionRule, part: tuple[Rows, bytes]) -> tuple[list[MadeSession], EdgeCounts]:
-    """The sessions of a part, by their starts, and the counts of their edges."""
-    rows, text = part
+def run_of(rule: SessionRule, spilled: Spilled, part: Part) -> Run:
+    """The sessions of a part, which wait where its requests do."""
+    rows, text = read_part(spilled, part)
     counts = EdgeCounts()
-    return sorted(sessions_of(rows, text.decode().split("\n"), rule, counts)), counts
+    # As many characters as bytes, whatever these say.
+    heads, texts, clients = sessions_of(rows, text.decode("latin-1").split("\n"), rule, counts)
+    order = np.lexsort((heads["place"], heads["start_us"]))
+    return Run(
+        heads_at=spilled.put(heads[order].tobytes()),
+        texts_at=spilled.put("".join([texts[n] for n in order.tolist()]).encode("latin-1")),
+        sessions=len(heads),
+        clients=sum(clients),
+        most_clients=max(clients),
+        firsts=firsts_of(rows),
+        counts=counts,
+    )
+
+
+def firsts_of(requests: Rows) -> Rows:
+    """The first of these requests of each client. requests: ROW or FIRST."""
+    order = np.lexsort((requests["place"], requests["start_us"], requests["client"]))
+    clients, at = np.unique(requests["client"][order], return_index=True)
+    firsts = np.empty(len(clients), FIRST)
+    firsts["client"] = clients
+    firsts["start_us"], firsts["place"] = requests["start_us"][order[at]], requests["place"][order[at]]
+    return firsts
 
 
 def sessions_of(
     rows: Rows, texts: Sequence[str], rule: SessionRule, counts: EdgeCounts
-) -> Iterator[MadeSession]:
-    """The sessions of these requests, which are all of theirs. texts: two for each row."""
+) -> tuple[Rows, list[str], list[int]]:
+    """The sessions of these requests, which are all of theirs. texts: two for each row.
+
+    Of each its head, the JSON of its steps, and how many clients it has.
+    """
     order = np.lexsort((rows["place"], rows["start_us"], rows["key"]))
     rows = rows[order]
     places = order.tolist()
     keys, starts_us, tooks_us = (rows[name].tolist() for name in ("key", "start_us", "took_us"))
-    for begin, end in _spans(keys, starts_us, tooks_us, rule):
-        first = rows[begin]
+    spans = list(_spans(keys, starts_us, tooks_us, rule))
+    begins = np.array([begin for begin, _ in spans])
+    made, clients = [], []
+    for begin, end in spans:
         tooks = tooks_us[begin:end]
-        yield MadeSession(
-            start_us=starts_us[begin],
-            place=int(first["place"]),
-            key=keys[begin],
-            client=int(first["client"]),
-            agent=int(first["agent"]),
-            steps=end - begin,
-            clients=1 if end == begin + 1 else len(set(rows["client"][begin:end].tolist())),
-            is_long=max(tooks) > LONG_US,
-            text=_steps_text(starts_us[begin:end], tooks, places[begin:end], texts, rule.resolution_us, counts),
+        made.append(
+            _steps_text(starts_us[begin:end], tooks, places[begin:end], texts, rule.resolution_us, counts)
         )
+        is_of_one = name_of(keys[begin]) is None
+        clients.append(1 if is_of_one else len(set(rows["client"][begin:end].tolist())))
+    heads = np.empty(len(spans), HEAD)
+    for name in ("start_us", "place", "key", "client", "agent"):
+        heads[name] = rows[name][begins]
+    heads["steps"] = [end - begin for begin, end in spans]
+    heads["size_bytes"] = list(map(len, made))
+    heads["is_long"] = np.maximum.reduceat(rows["took_us"], begins) > LONG_US
+    return heads, made, clients
 
 
 def _spans(
     keys: Sequence[int], starts_us: Sequence[int], tooks_us: Sequence[int], rule: SessionRule
 ) -> Iterator[tuple[int, int]]:
     """Where sessions begin and end: with their key, by silence, or because they are as long as one may be."""
-    begin, key, end_us, gap_us = 0, -1, 0, rule.gap_us
+    begin, key, end_us, gap_us = 0, keys[0], starts_us[0], rule.gap_us
     for n, (its_key, start_us, took_us) in enumerate(zip(keys, starts_us, tooks_us, strict=True)):
         if (
             its_key != key
             or (start_us - end_us > gap_us and ends_by_silence(key, rule))
             or n - begin >= MOST_STEPS
         ):
-            if n:
-                yield begin, n
+            yield begin, n
             begin, key, end_us = n, its_key, start_us
         if start_us + took_us > end_us:
             end_us = start_us + max(took_us, 0)
@@ -75,18 +112,18 @@ def _spans(
 
 
 def client_key(client: int) -> int:
-    """The key of what has no session but its client's."""
-    return 2 * client
+    """The key of what has no session but its client's. client: its digest."""
+    return client & ~1
 
 
 def named_key(name: int) -> int:
-    """The key of what has a session of its own."""
-    return 2 * name + 1
+    """The key of what has a session of its own. name: its digest, which is odd."""
+    return name
 
 
 def name_of(key: int) -> int | None:
-    """The number of a session that has one of its own."""
-    return key >> 1 if key & 1 else None
+    """The digest of the name of a session that has one of its own."""
+    return key if key & 1 else None
 
 
 def ends_by_silence(key: int, rule: SessionRule) -> bool:
@@ -129,56 +166,3 @@ def _steps_text(
 def _from_start(parent: int, delay_us: int) -> str:
     step = parent + 1
     return f'{{"step":"{step}","anchor":"start","delay_ms":{delay_us / 1_000}}},{{"step":"{step}"}}'
-
-
-class WaitingSessions:
-    """Takes the sessions of one part after the other, and gives all in order; many wait on the disk.
-
-    sessions: how many they are. clients: how many these have, each of them; most_clients: the most that one has.
-    """
-
-    def __init__(self, most_waiting_bytes: int = MOST_WAITING_BYTES) -> None:
-        self.sessions = self.clients = self.most_clients = 0
-        self._most_waiting_bytes = most_waiting_bytes
-        self._runs: list[list[MadeSession]] = []
-        self._waiting_bytes = 0
-        self._spilled: Spilled | None = None
-        self._written: list[tuple[int, int]] = []
-
-    def add(self, run: list[MadeSession]) -> None:
-        """run: by their starts. Raises TraceError where the disk takes no more."""
-        self._runs.append(run)
-        self.sessions += len(run)
-        self.clients += sum(session.clients for session in run)
-        self.most_clients = max(self.most_clients, *(session.clients for session in run))
-        self._waiting_bytes += sum(len(session.text) for session in run)
-        if self._waiting_bytes > self._most_waiting_bytes:
-            spilled = self._spilled = self._spilled or Spilled()
-            self._written += (spilled.put(map(_packed, run)) for run in self._runs)
-            self._runs.clear()
-            self._waiting_bytes = 0
-
-    def in_order(self) -> Iterator[MadeSession]:
-        """All of them, by their starts. Raises TraceError."""
-        return heapq.merge(*self._runs, *(self._read(*run) for run in self._written))
-
-    def _read(self, at: int, length: int) -> Iterator[MadeSession]:
-        assert self._spilled is not None
-        end, ready, begin = at + length, b"", 0
-        while at < end or begin < len(ready):
-            wanted = begin + _HEAD.size
-            if len(ready) >= wanted:
-                *told, size = _HEAD.unpack_from(ready, begin)
-                text, wanted = wanted, wanted + size
-                if len(ready) >= wanted:
-                    yield MadeSession(*(*told, ready[text:wanted].decode()))
-                    begin = wanted
-                    continue
-            more = min(max(_READ_BYTES, wanted - len(ready)), end - at)
-            ready, begin = ready[begin:] + self._spilled.get(at, more), 0
-            at += more
-
-
-def _packed(session: MadeSession) -> bytes:
-    text = session.text.encode()
-    return _HEAD.pack(*[getattr(session, name) for name in session.__struct_fields__[:-1]], len(text)) + text

@@ -94,8 +94,13 @@ def attributes_text(attributes: Mapping[str, str]) -> str:
     return f',"attributes":{_encode(clean).decode()}'
 
 
-def session_text(session: MadeSession, name: str, start_ms: float, client: int, agent: str | None) -> str:
-    """A whole session as a line of a trace. client: its number. agent: what it calls itself, as JSON."""
-    told = f',"user_agent":{agent}' if agent is not None else ""
-    steps = f'"steps":[{session.text}],"attributes":{{"client":"client {client}"{told}}}'
-    return f'{{"id":{json_text(name)},"start_ms":{start_ms},{steps}}}'
+def session_line(session: MadeSession, name: str, start_ms: float, agent: bytes | None) -> bytes:
+    """A whole session as a line of a trace. agent: what its client calls itself, as JSON."""
+    told = b"" if agent is None else b',"user_agent":' + agent
+    before = f'{{"id":{json_text(name)},"start_ms":{start_ms},"steps":['
+    return b'%b%b],"attributes":{"client":"client %d"%b}}' % (
+        before.encode(),
+        session.text,
+        session.client,
+        told,
+    )

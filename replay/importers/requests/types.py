@@ -1,6 +1,6 @@
 """Requests as they are kept until all are known, and the sessions that they become."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -10,13 +10,39 @@ ROW = np.dtype(
         ("start_us", "i8"),
         ("took_us", "i8"),
         ("place", "i8"),
-        ("key", "i4"),
-        ("client", "i4"),
-        ("agent", "i4"),
+        ("key", "i8"),
+        ("client", "i8"),
+        ("agent", "i8"),
     ]
 )
-"""A request without its text. took_us: UNKNOWN_US where unknown. place: how many came before it. key: what is equal for
-all of a session. client, agent: numbers of its client, and of its user agent, -1 where it has none."""
+"""A request without its text. took_us: UNKNOWN_US where unknown. place: grows with its place in the recording.
+
+key: what is equal for all of a session. client, agent: digests of its client, and of its user agent, NOTHING where it
+has none.
+"""
+
+HEAD = np.dtype(
+    [
+        ("start_us", "i8"),
+        ("place", "i8"),
+        ("key", "i8"),
+        ("client", "i8"),
+        ("agent", "i8"),
+        ("steps", "i8"),
+        ("size_bytes", "i8"),
+        ("is_long", "?"),
+    ]
+)
+"""A session without the text of its steps, which takes size_bytes. is_long: whether one of these took more than a day.
+
+place: of its first request, to order those that start at once. key, client, agent: of its first request.
+"""
+
+FIRST = np.dtype([("client", "i8"), ("start_us", "i8"), ("place", "i8")])
+"""The first request of a client."""
+
+NOTHING = 0
+"""The digest of what is not there."""
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -34,12 +60,20 @@ class SessionRule(msgspec.Struct, frozen=True):
     has_gaps: bool
 
 
-class MadeSession(msgspec.Struct, frozen=True, gc=False, array_like=True, order=True):
-    """A session that only lacks its place in the trace. place: of its first request, to order those that start at once.
+class Kept(msgspec.Struct, frozen=True):
+    """Where requests lie that were kept together, part after part, their rows in one run and their texts in another.
 
-    key, client, agent: of its first request. steps, clients: how many it has. is_long: whether one of its steps took
-    more than a day. text: the JSON of its steps, with commas between them.
+    row_ends, text_ends: of each part, from where the run begins.
     """
+
+    rows_at: int
+    texts_at: int
+    row_ends: Ints
+    text_ends: Ints
+
+
+class MadeSession(NamedTuple):
+    """A session that only lacks its place in the trace: a HEAD, and the JSON of its steps with commas between them."""
 
     start_us: int
     place: int
@@ -47,6 +81,6 @@ class MadeSession(msgspec.Struct, frozen=True, gc=False, array_like=True, order=
     client: int
     agent: int
     steps: int
-    clients: int
+    size_bytes: int
     is_long: bool
-    text: str
+    text: bytes

@@ -1,10 +1,10 @@
 """Processes that share the work on a long recording: each takes a piece, and what is made comes in the pieces' order.
 
-What is made is the same however many there are. Functions and pieces go to them pickled, so both are pure and small.
+What is made is the same however many there are. Functions and pieces go to them pickled, so both are small; what is
+large lies in what they share.
 """
 
 import gc
-import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,8 +12,10 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import get_context
 from typing import TypeVar
 
+from replay.importers.requests.spilled import Spilled
 from replay.system.interrupts import interrupts_held
 from replay.trace.errors import TraceError
 
@@ -21,11 +23,12 @@ LEAST_BYTES = 64 << 20
 """A shorter recording is read by one process, as others take as long to start."""
 
 _BYTES_FOR_EACH = 16 << 20
-_SPAWN = multiprocessing.get_context("spawn")
 _AHEAD = 2
 
 _Piece = TypeVar("_Piece")
 _Made = TypeVar("_Made")
+
+_shared: list[Spilled] = []
 
 
 def workers_for(recording_bytes: int, workers: int) -> int:
@@ -33,39 +36,64 @@ def workers_for(recording_bytes: int, workers: int) -> int:
     return min(workers, recording_bytes // _BYTES_FOR_EACH) if recording_bytes >= LEAST_BYTES else 1
 
 
-def made_of(
-    pieces: Iterable[_Piece], make: Callable[[_Piece], _Made], workers: int, place: str
-) -> Iterator[_Made]:
-    """What is made of each piece, in their order. make: a function of a module, or a partial of one; pure.
+class Workers:
+    """Processes, or this one alone where that is enough, which put what is large into `spilled`.
 
-    place: what is imported, to begin an error. Raises TraceError where a process ends early, and whatever make raises.
+    place: what is imported, to begin an error. Closing ends the processes; they are started again where there is more.
     """
-    if workers == 1:
-        with _no_garbage_sought():
-            yield from map(make, pieces)
-        return
-    with ProcessPoolExecutor(workers, _SPAWN, _begin) as pool:
+
+    def __init__(self, workers: int, spilled: Spilled, place: str) -> None:
+        self._workers = workers
+        self._spilled = spilled
+        self._place = place
+        self._pool: ProcessPoolExecutor | None = None
+
+    def made_of(self, pieces: Iterable[_Piece], make: Callable[[Spilled, _Piece], _Made]) -> Iterator[_Made]:
+        """What is made of each piece, in their order. make: a function of a module, or a partial of one.
+
+        Raises TraceError where a process ends early, and whatever make raises.
+        """
+        if self._workers == 1:
+            with _no_garbage_sought():
+                yield from (make(self._spilled, piece) for piece in pieces)
+            return
+        if self._pool is None:
+            self._spilled.share()
+            self._pool = ProcessPoolExecutor(self._workers, get_context("spawn"), _begin, (self._spilled,))
         left = iter(pieces)
         waiting: deque[Future[_Made]] = deque()
         try:
             while True:
                 with interrupts_held():
                     waiting.extend(
-                        pool.submit(make, piece) for piece in islice(left, _AHEAD * workers - len(waiting))
+                        self._pool.submit(_made, make, piece)
+                        for piece in islice(left, _AHEAD * self._workers - len(waiting))
                     )
                 if not waiting:
                     return
                 yield waiting.popleft().result()
         except BrokenProcessPool as error:
             text = "a process that shared the work ended early; is memory short? Try --workers 1."
-            raise TraceError(f"{place}: {text}") from error
+            raise TraceError(f"{self._place}: {text}") from error
         finally:
-            pool.shutdown(cancel_futures=True)
+            if waiting:
+                self.close()
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
 
-def _begin() -> None:
+def _begin(spilled: Spilled) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
+    _shared.append(spilled)
+
+
+def _made(make: Callable[[Spilled, _Piece], _Made], piece: _Piece) -> _Made:
+    return make(_shared[0], piece)
 
 
 @contextmanager

@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.importers.requests import session_lines, spilled
+from replay.importers.requests import session_lines, waiting
 from replay.importers.requests.collected import CollectedRequests
+from replay.importers.requests.digests import Digests, Texts, digest
 from replay.importers.requests.kept import parts_for
 from replay.importers.requests.lines import RequestLines
+from replay.importers.requests.spilled import Spilled
 from replay.importers.requests.step_texts import attributes_text, called_texts, recorded_text, took_text
-from replay.importers.requests.types import SessionRule
+from replay.importers.requests.types import NOTHING, SessionRule
+from replay.importers.requests.workers import Workers
 from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
 from replay.trace.errors import TraceError
 from replay.trace.file.rules import find_problem
@@ -26,15 +29,16 @@ def text_of(path, took_us, status=200):
     return f"{called.head}{took_text(took_us)},{called.request}}}{recorded_text(status, None, 7, None)}}}"
 
 
-def lines_of(requests, *, parts=1, held_bytes=1 << 30, waiting_bytes=1 << 30, named=False, resolution_us=1_000):
+def lines_of(requests, *, parts=1, held_bytes=1 << 30, named=False, resolution_us=1_000):
     """Of requests (start in us, duration, client, session): the lines of their trace."""
-    collected = CollectedRequests(parts, held_bytes, waiting_bytes)
+    spilled = Spilled(held_bytes)
+    collected = CollectedRequests(spilled, parts)
     for n, (start_us, took_us, client, session) in enumerate(requests):
         collected.add(start_us, took_us, client, f"agent of {client}", session, text_of(f"/{n}", took_us))
         if n % 3 == 2:
             collected.settle()
-    waiting = collected.sessions(SessionRule(GAP_US, resolution_us, False), EdgeCounts())
-    return [line.text for line in RequestLines(waiting, collected, named).lines()]
+    found = collected.sessions(SessionRule(GAP_US, resolution_us, False), Workers(1, spilled, "x.log"))
+    return [line.text for line in RequestLines(found, collected, named).lines()]
 
 
 requests = st.lists(
@@ -49,11 +53,14 @@ requests = st.lists(
 )
 
 
-@given(requests, st.integers(1, 5), st.sampled_from([0, 500, 1 << 30]), st.sampled_from([0, 300, 1 << 30]))
-def test_how_many_parts_there_are_and_what_waits_on_the_disk_changes_nothing(these, parts, held, waiting):
-    assert lines_of(these, parts=parts, held_bytes=held, waiting_bytes=waiting, named=True) == lines_of(
-        these, named=True
-    )
+@given(requests, st.integers(1, 5), st.sampled_from([0, 500, 1 << 30]), st.sampled_from([1, 2, 1 << 10]))
+def test_how_many_parts_there_are_and_what_waits_on_the_disk_changes_nothing(these, parts, held, read_at_once):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waiting, "_READ_HEADS", read_at_once)
+        patch.setattr(waiting, "_READ_BYTES", 100 * read_at_once)
+        found = lines_of(these, parts=parts, held_bytes=held, named=True)
+
+    assert found == lines_of(these, named=True)
 
 
 def as_objects(these, resolution_us=1_000):
@@ -153,15 +160,48 @@ def test_the_parts_grow_with_the_recording_up_to_a_bound():
 
 
 def test_a_disk_that_takes_no_more_is_said(monkeypatch):
-    class Full:
-        def seek(self, at):
-            raise OSError(28, "No space left on device")
+    def full(descriptor, data, at):
+        raise OSError(28, "No space left on device")
 
-    found = spilled.Spilled()
-    found._file.close()
-    found._file = Full()
+    monkeypatch.setattr("os.pwrite", full)
+    found = Spilled(most_held_bytes=3)
+    found.put(b"few")
 
     with pytest.raises(
         TraceError, match=r"cannot be kept there: no space left on device\. Make room, or set TMPDIR"
     ):
-        found.put([b"x"])
+        found.put(b"x")
+
+
+def test_a_disk_that_has_lost_what_it_took_is_said():
+    found = Spilled(most_held_bytes=0)
+    at = found.put(b"abc")
+
+    with pytest.raises(TraceError, match="what was written there is gone"):
+        found.get(at, 4)
+
+
+@given(st.lists(st.binary(max_size=20), max_size=20), st.sampled_from([0, 30, 1 << 20]))
+def test_what_waits_is_read_back_from_memory_and_from_the_disk(pieces, held):
+    spilled = Spilled(held)
+    places = [(spilled.put(piece), len(piece)) for piece in pieces]
+
+    assert [spilled.get(*place) for place in places] == pieces
+
+
+def test_each_text_is_handed_over_with_its_digest_once():
+    digests, texts = Digests(longest=5), Texts()
+
+    assert digests.of(["a", "bb", None, "", "a"]) == [digest("a"), digest("bb"), NOTHING, NOTHING, digest("a")]
+    texts.take(digests.fresh())
+    assert texts == {digest("a"): "a", digest("bb"): "bb"}
+    assert digests.of(["a", "long text"]) == [digest("a"), digest("long ")]
+    assert digests.fresh() == {digest("long "): "long "}
+
+
+def test_texts_take_as_much_as_they_hold():
+    texts = Texts()
+    texts.take({1: "a" * 1_000})
+    texts.take({1: "a" * 1_000})
+
+    assert 1_000 < texts.held_bytes < 2_000

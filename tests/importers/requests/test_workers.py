@@ -9,45 +9,81 @@ import pytest
 from replay.importers.logs import logged_requests
 from replay.importers.logs.access_log import AccessLog
 from replay.importers.logs.json_log import JsonLog
-from replay.importers.requests.workers import LEAST_BYTES, made_of, workers_for
+from replay.importers.requests.spilled import Spilled
+from replay.importers.requests.workers import LEAST_BYTES, Workers, workers_for
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
 from tests.support.long_logs import access_lines, json_lines
 
 
-def doubled(n):
+def doubled(spilled, n):
     return 2 * n
 
 
-def refused(n):
+def refused(spilled, n):
     raise TraceError(f"x.log, line {n}: no.")
 
 
-def killed(n):
+def killed(spilled, n):
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def put(spilled, n):
+    return spilled.put(b"%04d" % n)
+
+
+def got(spilled, at):
+    return spilled.get(at, 4)
+
+
+def of(count, spilled=None):
+    return Workers(count, spilled or Spilled(), "x.log")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_is_made_comes_in_the_order_of_the_pieces(workers):
-    assert list(made_of(iter(range(20)), doubled, workers, "x.log")) == [2 * n for n in range(20)]
+    assert list(of(workers).made_of(iter(range(20)), doubled)) == [2 * n for n in range(20)]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_one_process_puts_down_all_can_read(count):
+    spilled = Spilled(most_held_bytes=10)
+    first = spilled.put(b"first")
+    workers = of(count, spilled)
+    places = list(workers.made_of(range(50), put))
+    last = spilled.put(b"last")
+
+    assert list(workers.made_of(places, got)) == [b"%04d" % n for n in range(50)]
+    assert [spilled.get(at, 4) for at in places] == [b"%04d" % n for n in range(50)]
+    assert (spilled.get(first, 5), spilled.get(last, 4)) == (b"first", b"last")
+    workers.close()
+
+
+def test_processes_that_were_ended_are_started_again_where_there_is_more():
+    workers = of(2)
+    assert list(workers.made_of([1], doubled)) == [2]
+    workers.close()
+
+    assert list(workers.made_of([2], doubled)) == [4]
+    workers.close()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_a_piece_is_refused_for_is_said(workers):
     with pytest.raises(TraceError, match=r"x\.log, line 7: no\."):
-        list(made_of([7, 8], refused, workers, "x.log"))
+        list(of(workers).made_of([7, 8], refused))
 
 
 def test_a_process_that_is_killed_is_told_with_what_to_do():
     text = r"x\.log: a process that shared the work ended early; is memory short\? Try --workers 1\."
     with pytest.raises(TraceError, match=text):
-        list(made_of([1], killed, 2, "x.log"))
+        list(of(2).made_of([1], killed))
 
 
 def test_pieces_are_asked_for_no_further_ahead_than_they_are_worked_on():
     asked = []
-    made = made_of((asked.append(n) or n for n in range(1_000)), doubled, 2, "x.log")
+    made = of(2).made_of((asked.append(n) or n for n in range(1_000)), doubled)
     next(made)
     made.close()
 
@@ -56,7 +92,7 @@ def test_pieces_are_asked_for_no_further_ahead_than_they_are_worked_on():
 
 def test_garbage_is_looked_for_again_once_all_is_made():
     gc.enable()
-    assert list(made_of([1], lambda n: gc.isenabled(), 1, "x.log")) == [False]
+    assert list(of(1).made_of([1], lambda spilled, n: gc.isenabled())) == [False]
     assert gc.isenabled()
 
 

@@ -1,0 +1,53 @@
+"""Texts told apart by their digests, which all processes make alike, and which take a few bytes however many there are.
+
+Of 63 bits: that two of five million texts are taken for one is as likely as one in a million.
+"""
+
+from hashlib import blake2b
+
+from replay.importers.requests.columns import Known
+
+_BYTES_FOR_EACH = 200
+
+
+def digest(text: str) -> int:
+    """An odd number for a text."""
+    data = text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little", signed=True) | 1
+
+
+class Digests(Known[int]):
+    """Digests of texts, each of which is handed over with its text once, or more often where there are very many.
+
+    longest: so many characters of a text tell it apart. None and the empty text have the digest of what is not there.
+    """
+
+    def __init__(self, longest: int) -> None:
+        super().__init__(self._digest)
+        self._longest = longest
+        self._fresh: dict[int, str] = {}
+
+    def _digest(self, text: str | None) -> int:
+        if not text:
+            return 0
+        found = digest(text[: self._longest])
+        self._fresh[found] = text[: self._longest]
+        return found
+
+    def fresh(self) -> dict[int, str]:
+        """Those that came since this was asked last."""
+        fresh, self._fresh = self._fresh, {}
+        return fresh
+
+
+class Texts(dict[int, str]):
+    """Texts by their digests. held_bytes: what they take, about."""
+
+    held_bytes = 0
+
+    def take(self, fresh: dict[int, str]) -> None:
+        """Know these, too."""
+        for found, text in fresh.items():
+            if found not in self:
+                self[found] = text
+                self.held_bytes += _BYTES_FOR_EACH + len(text)

@@ -1,0 +1,145 @@
+"""Blocks of lines told: their requests wait where all do, and what else is known of them is handed over."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+from weakref import WeakKeyDictionary
+
+import msgspec
+import numpy as np
+
+from replay.importers.reading.blocks import Block, longest_bytes
+from replay.importers.requests.collected import Collected, Collector
+from replay.importers.requests.columns import Columns, Counted, OddLine, odd_lines
+from replay.importers.requests.spilled import Spilled
+from replay.importers.requests.types import Ints, Rows
+from replay.trace.edges.concurrent import UNKNOWN_US
+
+# More than objects fit in a line of 64 KiB.
+PLACES_A_LINE = 1 << 16
+
+
+class ReadsBlocks(Protocol):
+    """What tells many lines of a format at once."""
+
+    def pieces(self, block: Block) -> Iterator[Columns | OddLine]:
+        """What the lines of a block say, in their order."""
+
+
+# Makes one that tells sessions by what --session-by names.
+TellsBlocks = Callable[[str | None], ReadsBlocks]
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What is known of lines that follow one another, but for their requests.
+
+    stamps_ns: their times; is_end: whether these are their ends. with_duration, without_session: how many of them.
+    hosts: how many went where. inferred, dropped: where they depart from their lines, the first first.
+    """
+
+    stamps_ns: Ints
+    is_end: bool
+    with_duration: int
+    without_session: int
+    hosts: dict[str, int]
+    inferred: list[Counted]
+    dropped: list[Counted]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A block. pieces: what is known of its lines, and those to be read alone, in order. collected: its requests.
+
+    last: the number of its last line.
+    """
+
+    pieces: list[Seen | OddLine]
+    collected: Collected | None
+    last: int
+
+
+class Telling(NamedTuple):
+    """How blocks are told. parts: their requests are kept in. longest_line_bytes: with a longer one, all are odd."""
+
+    tells: TellsBlocks
+    session_by: str | None
+    parts: int
+    longest_line_bytes: int
+
+
+class _Teller:
+    """Tells blocks in one process; it remembers what texts mean."""
+
+    def __init__(self, telling: Telling) -> None:
+        self._telling = telling
+        self._reader = telling.tells(telling.session_by)
+        self._collector = Collector()
+
+    def told(self, spilled: Spilled, block: Block) -> Told:
+        """What a block says. Raises TraceError where the disk takes no more."""
+        is_long = longest_bytes(block.data) > self._telling.longest_line_bytes
+        pieces: list[Seen | OddLine] = []
+        rows: list[Rows] = []
+        texts: list[str] = []
+        line = block.first
+        for piece in odd_lines(block) if is_long else self._reader.pieces(block):
+            if isinstance(piece, Columns):
+                stamps_ns, tooks_us = np.array(piece.stamps_ns, np.int64), np.array(piece.tooks_us, np.int64)
+                rows.append(
+                    self._collector.rows(
+                        starts_us(stamps_ns, tooks_us, piece.is_end),
+                        tooks_us,
+                        np.arange(len(stamps_ns)) * PLACES_A_LINE + place_of(block.before + line),
+                        piece.clients,
+                        piece.agents,
+                        piece.sessions,
+                    )
+                )
+                texts += piece.texts
+                pieces.append(_seen(piece, stamps_ns, tooks_us))
+                line += len(piece.texts)
+            else:
+                pieces.append(piece)
+                line = piece[0] + 1
+        if not rows:
+            return Told(pieces, None, line - 1)
+        return Told(
+            pieces,
+            self._collector.collected(spilled, self._telling.parts, np.concatenate(rows), texts),
+            line - 1,
+        )
+
+
+def _seen(columns: Columns, stamps_ns: Ints, tooks_us: Ints) -> Seen:
+    names = columns.sessions
+    return Seen(
+        stamps_ns=stamps_ns,
+        is_end=columns.is_end,
+        with_duration=int(np.count_nonzero(tooks_us != UNKNOWN_US)),
+        without_session=names.count(None) if names else len(stamps_ns),
+        hosts=dict(Counter(columns.hosts)),
+        inferred=sorted(columns.inferred, key=lambda each: each.first),
+        dropped=sorted(columns.dropped, key=lambda each: each.first),
+    )
+
+
+def starts_us(stamps_ns: Ints, tooks_us: Ints, is_end: bool) -> Ints:
+    """When requests began. tooks_us: UNKNOWN_US where unknown: the stamp is then taken as the start."""
+    if not is_end:
+        return stamps_ns // 1_000
+    return stamps_ns // 1_000 - np.where(tooks_us == UNKNOWN_US, 0, tooks_us)
+
+
+def place_of(line: int) -> int:
+    """The place of the first request in a line. line: counted over all files."""
+    return line * PLACES_A_LINE
+
+
+_tellers: "WeakKeyDictionary[Spilled, dict[Telling, _Teller]]" = WeakKeyDictionary()
+
+
+def told(telling: Telling, spilled: Spilled, block: Block) -> Told:
+    """What a block says. Raises TraceError where the disk takes no more."""
+    tellers = _tellers.setdefault(spilled, {})
+    if telling not in tellers:
+        tellers[telling] = _Teller(telling)
+    return tellers[telling].told(spilled, block)
