@@ -27,6 +27,7 @@ from replay.live.working import working
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.import_doubts import with_import_doubts
+from replay.trace.file.stored import QUICK_LEVEL, USUAL_LEVEL
 from replay.trace.file.stream import TraceWriter, replace_header
 from replay.trace.transforms.personal import RedactPersonal
 from replay.trace.transforms.types import Tally
@@ -179,9 +180,10 @@ def import_(
         header = msgspec.structs.replace(header, source=header.source and agreed(header.source))
         if redaction is not None:
             header = redaction.header(header)
-        with TraceWriter(out, header) as writer:
-            if result.lines is not None and redaction is None:
-                for line in map(doubts.seen_line, result.lines()):
+        lines = None if redaction is not None else result.lines
+        with TraceWriter(out, header, level=USUAL_LEVEL if lines is None else QUICK_LEVEL) as writer:
+            if lines is not None:
+                for line in map(doubts.seen_line, lines()):
                     writer.write_line(line.text, line.start_ms, line.steps)
             else:
                 sessions = result.sessions() if redaction is None else redaction.apply(result.sessions(), tally)

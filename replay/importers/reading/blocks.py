@@ -8,7 +8,7 @@ import numpy as np
 
 from replay.importers.reading.opened import open_recording
 
-BLOCK_BYTES = 2 << 20
+BLOCK_BYTES = 1 << 20
 
 
 class Block(NamedTuple):

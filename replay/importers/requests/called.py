@@ -17,7 +17,7 @@ from replay.trace.redaction.requests import PLAIN_PATH
 Called = tuple[str, str, bool, bool]
 """Both texts of a step, whether its path had secrets, and whether it has a body."""
 
-_ARE_PLAIN = re.compile(rf"(?=/)({PLAIN_PATH})\n|[^\n]*+\n", re.ASCII)
+_ARE_PLAIN = re.compile(rf"(?=/)({PLAIN_PATH})\n|[^\n]*+\n?", re.ASCII)
 _IDS = re.compile(rf"/{COMMON_ID}(?![^/?\n])", re.ASCII)
 _VALUES = re.compile(r"=[^&\n]*+")
 _ANY = "0" * 40  # no word, no short number
@@ -35,7 +35,7 @@ class CalledRequests:
         text = "\n".join([*targets, ""])
         if text.count("\n") != len(targets) or max(map(len, targets)) > LONGEST_PATH:
             return [self._others[request] for request in zip(methods, targets, strict=True)]
-        plain = _ARE_PLAIN.findall(text)
+        plain = _ARE_PLAIN.findall(text)[: len(targets)]  # behind the last one there is nothing
         alike = _VALUES.sub("", _IDS.sub("/*", "\n".join(plain))).split("\n")
         heads = map(self._heads.__getitem__, zip(methods, alike, strict=True))
         return [

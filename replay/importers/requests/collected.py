@@ -57,14 +57,14 @@ class Collector:
         starts_us: Ints,
         tooks_us: Ints,
         places: Ints,
-        clients: Sequence[str],
+        clients: Sequence[int],
         agents: Sequence[str | None],
         names: Sequence[str | None],
     ) -> Rows:
-        """Many of them. tooks_us: UNKNOWN_US where unknown. names: empty where they have none."""
+        """Many of them. tooks_us: UNKNOWN_US where unknown. clients: digests. names: empty where they have none."""
         rows = np.empty(len(clients), ROW)
         rows["start_us"], rows["took_us"], rows["place"] = starts_us, tooks_us, places
-        rows["client"] = self._clients.of(clients)
+        rows["client"] = clients
         rows["key"] = rows["client"] & ~1  # as client_key() has it
         if names:
             digests = np.array(self._names.of(names), np.int64)

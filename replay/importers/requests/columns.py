@@ -24,7 +24,7 @@ _LONGEST_KNOWN = 1 << 10
 _Value = TypeVar("_Value")
 
 
-_Text = str | float | tuple[str, ...] | None
+_Text = str | float | tuple[str | None, ...] | None
 
 
 class Known(dict[_Text, _Value], Generic[_Value]):
@@ -40,8 +40,8 @@ class Known(dict[_Text, _Value], Generic[_Value]):
 
     def __missing__(self, text: _Text) -> _Value:
         value = self._means(text)
-        size = len(text) if isinstance(text, str) else sum(map(len, text)) if isinstance(text, tuple) else 0
-        if size <= _LONGEST_KNOWN:
+        texts = text if isinstance(text, tuple) else (text,)
+        if sum(len(each) for each in texts if isinstance(each, str)) <= _LONGEST_KNOWN:
             if len(self) >= self._most:
                 self.clear()
             self[text] = value
@@ -64,15 +64,15 @@ class Columns(msgspec.Struct):
     """Requests of lines that follow one another, none of which is odd.
 
     stamps_ns: their times; is_end: whether these are their ends. tooks_us: how long they took; UNKNOWN_US: unknown.
-    clients, agents: what tells their clients apart, and what these call themselves. hosts: where they went. texts: as
-    replay/importers/requests/kept.py takes them. sessions: their names, where they have some; empty where none has.
-    inferred, dropped: counted.
+    clients: digests of what tells their clients apart. agents: what these call themselves. hosts: where they went.
+    texts: as replay/importers/requests/kept.py takes them. sessions: their names, where they have some; empty where
+    none has. inferred, dropped: counted.
     """
 
     stamps_ns: Sequence[int]
     tooks_us: Sequence[int]
     is_end: bool
-    clients: Sequence[str]
+    clients: Sequence[int]
     agents: Sequence[str | None]
     texts: Sequence[str]
     hosts: Sequence[str] = ()

@@ -148,18 +148,23 @@ def _steps_text(
     for n, (place, start_us, parents, think_us) in enumerate(
         zip(places, starts_us, waits.parents, waits.think_us, strict=True), 1
     ):
-        after = ""
-        if parents:
-            delay = f"{think_us // 1_000}.0" if think_us % 1_000 == 0 else f"{think_us / 1_000}"
-            edges = [
-                f'{{"step":"{parent + 1}","delay_ms":{delay}}}'
-                if tooks_us[parent] != UNKNOWN_US
-                else _from_start(parent, start_us - waits.walked_us[parent])
-                for parent in parents
-            ]
-            after = f',"after":[{",".join(edges)}]'
         at_ms = f"{start_us // 1_000}.0" if start_us % 1_000 == 0 else f"{start_us / 1_000}"
-        steps.append(f'{{"id":"{n}",{texts[2 * place]}{after},"at_ms":{at_ms}{texts[2 * place + 1]}')
+        if not parents:
+            steps.append(f'{{"id":"{n}",{texts[2 * place]},"at_ms":{at_ms}{texts[2 * place + 1]}')
+            continue
+        delay = f"{think_us // 1_000}.0" if think_us % 1_000 == 0 else f"{think_us / 1_000}"
+        if len(parents) == 1 and tooks_us[parents[0]] != UNKNOWN_US:
+            edges = f'{{"step":"{parents[0] + 1}","delay_ms":{delay}}}'
+        else:
+            edges = ",".join(
+                [
+                    f'{{"step":"{parent + 1}","delay_ms":{delay}}}'
+                    if tooks_us[parent] != UNKNOWN_US
+                    else _from_start(parent, start_us - waits.walked_us[parent])
+                    for parent in parents
+                ]
+            )
+        steps.append(f'{{"id":"{n}",{texts[2 * place]},"after":[{edges}],"at_ms":{at_ms}{texts[2 * place + 1]}')
     return ",".join(steps)
 
 

@@ -136,7 +136,7 @@ def concurrent_waits(
                 if due_us < start_us:
                     think_us, due_us = start_us - due_us, start_us
         elif ended:
-            parents = sorted(n for _, n in _last(ended))
+            parents = sorted([n for _, n in (ended if len(ended) <= MOST_JOINED else _last(ended))])
             n_followed += 1
             joins += 1
             think_us, due_us = _joined(parents, start_us, tooks_us, walked_us)
@@ -147,7 +147,10 @@ def concurrent_waits(
             counts.most_clamped_us = max(counts.most_clamped_us, due_us - start_us)
         followed.append(parents)
         thinks_us.append(think_us)
-        counts_as_ended_us = max(due_us + max(tooks_us[place], 0) - resolution_us + 1, start_us + resolution_us)
+        took_us = tooks_us[place]
+        counts_as_ended_us = (due_us + took_us if took_us > 0 else due_us) - resolution_us + 1
+        if counts_as_ended_us < start_us + resolution_us:
+            counts_as_ended_us = start_us + resolution_us
         if running:
             heapq.heappush(running, (counts_as_ended_us, place))
             alone_us = None
@@ -165,10 +168,19 @@ def _joined(
     parents: Sequence[int], start_us: int, tooks_us: Sequence[int], walked_us: Sequence[int]
 ) -> tuple[int, int]:
     """The think time behind several calls, and when they make the next one due."""
-    ends_us = [walked_us[n] + tooks_us[n] for n in parents if tooks_us[n] != UNKNOWN_US]
-    think_us = max(0, start_us - max(ends_us, default=0))
-    is_any_unknown = len(ends_us) < len(parents)
-    return think_us, max((*(end_us + think_us for end_us in ends_us), *((start_us,) if is_any_unknown else ())))
+    latest_us: int | None = None  # the last known end
+    is_any_unknown = False
+    for n in parents:
+        took_us = tooks_us[n]
+        if took_us == UNKNOWN_US:
+            is_any_unknown = True
+        elif latest_us is None or walked_us[n] + took_us > latest_us:
+            latest_us = walked_us[n] + took_us
+    if latest_us is None:
+        return max(0, start_us), start_us
+    think_us = start_us - latest_us if latest_us < start_us else 0
+    due_us = latest_us + think_us
+    return think_us, start_us if is_any_unknown and due_us < start_us else due_us
 
 
 def _last(ended: "deque[tuple[int, int]]") -> list[tuple[int, int]]:

@@ -25,7 +25,7 @@ from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.explain import HEADER, decoding_fault, header_fault, sentence
 from replay.trace.file.import_doubts import import_doubts
 from replay.trace.file.rules import LONGEST_MS, LONGEST_NAME, find_problem
-from replay.trace.file.stored import BlankLines, StoredBytes, WholeFile, open_lines
+from replay.trace.file.stored import USUAL_LEVEL, BlankLines, StoredBytes, WholeFile, open_lines
 from replay.trace.file.unknown import Resembling, encoded_with_extra, has_extra, resembling, set_aside
 from replay.trace.file.weight import is_too_heavy
 from replay.trace.origins import MOST_ORIGINS, origin_of
@@ -291,16 +291,16 @@ class TraceReader:
 class TraceWriter:
     """A new trace file, complete or absent: it takes its name when the writer is left without an exception.
 
-    A path that ends in .zst is compressed. Sessions must come in order of start_ms.
+    A path that ends in .zst is compressed, at this level. Sessions must come in order of start_ms.
     """
 
-    def __init__(self, path: str | PathLike[str], header: Header) -> None:
+    def __init__(self, path: str | PathLike[str], header: Header, *, level: int = USUAL_LEVEL) -> None:
         self._path = Path(path)
         fault = header_problem(header)
         if fault is not None:
             raise TraceError(f"{shown_path(self._path)}: {fault}")
         self._header = header
-        self._file = WholeFile(self._path)
+        self._file = WholeFile(self._path, level=level)
         self._last_start_ms = 0.0
         self.sessions = 0
         self.steps = 0

@@ -89,6 +89,11 @@ def redacted_path(path: str) -> str:
 
 
 def _redacted_pair(found: "re.Match[str]") -> str:
-    if found[3] and is_secret_parameter(unquote_plus(found[2]), unquote_plus(found[3])):
-        return f"{found[1]}{found[2]}={REDACTED}"
+    mark, name, value = found.groups()
+    if value and is_secret_parameter(_decoded(name), _decoded(value)):
+        return f"{mark}{name}={REDACTED}"
     return found[0]
+
+
+def _decoded(text: str) -> str:
+    return unquote_plus(text) if "%" in text or "+" in text else text

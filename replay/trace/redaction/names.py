@@ -86,9 +86,14 @@ def is_secret_parameter(name: str, value: str | None = None) -> bool:
 
     value: decoded. What OAuth calls `code` and `state` others do too, with a word or a short number in it.
     """
-    if is_secret_name(name) or _SECRET_PARAMETER(name) is not None:
+    if _names_secret_parameter(name):
         return True
     return value is not None and name.lower() in _BY_VALUE and _HARMLESS_VALUE(value) is None
+
+
+@remembered(_MOST_NAMES)
+def _names_secret_parameter(name: str) -> bool:
+    return is_secret_name(name) or _SECRET_PARAMETER(name) is not None
 
 
 @remembered(_MOST_NAMES)

@@ -35,6 +35,7 @@ from replay.importers.requests.columns import (
     odd_lines,
     pieces,
 )
+from replay.importers.requests.digests import digest
 from replay.importers.requests.step_texts import (
     BODY_UNKNOWN,
     FILLED_BODIES,
@@ -80,6 +81,7 @@ class AccessBlocks:
         self._addresses = Known(lambda text: first_address(None, text))
         self._forwarded = Known(lambda text: "" if text == "-" else forwarded_addresses(text) or "")
         self._agents = Known(text_or_none)
+        self._clients = Known(_client)
         self._statuses = Known(_status)
         self._tooks = {"took_s": Known(_took_of_s), "took_us": Known(_took_of_us)}
         self._bodies = Known(lambda text: body_text(number(text)))
@@ -122,13 +124,10 @@ class AccessBlocks:
         dropped = counted_but(LEFT_OUT_REFERERS, told["referer"], _NOTHING) if layout.has_agent else []
         inferred = counted(SECRET_PATHS, has_secrets)
         agents: Sequence[str | None] = self._agents.of(told["agent"]) if layout.has_agent else [None] * n
-        addresses = self._addresses.of(peers)
+        addresses = peers
         if "forwarded" in told:
             forwarded = self._forwarded.of(told["forwarded"])
-            addresses = [
-                first_address(each, None) if each else address
-                for each, address in zip(forwarded, addresses, strict=True)
-            ]
+            addresses = [each or peer for each, peer in zip(forwarded, peers, strict=True)]
         tooks_us: Sequence[int] = [UNKNOWN_US] * n
         tooks: Sequence[str] = [""] * n
         if (took := next((role for role in self._tooks if role in told), None)) is not None:
@@ -146,7 +145,7 @@ class AccessBlocks:
             stamps_ns=stamps_ns,
             tooks_us=tooks_us,
             is_end=took == "took_s",
-            clients=list(map(client_key, addresses, agents)),
+            clients=[self._clients[who] for who in zip(addresses, agents, strict=True)],
             agents=agents,
             texts=[
                 f"{head}{took_ms},{request}{body}}}{recorded}{attributes}}}"
@@ -179,7 +178,8 @@ class AccessBlocks:
         if self._session_by.startswith(_QUERY):
             return self._queries.of(targets)
         ids = told.get("request_id", [""] * len(targets))
-        found = {"client": addresses, "user_agent": agents, "request_id": ids}[self._session_by]
+        by = {"client": self._addresses.of(addresses), "user_agent": agents, "request_id": ids}
+        found = by[self._session_by]
         return [text if text and text != "-" else None for text in found]
 
     def _recorded(
@@ -211,6 +211,12 @@ class AccessBlocks:
 def _stamp_ns(text: str) -> int:
     stamp_ns = instant_ns(text)
     return ODD_NS if stamp_ns is None else stamp_ns
+
+
+def _client(who: tuple[str, str | None]) -> int:
+    """What tells a client apart. who: its address, or for whom its requests were forwarded, and its user agent."""
+    address, agent = who
+    return digest(client_key(first_address(None, address), agent))
 
 
 def _request(text: str) -> tuple[str, str]:

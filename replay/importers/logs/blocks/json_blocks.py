@@ -31,6 +31,7 @@ from replay.importers.reading.log_fields import (
 from replay.importers.reading.timestamps import unix_ns
 from replay.importers.requests.called import Called, CalledRequests
 from replay.importers.requests.columns import ODD_NS, Columns, Known, OddLine, counted, odd_lines, pieces
+from replay.importers.requests.digests import digest
 from replay.importers.requests.step_texts import (
     BODY_UNKNOWN,
     FILLED_BODIES,
@@ -70,7 +71,7 @@ class JsonBlocks:
         self._seconds = Known(lambda text: _stamp_ns(f"{text}Z") if _IS_ISO(text) else ODD_NS)
         self._fractions = Known(_fraction_ns)
         self._tooks = {unit: Known(_took_in(unit)) for unit in {"", *DURATIONS.values()}}
-        self._addresses = Known(lambda text: first_address(None, text))
+        self._clients = Known(_client)
         self._labels = {name: Known(_label_in(name)) for name in (*ATTRIBUTES.values(), "request_id")}
 
     def pieces(self, block: Block) -> Iterator[Columns | OddLine]:
@@ -85,7 +86,8 @@ class JsonBlocks:
         if not fitting:
             yield from odd_lines(block)
             return
-        table = {key: list(map(attrgetter(field), fitting)) for key, field in plan.fields.items()}
+        wanted = {*plan.wanted, *_session_keys(plan.fields, self._session_by)}
+        table = {key: list(map(attrgetter(plan.fields[key]), fitting)) for key in wanted}
         stamps_ns = self._stamps_ns(table[plan.instant])
         methods, targets = _requests_in(plan, table)
         called = self._called.of(methods, targets)
@@ -137,17 +139,13 @@ class JsonBlocks:
         lengths = counts["body_bytes"]
         bodies = [body_text(length) if has else "" for length, has in zip(lengths, has_body, strict=True)]
         no_size = [has and length is None for length, has in zip(lengths, has_body, strict=True)]
-        addresses = [
-            self._addresses[peer or ""] if forwarded is None else first_address(forwarded, peer)
-            for forwarded, peer in zip(told["forwarded"], told["peer"], strict=True)
-        ]
         agents = told["agent"]
         recorded = _recorded(counts["status"], counts["request_bytes"], counts["response_bytes"])
         return Columns(
             stamps_ns=stamps_ns,
             tooks_us=tooks_us,
             is_end=plan.is_end,
-            clients=list(map(client_key, addresses, agents)),
+            clients=[self._clients[who] for who in zip(told["forwarded"], told["peer"], agents, strict=True)],
             agents=agents,
             texts=[
                 f"{head}{took},{request}{body}}}{seen}{attributes}}}"
@@ -155,7 +153,7 @@ class JsonBlocks:
                     heads, tooks, called_texts, bodies, recorded, self._attributes(plan, table, n), strict=True
                 )
             ],
-            sessions=self._sessions(table, targets, addresses),
+            sessions=self._sessions(table, targets, told),
             hosts=[host for host in told["host"] if host is not None],
             inferred=counted(SECRET_PATHS, has_secrets)
             + counted(FILLED_BODIES, [body != "" for body in bodies]),
@@ -164,7 +162,7 @@ class JsonBlocks:
         )
 
     def _sessions(
-        self, table: Mapping[str, Sequence[Any]], targets: Sequence[str], addresses: Sequence[str]
+        self, table: Mapping[str, Sequence[Any]], targets: Sequence[str], told: Mapping[str, _Texts]
     ) -> _Texts:
         """The name of each request's session."""
         by = self._session_by
@@ -174,9 +172,9 @@ class JsonBlocks:
             name = by.removeprefix(_QUERY)
             found: _Texts = [query_value(target, name) for target in targets]
         elif by == "client":
-            found = addresses
+            found = list(map(first_address, told["forwarded"], told["peer"]))
         else:
-            key = next((key for key in table if flat_key(key) == flat_key(by)), None)
+            key = next(_session_keys(table, by), None)
             found = [None] * len(targets) if key is None else _said(table[key])
         return [text if text and text != "-" else None for text in found]
 
@@ -203,6 +201,17 @@ def _tells_session(keys: Iterable[str], session_by: str | None) -> bool:
     if session_by is None or session_by.startswith(_QUERY) or "." not in session_by:
         return True
     return flat_key(session_by) in map(flat_key, keys)
+
+
+def _session_keys(keys: Iterable[str], session_by: str | None) -> Iterator[str]:
+    """Which of these is what session_by names."""
+    return (key for key in keys if session_by is not None and flat_key(key) == flat_key(session_by))
+
+
+def _client(who: tuple[str | None, str | None, str | None]) -> int:
+    """What tells a client apart. who: those that its request was forwarded for, its address, and its user agent."""
+    forwarded, peer, agent = who
+    return digest(client_key(first_address(forwarded, peer), agent))
 
 
 def _likely_plan(lines: Sequence[bytes]) -> Plan | None:

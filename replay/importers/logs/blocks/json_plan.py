@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -53,6 +54,12 @@ class Plan(msgspec.Struct, frozen=True):
     nesting: tuple[str, ...]
     fields: dict[str, str]
     decode_line: Callable[[bytes], Any]
+
+    @property
+    def wanted(self) -> set[str]:
+        """The keys that tell something."""
+        by_name = chain(self.told.values(), self.attributes.values(), (self.nesting, (self.instant,)))
+        return {*chain.from_iterable(by_name), *((self.took,) if self.took is not None else ())}
 
 
 _TOLD = {
