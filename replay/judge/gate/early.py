@@ -16,12 +16,16 @@ sessions, from LEAST_SESSIONS on. And nothing is decided that the interval of wh
 it holds fewer than LEAST_STRETCHES independent stretches, nothing passes. Rates of errors at a limit:
 tests/judge/gate/test_early.py.
 
-Bets are on sessions like those that were seen, and the verdict is to be that of the whole run. So what its plan says
-of the rest is added (replay/judge/gate/ahead.py), and its newer half has to say the same by itself. A slow start that
-the whole run would forgive fails nothing: a fail waits until the run is twice as far as its SLO forgives, or until so
-many hits were seen that even a flawless rest could not keep it. A pass waits for LEAST_PART of the run, in which a
-drift that would break the limit by its end shows. What comes all at once later, no one can know, and the check says
-how much was seen.
+Bets are on sessions like those that were seen, and the verdict is to be none that the whole run contradicts. So what
+its plan says of the rest is added (replay/judge/gate/ahead.py), and its newer half has to say the same by itself. A
+short slow start fails nothing: a fail waits until the run is twice as far as its SLO forgives, or until more hits were
+seen than the whole run may have. A pass waits for LEAST_PART of the run, in which a drift that would break the limit by
+its end shows. What comes all at once later, no one can know, and the check says how much was seen.
+
+The whole run may leave open what was decided here. A stretch in which half of the steps fail, and then none, has more
+failures than the SLO allows; but it is one event of one run, and the interval at the end, which counts it as one, does
+not exclude that a run of its kind keeps the limit. To wait for that interval would be to tell a target that fails 10%
+where 3% may only after a third to three quarters of 2,000 steps, in place of a tenth.
 
 What is a fact of the run (an exact zero, a maximum) fails at the first step that breaks it, and never passes early.
 """

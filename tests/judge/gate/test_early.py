@@ -245,6 +245,55 @@ def test_what_is_said_early_is_what_the_whole_run_says_or_nothing(rng, change, l
     assert is_drift or not {(early, whole) for early, whole in said if early not in ("inconclusive", whole)}
 
 
+def failing_where(rng, probability):
+    """A run whose steps fail with this probability, each by itself."""
+    made = queues.Made(np.arange(N) * 20.0, 10 * np.exp(rng.normal(0, 0.5, N)))
+    return queues.evidence_of(made, ok=rng.random(N) >= probability)
+
+
+OPEN = {
+    "half of the first tenth fail, none later": (
+        "errors < 3%",
+        lambda rng: failing_where(rng, 0.5 * (PLACE < 0.1)),
+    ),
+    "failures come in a stretch in the middle": (
+        "errors < 10%",
+        lambda rng: failing_where(rng, 0.3 * ((PLACE > 0.1) & (PLACE < 0.35))),
+    ),
+    "failures grow to 4%": ("errors < 2%", lambda rng: failing_where(rng, 0.04 * PLACE**2)),
+    "slower from 5% to 45%": (
+        "p95 < 30ms",
+        lambda rng: changing(rng, np.where((PLACE > 0.05) & (PLACE < 0.45), 1.6, 1)),
+    ),
+    "times rise and fall": ("p95 < 29ms", lambda rng: changing(rng, 1 + 0.5 * np.sin(4 * np.pi * PLACE))),
+}
+
+
+@pytest.mark.parametrize("change", OPEN)
+def test_what_is_said_early_is_never_the_opposite_though_the_whole_run_may_leave_it_open(rng, change):
+    text, made = OPEN[change]
+
+    for _ in range(8):
+        run = made(rng)
+        early, _ = watched(run.columns, text, lots(run.columns, 50))
+        assert {early, judge_gate([parse_slo(text)], run).verdict} != {"pass", "fail"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [("half of the first tenth fail, none later", "fail"), ("failures grow to 4%", "pass")]
+)
+def test_what_the_whole_run_leaves_open_is_decided_early_as_its_own_figure_is(rng, change, said):
+    text, made = OPEN[change]
+    slo = parse_slo(text)
+
+    for _ in range(8):
+        run = made(rng)
+        assert watched(run.columns, text, lots(run.columns, 50))[0] == said
+        (check,) = judge_gate([slo], run).checks
+        assert check.verdict in (said, "inconclusive")
+        assert (check.observed < slo.limit.value) == (said == "pass")
+
+
 def test_a_change_that_no_plan_tells_is_said_not_to_be_in_a_pass(rng):
     run = changing(rng, np.ones(N))
 
