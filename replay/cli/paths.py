@@ -79,7 +79,7 @@ def refuse_lost_files(ctx: click.Context) -> None:
             raise InputError(
                 f"{shown_path(path)}: is a file of the run that is recorded there. Write to another one."
             )
-        if any(path.absolute() == other.absolute() for other in outputs[:n]):
+        if any(os.path.realpath(path) == os.path.realpath(other) for other in outputs[:n]):
             raise InputError(f"{shown_path(path)}: is named for two files. Write each to its own.")
 
 

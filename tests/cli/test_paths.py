@@ -135,6 +135,7 @@ def files(tmp_path):
     (tmp_path / "LINK").symlink_to("TRACE")
     (tmp_path / "CIRCLE").symlink_to("CIRCLE")
     (tmp_path / "NOWHERE").symlink_to("none/x")
+    (tmp_path / "AHEAD").symlink_to("new")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     yield tmp_path
     assert {path: path.read_bytes() for path in before} == before
@@ -150,6 +151,8 @@ def files(tmp_path):
         ([*GATE, "--data", "USERS", "--markdown", "USERS"], "USERS: is an input."),
         (["compare", "TRACE", "-t", "http://x", "-t", "TARGET", "--junit", "TARGET"], "TARGET: is an input"),
         ([*GATE, "--junit", "x", "--markdown", "x"], "x: is named for two files. Write each to its own."),
+        ([*GATE, "--junit", "x", "--markdown", "RUN/../x"], "RUN/../x: is named for two files."),
+        ([*GATE, "--junit", "new", "--markdown", "AHEAD"], "AHEAD: is named for two files."),
         ([*GATE, "--nope", "--junit", "TRACE"], "TRACE: is an input."),
         (["report", "RUN", "--html", "RUN/steps.jsonl"], "is a file of the run that is recorded there."),
         (["report", "RUN", "--csv", "RUN/run.json"], "is a file of the run that is recorded there."),

@@ -2,7 +2,8 @@
 
 Each is a process of its own, with its own arguments, folder, environment and outputs; but it is forked from one that has
 imported all commands, since to start Python and to import a command takes longer than most of them do. What begins
-before `replay.cli.entry.main` (the start itself, and what is imported when) is to be tested with a Python of its own.
+before `replay.cli.entry.main` (the start itself, what is imported when, and the coding of standard streams, which is UTF-8
+here whatever the environment says) is to be tested with a Python of its own.
 """
 
 import atexit
@@ -29,7 +30,8 @@ def replay(
 
     Raises TimeoutExpired, once the command is killed.
     """
-    return _server().run([*map(str, arguments)], str(cwd or Path.cwd()), env or dict(os.environ), timeout)
+    environment = dict(os.environ) if env is None else env
+    return _server().run([*map(str, arguments)], str(cwd or Path.cwd()), environment, timeout)
 
 
 @cache

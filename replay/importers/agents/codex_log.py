@@ -183,7 +183,8 @@ def read_log(file: Path, counts: Counts) -> "Log":
     for has_usage in (True, False):
         found = Counts(damage=Damage(is_refused=counts.damage.is_refused))
         log = Log(file, found, has_usage)
-        if log.saw_usage:
+        # A file most of which cannot be read is no better for being read otherwise.
+        if log.saw_usage or found.damage.is_mostly_damaged:
             break
     counts.include(found)
     return log

@@ -15,23 +15,16 @@ entries with a `timestamp`, of which a `message` has the message of a user, an a
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
-from replay.importers.agent_runs import Run, RunBuilder, imported_runs
-from replay.importers.agents.logged_turns import LoggedTool, Turn, TurnsBuilder
-from replay.importers.prompt_blocks import SessionPrompts
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.json_items import Item, read_items
+from replay.importers.agents.logged_turns import LoggedTool, Turn
+from replay.importers.agents.turn_logs import Seen, TurnLog, imported_turns, token_count
+from replay.importers.reading.json_items import Item
 from replay.importers.reading.timestamps import epoch_ns, unix_ns
 from replay.importers.recorded_sessions import Counts
 from replay.importers.tool_requests import as_arguments
 from replay.importers.types import ImportOptions, ImportResult
-from replay.trace.errors import TraceError
-from replay.trace.file.rules import MOST_TOKENS
 
 # The first line: what the session is, in any order of its keys.
 _BEGINS = re.compile(
@@ -44,13 +37,6 @@ _EXPLAINED = (
 )
 
 
-class _Session(msgspec.Struct):
-    id: str = ""
-    turns: list[Turn] = []
-    input_ns: int | None = None
-    tools: dict[str, LoggedTool] = {}
-
-
 class Pi:
     """The importer; see the head of this module."""
 
@@ -61,31 +47,10 @@ class Pi:
         return _BEGINS(first_bytes) is not None
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
-        counts = Counts(damage=Damage(is_refused=options.strict))
-        sessions: list[_Session] = []
-        seen: dict[str, int] = {}
-        for n, file in enumerate(input_files(paths, ".jsonl")):
-            session = _Session()
-            for entry in read_items(file, (), counts.damage):
-                try:
-                    _take(entry, session, lambda name, n=n: seen.setdefault(name, n) != n, counts)  # type: ignore[misc]
-                except TraceError as error:
-                    counts.damage.lose(error)
-            if session.turns:
-                sessions.append(session)
-
-        def load(unit: int, counts: Counts) -> Run:
-            session = sessions[unit]
-            zero_ns = min(turn.start_ns for turn in session.turns)
-            builder = RunBuilder(zero_ns, counts)
-            prompts = SessionPrompts(unit, options.block_size)
-            lane = TurnsBuilder(builder, {"": session.turns}, prompts, options.stream, counts).lane()
-            return Run(session.id, zero_ns, lane, {"agent": Pi.name})
-
-        return imported_runs(self.name, paths, options, len(sessions), load, _EXPLAINED, counts)
+        return imported_turns(self.name, paths, options, _take, _EXPLAINED)
 
 
-def _take(entry: Item, session: _Session, seen: Callable[[str], bool], counts: Counts) -> None:
+def _take(entry: Item, session: TurnLog, seen: Seen, counts: Counts) -> None:
     kind, name = entry.plain("type"), entry.plain("id") or ""
     if kind == "session":
         session.id = name or session.id
@@ -115,14 +80,14 @@ def _take(entry: Item, session: _Session, seen: Callable[[str], bool], counts: C
             tool.is_error = message.raw("isError") == b"true"
 
 
-def _answered(message: Item, session: _Session, at_ns: int) -> None:
+def _answered(message: Item, session: TurnLog, at_ns: int) -> None:
     told = message.plain("timestamp") or ""
     begun_ns = epoch_ns(told) or unix_ns(told) or session.input_ns
     usage = message.inner("usage")
     tokens = None
     if usage is not None:
-        cached, taken = _count(usage, "cacheRead"), _count(usage, "cacheWrite")
-        tokens = (_count(usage, "input") + cached + taken, cached, _count(usage, "output"))
+        cached, taken = token_count(usage, "cacheRead"), token_count(usage, "cacheWrite")
+        tokens = (token_count(usage, "input") + cached + taken, cached, token_count(usage, "output"))
     turn = Turn(min(begun_ns or at_ns, at_ns), at_ns, model=message.plain("model"), tokens=tokens)
     for part in message.objects("content"):
         if part.plain("type") == "toolCall":
@@ -131,7 +96,3 @@ def _answered(message: Item, session: _Session, at_ns: int) -> None:
             session.tools[part.plain("id") or ""] = tool
             turn.tools.append(tool)
     session.turns.append(turn)
-
-
-def _count(told: Item, name: str) -> int:
-    return int(min(max(told.value(float, name) or 0.0, 0.0), MOST_TOKENS))

@@ -14,23 +14,16 @@ What becomes what:
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
-from replay.importers.agent_runs import Run, RunBuilder, imported_runs
-from replay.importers.agents.logged_turns import LoggedTool, Turn, TurnsBuilder
-from replay.importers.prompt_blocks import SessionPrompts
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.json_items import Item, read_items
+from replay.importers.agents.logged_turns import LoggedTool, Turn
+from replay.importers.agents.turn_logs import Seen, TurnLog, imported_turns, token_count
+from replay.importers.reading.json_items import Item
 from replay.importers.reading.timestamps import unix_ns
 from replay.importers.recorded_sessions import Counts
 from replay.importers.tool_requests import as_arguments
 from replay.importers.types import ImportOptions, ImportResult
-from replay.trace.errors import TraceError
-from replay.trace.file.rules import MOST_TOKENS
 
 _HAS_PARTS = re.compile(rb'"message"\s*:\s*\{[^{}\[\]]{0,200}"parts"\s*:\s*\[').search
 _LINKED = (b'"sessionId"', b'"parentUuid"', b'"timestamp"')
@@ -38,13 +31,6 @@ _EXPLAINED = (
     "A model call starts at the input before it, and ends when its answer was written down.",
     "A tool's time is from the answer that called it to its result, approval included.",
 )
-
-
-class _Chat(msgspec.Struct):
-    id: str = ""
-    turns: list[Turn] = []
-    input_ns: int | None = None
-    tools: dict[str, LoggedTool] = {}
 
 
 class QwenCode:
@@ -57,28 +43,7 @@ class QwenCode:
         return all(key in first_bytes for key in _LINKED) and has_parts(first_bytes)
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
-        counts = Counts(damage=Damage(is_refused=options.strict))
-        chats: list[_Chat] = []
-        seen: dict[str, int] = {}
-        for n, file in enumerate(input_files(paths, ".jsonl")):
-            chat = _Chat()
-            for record in read_items(file, (), counts.damage):
-                try:
-                    _take(record, chat, lambda name, n=n: seen.setdefault(name, n) != n, counts)  # type: ignore[misc]
-                except TraceError as error:
-                    counts.damage.lose(error)
-            if chat.turns:
-                chats.append(chat)
-
-        def load(unit: int, counts: Counts) -> Run:
-            chat = chats[unit]
-            zero_ns = min(turn.start_ns for turn in chat.turns)
-            builder = RunBuilder(zero_ns, counts)
-            prompts = SessionPrompts(unit, options.block_size)
-            lane = TurnsBuilder(builder, {"": chat.turns}, prompts, options.stream, counts).lane()
-            return Run(chat.id, zero_ns, lane, {"agent": QwenCode.name})
-
-        return imported_runs(self.name, paths, options, len(chats), load, _EXPLAINED, counts)
+        return imported_turns(self.name, paths, options, _take, _EXPLAINED)
 
 
 def has_parts(first_bytes: bytes) -> bool:
@@ -86,7 +51,7 @@ def has_parts(first_bytes: bytes) -> bool:
     return _HAS_PARTS(first_bytes) is not None
 
 
-def _take(record: Item, chat: _Chat, seen: Callable[[str], bool], counts: Counts) -> None:
+def _take(record: Item, chat: TurnLog, seen: Seen, counts: Counts) -> None:
     kind, message = record.plain("type"), record.inner("message")
     if message is None or kind not in ("user", "assistant", "tool_result"):
         return
@@ -112,12 +77,12 @@ def _take(record: Item, chat: _Chat, seen: Callable[[str], bool], counts: Counts
     chat.input_ns = at_ns
 
 
-def _answered(record: Item, message: Item, chat: _Chat, at_ns: int) -> None:
+def _answered(record: Item, message: Item, chat: TurnLog, at_ns: int) -> None:
     usage = record.inner("usageMetadata")
     tokens = None
     if usage is not None:
-        output = _count(usage, "candidatesTokenCount") + _count(usage, "thoughtsTokenCount")
-        tokens = (_count(usage, "promptTokenCount"), _count(usage, "cachedContentTokenCount"), output)
+        output = token_count(usage, "candidatesTokenCount") + token_count(usage, "thoughtsTokenCount")
+        tokens = (token_count(usage, "promptTokenCount"), token_count(usage, "cachedContentTokenCount"), output)
     start_ns = at_ns if chat.input_ns is None else min(chat.input_ns, at_ns)
     turn = Turn(start_ns, at_ns, model=record.plain("model"), tokens=tokens)
     for part in message.objects("parts"):
@@ -127,7 +92,3 @@ def _answered(record: Item, message: Item, chat: _Chat, at_ns: int) -> None:
             chat.tools[call.plain("id") or ""] = tool
             turn.tools.append(tool)
     chat.turns.append(turn)
-
-
-def _count(told: Item, name: str) -> int:
-    return int(min(max(told.value(float, name) or 0.0, 0.0), MOST_TOKENS))

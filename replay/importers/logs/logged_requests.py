@@ -194,14 +194,17 @@ class RequestLog:
             else:
                 lines = self._odd_lines(file, blocks)
             n = 0
-            for n, line in lines:
-                self._line = self._lines_before + n
-                found = parsed(line)
-                if isinstance(found, str):
-                    self.damage.lose(TraceError(f"{shown_path(file)}, line {n}: {found}"))
-                else:
-                    yield found
-            self._lines_before = max(self._lines_before + n, self._line)
+            try:
+                for n, line in lines:
+                    self._line = self._lines_before + n
+                    found = parsed(line)
+                    if isinstance(found, str):
+                        self.damage.lose(TraceError(f"{shown_path(file)}, line {n}: {found}"))
+                    else:
+                        yield found
+            finally:
+                # Also behind a file that breaks off: the next one's lines come after its own.
+                self._lines_before = max(self._lines_before + n, self._line)
 
         try:
             yield from self.damage.of_files(files, read)

@@ -64,11 +64,16 @@ class Damage(msgspec.Struct):
         self.lost_files += other.lost_files
         self.first_file = self.first_file or other.first_file
 
+    @property
+    def is_mostly_damaged(self) -> bool:
+        """Whether more than half of the lines are damaged."""
+        return self.damaged * 2 > self.lines
+
     def refuse_most(self) -> None:
         """Raises TraceError where more than half of the lines, or of the files, say nothing."""
         if self.damaged and self.lines == 1:
             raise TraceError(self.first)
-        if self.damaged * 2 > self.lines:
+        if self.is_mostly_damaged:
             raise TraceError(
                 f"{self.first} So {self.damaged} of {counted(self.lines, 'line')} could not be read."
             )

@@ -38,9 +38,10 @@ def read_rows(path: Path, kind: type[_Row], damage: Damage) -> Iterator[tuple[in
     A line that is none is damaged. Raises TraceError where the file cannot be read.
     """
     decoder = msgspec.json.Decoder(kind, strict=False)
+    shown = shown_path(path)
     with open_recording(path) as source:
         for n, line in _lines(source, path):
-            place = f"{shown_path(path)}, line {n}"
+            place = f"{shown}, line {n}"
             damage.lines += 1
             refuse_heavy(line, place)
             try:
@@ -56,11 +57,11 @@ def read_rows(path: Path, kind: type[_Row], damage: Damage) -> Iterator[tuple[in
 
 
 def _lines(source: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
-    blank = BlankLines(path)
+    blank, shown = BlankLines(path), shown_path(path)
     n, is_first, is_array = 0, True, False
     while line := source.readline(LONGEST_ROW_BYTES + 1):
         n += 1
-        refuse_long(line, f"{shown_path(path)}, line {n}")
+        refuse_long(line, f"{shown}, line {n}")
         if blank.passes_over(line) or line.lstrip().startswith(_COMMENTS):
             continue
         if is_first and line.lstrip().startswith(b"["):
@@ -71,7 +72,7 @@ def _lines(source: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
             is_array = not inside or inside.startswith(b"{")
             ahead = inside or source.peek(_PEEKED_BYTES).lstrip()  # type: ignore[attr-defined]
             if is_array and _goes_on_below(ahead):
-                document = line + rest_of(source, shown_path(path))
+                document = line + rest_of(source, shown)
                 if len(found := _of_array(document)):
                     yield from ((n, each) for each in found)
                     return

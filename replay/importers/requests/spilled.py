@@ -60,7 +60,8 @@ class Spilled:
     def share(self) -> None:
         """Have other processes put and get pieces as well: those that are given this as they are spawned."""
         if self._shared_size is None:
-            self._to_disk()
+            if self._file is None:
+                self._to_disk()
             self._shared_size = get_context("spawn").Value("q", self._size)
 
     def _room(self, length: int) -> int:

@@ -10,6 +10,7 @@ from functools import partial
 
 import msgspec
 
+from replay.system.shortage import shortage_of
 from replay.wire.errors import TargetMiswritten, TargetUnreachable
 from replay.wire.signin.sources import Fetched, Keys, life_until
 from replay.words.numbers import seconds
@@ -105,6 +106,8 @@ async def output_of(command: str, *, name: str) -> str:
         # Quotes that do not close, or a NUL.
         raise TargetMiswritten(f"{name} cannot be run: {cause}.") from cause
     except OSError as cause:
+        if lacking := shortage_of(cause):
+            raise TargetUnreachable(f"{name} cannot be run: {lacking}.") from cause
         program = arguments[0]
         # Where a shell was expected, the first word may set a variable, to a secret perhaps.
         hint = (

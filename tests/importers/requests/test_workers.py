@@ -46,9 +46,10 @@ def test_what_is_made_comes_in_the_order_of_the_pieces(workers):
     assert list(of(workers).made_of(iter(range(20)), doubled)) == [2 * n for n in range(20)]
 
 
+@pytest.mark.parametrize("most_held_bytes", [3, 10], ids=["on the disk before it is shared", "in memory"])
 @pytest.mark.parametrize("count", [1, 2])
-def test_what_one_process_puts_down_all_can_read(count):
-    spilled = Spilled(most_held_bytes=10)
+def test_what_one_process_puts_down_all_can_read(count, most_held_bytes):
+    spilled = Spilled(most_held_bytes)
     first = spilled.put(b"first")
     workers = of(count, spilled)
     places = list(workers.made_of(range(50), put))

@@ -1,6 +1,7 @@
 """Secrets: where they come from, when they are renewed, and that no message shows them."""
 
 import asyncio
+import errno
 import shlex
 import sys
 import traceback
@@ -9,7 +10,7 @@ import pytest
 
 from replay.target.auth import Auth
 from replay.target.errors import TargetError
-from replay.wire.errors import TargetUnreachable
+from replay.wire.errors import TargetMiswritten, TargetUnreachable
 from replay.wire.signin.credentials import Credentials, renew_after_s
 
 pytestmark = pytest.mark.anyio
@@ -189,6 +190,20 @@ async def test_a_command_that_cannot_be_run_is_told_apart(command, message):
         await opened(command)
 
     assert str(raised.value) == message
+
+
+async def test_a_machine_that_starts_no_process_is_no_fault_of_the_target_file(monkeypatch):
+    async def without_descriptors(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", without_descriptors)
+
+    with pytest.raises(
+        TargetUnreachable, match=r"^auth\.command cannot be run: out of file descriptors"
+    ) as raised:
+        await opened("/bin/true")
+
+    assert not isinstance(raised.value, TargetMiswritten)
 
 
 async def test_a_value_is_renewed_before_it_is_too_old():
