@@ -19,15 +19,15 @@ The metric that was asked for is tested at alpha by itself. All others are corre
 the chance of any false difference among them is alpha. Nothing is decided when a run is in doubt
 (`run_doubts` of replay/judge/gate/judging.py), but for failures that the lateness of this machine cannot have made
 (replay/judge/comparison/lateness.py). What is said has to hold of the steps that both sides tried, too
-(replay/judge/comparison/common.py). Each round of sequential runs must show half of the difference at least, and no two
-rounds opposite ones where there is to be none: time between them is not in any interval.
+(replay/judge/comparison/both_tried.py). Each round of sequential runs must show half of the difference at least, and no
+two rounds opposite ones where there is to be none: time between them is not in any interval.
 """
 
 from collections.abc import Sequence
 from math import copysign, isfinite, isinf
 
 from replay.judge.comparison.asked import further_questions
-from replay.judge.comparison.common import common_steps
+from replay.judge.comparison.both_tried import both_tried
 from replay.judge.comparison.deciding import (
     Failing,
     correct_together,
@@ -102,7 +102,7 @@ def judge_compare(
         against = _rounds_against(a, b, metric, main, margin_percent)
         if against:
             verdict, reasons = "inconclusive", [against]
-    both = common_steps(a, b, metric) if mode != "interleaved" else None
+    both = both_tried(a, b, metric) if mode != "interleaved" else None
     if both is not None and verdict != "inconclusive":
         again = judge_difference(both.a, both.b, mode, metric, margin_percent, confidence)
         if again.verdict != verdict:

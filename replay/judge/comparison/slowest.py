@@ -4,7 +4,7 @@ What is rare changes no percentile below it: one step in five hundred that takes
 The largest values are then counted, up to the first of the other side. Where both are alike each of them is of either
 side by chance, so that k in a row of one side are so with its share to the power of k (Rosenbaum 1954, "Tables for a
 nonparametric test of location", Annals of Mathematical Statistics 25). Those of one moment, of which a pause makes
-many at once, count once.
+many at once, count once. A failure is infinitely slow, so that none of a side is slower than all of one that failed.
 """
 
 import numpy as np
@@ -33,6 +33,8 @@ def slowest_of_one_side(pair: Pair, main: Difference) -> str | None:
         return None
     most = [float(sample.values[known].max()) for sample, known in zip(sides, finite, strict=True)]
     slow = int(np.argmax(most))
+    if not finite[1 - slow].all():
+        return None
     is_far = finite[slow] & (sides[slow].values > _FAR_RATIO * most[1 - slow])
     n, of = int(np.count_nonzero(is_far)), [sample.n for sample in sides]
     moments = len(np.unique(sides[slow].cluster[is_far]))

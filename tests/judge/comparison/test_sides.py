@@ -323,6 +323,24 @@ def test_one_step_in_five_hundred_that_takes_ten_seconds_on_one_side_is_said_bes
     )
 
 
+@pytest.mark.parametrize("fails", ["a", "b"])
+def test_no_step_is_said_to_be_slower_than_all_of_a_side_on_which_some_failed(rng, fails):
+    """On the rare steps b takes ten seconds. Those of a time out after a minute, or some others of b do."""
+    n = 4_000
+    is_rare = np.arange(n) % 500 == 250
+    times_a, times_b = usual(rng, n), np.where(is_rare, 10_000.0, usual(rng, n))
+    failed = is_rare if fails == "a" else np.arange(n) % 500 == 300
+    failing = times_a if fails == "a" else times_b
+    failing[failed] = 60_000.0
+    a, b = run_of(times_a, ok=~(failed & (fails == "a"))), run_of(times_b, ok=~(failed & (fails == "b")))
+
+    verdict = judge_compare(Side("a", [a]), Side("b", [b]), "paired", Metric("p50"))
+
+    said = [note for note in verdict.notes if "or more, and none of" in note]
+    assert len(said) == (0 if fails == "a" else 1)
+    assert all(note.startswith("8 steps of b took 10 s or more, and none of a more than ") for note in said)
+
+
 def test_a_pause_of_one_side_is_one_moment_and_no_row_of_slow_steps(rng):
     n = 2_000
     a, b = usual(rng, n), usual(rng, n)
@@ -366,6 +384,25 @@ def test_a_side_that_was_not_asked_for_its_slow_steps_is_not_called_faster(rng, 
     assert verdict.reasons == [
         f"would say that b is faster, but not of the steps that both tried: {n} steps were tried at a alone"
     ]
+
+
+@pytest.mark.parametrize("metric", ["p50", "mean"])
+def test_sides_that_each_left_out_as_many_steps_of_one_name_are_not_taken_for_alike(rng, metric):
+    """Equal targets: a lacks 400 of the slow steps and b 400 of the quick ones, and all have one name."""
+    n = 4_000
+    ms = np.where(np.arange(n) % 2, 100.0, 10.0)
+    a, b = (run_of(ms * np.exp(rng.normal(0, 0.1, n))) for _ in range(2))
+    a = msgspec.structs.replace(a, columns=a.columns.where(np.arange(n) % 10 != 1))
+    b = msgspec.structs.replace(b, columns=b.columns.where(np.arange(n) % 10 != 0))
+
+    alone = judge_difference(Side("a", [a]), Side("b", [b]), "paired", Metric(metric), 5.0, 0.95)
+    verdict = judge_compare(Side("a", [a]), Side("b", [b]), "paired", Metric(metric))
+
+    apart = "400 steps were tried at a alone and 400 steps were tried at b alone"
+    assert alone.verdict == "a_faster"
+    assert verdict.verdict == "inconclusive"
+    assert verdict.reasons == [f"would say that a is faster, but not of the steps that both tried: {apart}"]
+    assert apart in verdict.notes
 
 
 def test_a_mean_of_answers_is_not_called_longer_for_the_quick_answers_that_failed(rng):
