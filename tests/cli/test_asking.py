@@ -10,7 +10,8 @@ from replay.cli.main import cli
 from replay.target.cost import Cost
 from replay.target.target import Target
 from replay.trials.pilot.answers import read_answers, with_upkeep
-from tests.support.pilot_commands import bursts, replay
+from tests.support.commands import replay
+from tests.support.pilot_commands import bursts
 
 
 @pytest.fixture
