@@ -7,6 +7,7 @@ of one name may have left out the quick ones here and the slow ones there.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Side
+from replay.judge.types import Mode
 from replay.results.columns import Columns, Flags
 from replay.results.evidence import Evidence
 from replay.results.histogram import Int64s
@@ -37,35 +39,65 @@ class BothTried(NamedTuple):
         return " and ".join(tried) or "some steps failed on one side alone"
 
 
-def both_tried(a: Side, b: Side, metric: Metric) -> BothTried | None:
-    """None where both sides tried the same steps, or none can be put beside another's."""
-    if a.is_recording or metric.measure == "makespan" or len(a.runs) != len(b.runs):
-        return None
-    is_of_answers = metric.statistic == "mean"
-    runs_a, runs_b, only_a, only_b, is_other = [], [], 0, 0, False
-    for run_a, run_b in zip(a.runs, b.runs, strict=True):
-        of_a, of_b = run_a.columns, run_b.columns
-        are_answered = of_a.ok.all() and of_b.ok.all()
-        if (are_answered or not is_of_answers) and _tried_all_alike(run_a, run_b):
-            runs_a.append(run_a)
-            runs_b.append(run_b)
-            continue
-        keys_a, keys_b = _keys(of_a, of_b)
-        rows_a, rows_b = np.isin(keys_a, keys_b), np.isin(keys_b, keys_a)
-        if np.count_nonzero(rows_a) < _LEAST_COMMON * max(of_a.n, of_b.n):
+class InCommon(NamedTuple):
+    """Both sides with the steps that both tried, and with those that both answered. None where these are all that each
+    tried, or answered, or where none can be put beside another's.
+    """
+
+    tried: BothTried | None = None
+    answered: BothTried | None = None
+
+    def of(self, metric: Metric) -> BothTried | None:
+        """What a figure has to hold of, too. Makespans are of sessions, which say themselves where they were cut."""
+        if metric.measure == "makespan":
             return None
-        only_a += int(np.count_nonzero(~rows_a))
-        only_b += int(np.count_nonzero(~rows_b))
-        is_other |= not (rows_a.all() and rows_b.all())
-        if is_of_answers:
-            rows_a = of_a.ok & np.isin(keys_a, keys_b[of_b.ok])
-            rows_b = of_b.ok & np.isin(keys_b, keys_a[of_a.ok])
-            is_other |= not (np.array_equal(rows_a, of_a.ok) and np.array_equal(rows_b, of_b.ok))
-        runs_a.append(_of(run_a, rows_a))
-        runs_b.append(_of(run_b, rows_b))
-    if not is_other:
+        return self.answered if metric.statistic == "mean" else self.tried
+
+
+def in_common(a: Side, b: Side, mode: Mode) -> InCommon:
+    """Run by run. Sides of which each has sessions of its own, as of an interleaved run, have no step in common."""
+    if a.is_recording or mode == "interleaved" or len(a.runs) != len(b.runs):
+        return InCommon()
+    rows = []
+    for runs in zip(a.runs, b.runs, strict=True):
+        of_runs = _rows_of(*runs)
+        if of_runs is None:
+            return InCommon()
+        rows.append(of_runs)
+    only_a = sum(int(np.count_nonzero(~one.tried_a)) for one in rows)
+    only_b = sum(int(np.count_nonzero(~one.tried_b)) for one in rows)
+    tried = answered = None
+    if only_a or only_b:
+        kept_a, kept_b = _kept(a, [one.tried_a for one in rows]), _kept(b, [one.tried_b for one in rows])
+        tried = BothTried(kept_a, kept_b, only_a, only_b)
+    if tried or not all(one.are_answered_alike for one in rows):
+        kept_a, kept_b = _kept(a, [one.answered_a for one in rows]), _kept(b, [one.answered_b for one in rows])
+        answered = BothTried(kept_a, kept_b, only_a, only_b)
+    return InCommon(tried, answered)
+
+
+class _Rows(NamedTuple):
+    """Of two runs, the rows of the steps that both tried, and of those that both answered."""
+
+    tried_a: Flags
+    tried_b: Flags
+    answered_a: Flags
+    answered_b: Flags
+    are_answered_alike: bool
+
+
+def _rows_of(run_a: Evidence, run_b: Evidence) -> _Rows | None:
+    """None where they have too little in common."""
+    a, b = run_a.columns, run_b.columns
+    if a.ok.all() and b.ok.all() and _tried_all_alike(run_a, run_b):
+        return _Rows(a.ok, b.ok, a.ok, b.ok, are_answered_alike=True)
+    keys_a, keys_b = _keys(a, b)
+    tried_a, tried_b = np.isin(keys_a, keys_b), np.isin(keys_b, keys_a)
+    if np.count_nonzero(tried_a) < _LEAST_COMMON * max(a.n, b.n):
         return None
-    return BothTried(a._replace(runs=runs_a), b._replace(runs=runs_b), only_a, only_b)
+    answered_a, answered_b = a.ok & np.isin(keys_a, keys_b[b.ok]), b.ok & np.isin(keys_b, keys_a[a.ok])
+    are_alike = np.array_equal(answered_a, a.ok) and np.array_equal(answered_b, b.ok)
+    return _Rows(tried_a, tried_b, answered_a, answered_b, are_alike)
 
 
 def _tried_all_alike(a: Evidence, b: Evidence) -> bool:
@@ -85,5 +117,9 @@ def _keys(a: Columns, b: Columns) -> tuple[Int64s, Int64s]:
     return keys_a, keys_b
 
 
-def _of(run: Evidence, rows: Flags) -> Evidence:
-    return Evidence(run.summary, run.columns.where(rows), run.name)
+def _kept(side: Side, rows: Sequence[Flags]) -> Side:
+    runs = [
+        Evidence(run.summary, run.columns.where(of_run), run.name)
+        for run, of_run in zip(side.runs, rows, strict=True)
+    ]
+    return side._replace(runs=runs)

@@ -26,11 +26,9 @@ two rounds opposite ones where there is to be none: time between them is not in 
 from collections.abc import Sequence
 from math import copysign, isfinite, isinf
 
-from replay.judge.comparison.asked import further_questions
-from replay.judge.comparison.both_tried import both_tried
+from replay.judge.comparison.both_tried import in_common
 from replay.judge.comparison.deciding import (
     Failing,
-    correct_together,
     decide,
     failing_more,
     shown_by_others,
@@ -38,6 +36,7 @@ from replay.judge.comparison.deciding import (
 from replay.judge.comparison.difference import MARGIN_PERCENT, compared, percent_of
 from replay.judge.comparison.lateness import forgiven, is_of_failures, known_late_ms
 from replay.judge.comparison.metric import Metric
+from replay.judge.comparison.others import other_differences
 from replay.judge.comparison.pair import Pair, Side, values_of
 from replay.judge.comparison.slowest import slowest_of_one_side
 from replay.judge.gate.judging import CONFIDENCE, run_doubts, unlike_recording
@@ -80,14 +79,8 @@ def judge_compare(
     pair = Pair(a, b, mode)
     failing = failing_more(pair, confidence)
     main = _main(pair, failing, metric, margin_percent, confidence)
-    others = [
-        compared(pair, other, selector, margin_percent, confidence)
-        for other, selector in further_questions(pair, metric, confidence)
-    ]
-    others = [other for other in others if other.n_a and other.n_b]
-    correct_together(others)
-    for other in others:
-        decide(other, failing, confidence)
+    common = in_common(a, b, mode)
+    others = other_differences(pair, common, mode, metric, failing, margin_percent, confidence)
     reasons = [main.reason]
     if main.verdict == "no_difference" and main.unit == "ms" and failing.label:
         # Times that are alike are not all that a reader takes it for.
@@ -102,7 +95,9 @@ def judge_compare(
         against = _rounds_against(a, b, metric, main, margin_percent)
         if against:
             verdict, reasons = "inconclusive", [against]
-    both = both_tried(a, b, metric) if mode != "interleaved" else None
+    both = common.of(metric)
+    # What one side alone was asked for is not slow on it alone.
+    pair_tried = pair if common.tried is None else Pair(common.tried.a, common.tried.b, mode)
     if both is not None and verdict != "inconclusive":
         again = judge_difference(both.a, both.b, mode, metric, margin_percent, confidence)
         if again.verdict != verdict:
@@ -132,7 +127,7 @@ def judge_compare(
         notes=[
             *doubts,
             *([] if doubts else shown_by_others(main, others)),
-            *([] if doubts or main.unit != "ms" else filter(None, [slowest_of_one_side(pair, main)])),
+            *([] if doubts or main.unit != "ms" else filter(None, [slowest_of_one_side(pair_tried, main)])),
             *([str(failing)] if failing.label else []),
             *([str(both)] if both is not None and (both.only_a or both.only_b) else []),
             *_notes(a, b, mode),

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from replay.judge.comparison.both_tried import both_tried
+from replay.judge.comparison.both_tried import in_common
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Side
 from replay.results.columns import columns_of
@@ -24,8 +24,8 @@ def run_of(steps, failed=(), planned=12, sha256="t"):
     return Evidence(msgspec.structs.replace(facts, counts=counts), columns_of([records]), "run")
 
 
-def both_of(a, b, metric="p50"):
-    return both_tried(Side("a", [a]), Side("b", [b]), Metric(metric))
+def both_of(a, b, metric="p50", mode="paired"):
+    return in_common(Side("a", [a]), Side("b", [b]), mode).of(Metric(metric))
 
 
 def tried(side):
@@ -88,3 +88,8 @@ def test_a_step_that_both_name_alike_in_other_sessions_is_another():
 
     assert (both.only_a, both.only_b) == (1, 1)
     assert np.array_equal(both.a.runs[0].columns.step, [str(n) for n in range(9)])
+
+
+def test_sides_that_were_dealt_sessions_of_their_own_have_no_step_in_common():
+    assert both_of(run_of(STEPS), run_of(STEPS[1:]), mode="interleaved") is None
+    assert both_of(run_of(STEPS), run_of(STEPS[1:])).only_a == 1

@@ -405,6 +405,41 @@ def test_sides_that_each_left_out_as_many_steps_of_one_name_are_not_taken_for_al
     assert apart in verdict.notes
 
 
+def test_no_other_figure_and_no_slowest_step_is_told_of_steps_that_one_side_tried_alone(rng):
+    """The targets are equal. p95 stays where it was and p50 does not; of the ten steps of ten seconds b got none."""
+    n = 4_000
+    at = np.arange(n)
+    ms = np.where(at % 2, 100.0, 10.0)
+    ms[at % 400 == 1] = 10_000.0
+    a, b = (run_of(ms * np.exp(rng.normal(0, 0.1, n))) for _ in range(2))
+    a = msgspec.structs.replace(a, columns=a.columns.where((at % 10 != 1) | (at % 400 == 1)))
+    b = msgspec.structs.replace(b, columns=b.columns.where((at % 10 != 0) & (at % 400 != 1)))
+
+    verdict = judge_compare(Side("a", [a]), Side("b", [b]), "paired", Metric("p95"))
+
+    apart = "410 steps were tried at a alone and 390 steps were tried at b alone"
+    p50 = next(one for one in verdict.differences if (one.metric, one.series) == ("p50", "response"))
+    assert (p50.verdict, p50.reason) == (
+        "inconclusive",
+        f"it does not hold of the steps that both tried: {apart}",
+    )
+    assert verdict.notes == [apart]
+
+
+def test_another_figure_that_holds_of_the_steps_that_both_tried_is_told_all_the_same(rng):
+    n = 4_000
+    a, b = run_of(usual(rng, n)), run_of(1.5 * usual(rng, n), ok=rng.random(n) >= 0.001)
+    b = msgspec.structs.replace(b, columns=b.columns.where(rng.random(n) >= 0.1))
+
+    verdict = judge_compare(Side("a", [a]), Side("b", [b]), "paired", Metric("p99_9"))
+
+    named = [
+        one.metric for one in verdict.differences if one.series == "response" and one.verdict == "a_faster"
+    ]
+    assert {"p50", "p90", "p95", "mean"} <= set(named)
+    assert any(note.startswith("b takes longer all the same, by p50, p90, p95") for note in verdict.notes)
+
+
 def test_a_mean_of_answers_is_not_called_longer_for_the_quick_answers_that_failed(rng):
     n = 3_000
     kind = np.arange(n) % 2
