@@ -5,8 +5,9 @@ has an event loop of its own, which nothing else in the program makes late. And 
 raises, KeyboardInterrupt first of all, comes to the thread that waits, never into the middle of what is being recorded.
 That thread then has the run ended, waits until its directory is whole, and lets it go on.
 
-A run whose loop is held up, by an application in this process that does not return, does not hear that. Nobody waits
-for it any longer, and it ends by itself once its loop turns again.
+A run whose loop is held up, by an application in this process that does not return, does not hear that, or hears it and
+is held up by a request that was on its way. Nobody waits for it any longer, and it ends by itself once its loop turns
+again.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ from typing import Generic, TypeVar
 from replay.engine.hosting.interrupts import Interrupts
 
 _HEARD_WITHIN_S = 5.0
+# What is written at the end of a long run takes its loop's time as well.
+_TURNS_WITHIN_S = 30.0
 _NAME = "replay-run"
 _T = TypeVar("_T")
 
@@ -59,6 +62,16 @@ class Breaker:
             self._asked = at_once
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._break_off, at_once)
+
+    def ask_whether_it_turns(self) -> threading.Event:
+        """Set once the loop has come round, or where there is none that could be held up."""
+        turned = threading.Event()
+        with self._lock:
+            if self._loop is None:
+                turned.set()
+            else:
+                self._loop.call_soon_threadsafe(turned.set)
+        return turned
 
     def heard(self) -> bool | None:
         """For whoever has no event loop to attach, and asks in between: whether it is to end at once, or None."""
@@ -133,8 +146,12 @@ def call_in_thread(call: Callable[[], _T]) -> _T:
 
 
 def _wait_for_end(ended: threading.Event, breaker: Breaker) -> None:
-    if breaker.was_heard.wait(_HEARD_WITHIN_S):
-        ended.wait()
+    """As long as its loop turns: what it began before it heard may hold it up as well."""
+    if not breaker.was_heard.wait(_HEARD_WITHIN_S):
+        return
+    while not ended.wait(_TURNS_WITHIN_S):
+        if not breaker.ask_whether_it_turns().wait(_TURNS_WITHIN_S):
+            return
 
 
 async def await_in_thread(call: Callable[[], _T]) -> _T:
@@ -157,9 +174,9 @@ async def await_in_thread(call: Callable[[], _T]) -> _T:
         await asyncio.shield(ended)
     except asyncio.CancelledError:
         breaker.break_off(at_once=True)
-        await asyncio.wait([ended], timeout=_HEARD_WITHIN_S)
-        if breaker.was_heard.is_set():
-            await asyncio.wait([ended])
+        turned, within_s = breaker.was_heard, _HEARD_WITHIN_S
+        while not (await asyncio.wait([ended], timeout=within_s))[0] and turned.is_set():
+            turned, within_s = breaker.ask_whether_it_turns(), _TURNS_WITHIN_S
         raise
     return worker.result()
 

@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 import pytest
 
+from replay.engine.hosting import threads
 from replay.engine.hosting.event_loop import run_to_end
 from replay.engine.hosting.threads import Breaker, await_in_thread, call_in_thread
 from replay.engine.run import replay_trace
 from replay.engine.types import At, RunOptions
 from replay.target.target import Target
 from replay.wire.errors import TargetUnreachable
-from tests.support.waiting import until_loop
+from tests.support.waiting import until, until_loop
 
 SESSIONS, SESSIONS_LONG = 20, 10_000
 HANDLED = [signal.SIGINT, signal.SIGTERM, signal.SIGALRM]
@@ -252,6 +253,46 @@ def test_an_application_that_holds_the_run_up_does_not_hold_up_who_leaves_it(mon
     try:
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(main())
+    finally:
+        released.set()
+
+
+@pytest.mark.parametrize("where", ["waited for", "awaited"])
+def test_a_run_that_is_held_up_once_it_has_heard_does_not_hold_up_who_leaves_it(where, monkeypatch):
+    monkeypatch.setattr("replay.engine.hosting.threads._TURNS_WITHIN_S", 0.05)
+    released, begun, heard = threading.Event(), [], []
+
+    async def held_up(host):
+        begun.append(True)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            heard.append(True)
+            released.wait()
+
+    def run():
+        return run_to_end(held_up)
+
+    async def awaited():
+        task = asyncio.create_task(await_in_thread(run))
+        await until_loop(lambda: begun)
+        task.cancel()
+        await task
+
+    try:
+        if where == "awaited":
+            with pytest.raises(asyncio.CancelledError):
+                asyncio.run(awaited())
+        else:
+            breaker = Breaker()
+            ended = threading.Event()
+            worker = threads._Worker(run, breaker, ended.set)
+            until(lambda: begun)
+            breaker.break_off(at_once=True)
+            threads._wait_for_end(ended, breaker)
+            assert worker is not None
+            assert not ended.is_set()
+        assert heard
     finally:
         released.set()
 
