@@ -21,8 +21,8 @@ from replay.results.evidence import Evidence
 from replay.results.histogram import Int64s
 from replay.words.phrases import were
 
-# Runs that have less in common are of other sessions, and none of them is another's step left out.
-_LEAST_COMMON = 0.5
+# Runs of their own that have less in common are of other sessions, and none of them is another's step left out.
+_LEAST_COMMON_UNPAIRED = 0.5
 
 
 class BothTried(NamedTuple):
@@ -58,9 +58,10 @@ def in_common(a: Side, b: Side, mode: Mode) -> InCommon:
     """Run by run. Sides of which each has sessions of its own, as of an interleaved run, have no step in common."""
     if a.is_recording or mode == "interleaved" or len(a.runs) != len(b.runs):
         return InCommon()
+    least = _LEAST_COMMON_UNPAIRED if mode == "unpaired" else 0.0
     rows = []
     for runs in zip(a.runs, b.runs, strict=True):
-        of_runs = _rows_of(*runs)
+        of_runs = _rows_of(*runs, least)
         if of_runs is None:
             return InCommon()
         rows.append(of_runs)
@@ -86,14 +87,15 @@ class _Rows(NamedTuple):
     are_answered_alike: bool
 
 
-def _rows_of(run_a: Evidence, run_b: Evidence) -> _Rows | None:
-    """None where they have too little in common."""
+def _rows_of(run_a: Evidence, run_b: Evidence, least: float) -> _Rows | None:
+    """None where they have nothing in common, or less than this part of the longer one's steps."""
     a, b = run_a.columns, run_b.columns
     if a.ok.all() and b.ok.all() and _tried_all_alike(run_a, run_b):
         return _Rows(a.ok, b.ok, a.ok, b.ok, are_answered_alike=True)
     keys_a, keys_b = _keys(a, b)
     tried_a, tried_b = np.isin(keys_a, keys_b), np.isin(keys_b, keys_a)
-    if np.count_nonzero(tried_a) < _LEAST_COMMON * max(a.n, b.n):
+    common = np.count_nonzero(tried_a)
+    if not common or common < least * max(a.n, b.n):
         return None
     answered_a, answered_b = a.ok & np.isin(keys_a, keys_b[b.ok]), b.ok & np.isin(keys_b, keys_a[a.ok])
     are_alike = np.array_equal(answered_a, a.ok) and np.array_equal(answered_b, b.ok)
