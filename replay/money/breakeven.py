@@ -450,7 +450,16 @@ def resampled(windows: Sequence[Usage], seed: int, draws: int = _DRAWS) -> list[
     if len(windows) < 5:
         return []
     random = np.random.default_rng(seed)
-    names = ("requests", "on_sockets", "active_s", "billed_s", "request_s", "boot_s", "egress_bytes")
+    names = (
+        "requests",
+        "earlier_tries",
+        "on_sockets",
+        "active_s",
+        "billed_s",
+        "request_s",
+        "boot_s",
+        "egress_bytes",
+    )
     table = np.array([[getattr(window, name) for name in names] for window in windows])
     whole, unknown = windows[0], dict.fromkeys(_LIVES)
     seconds = sum(window.seconds for window in windows)

@@ -154,7 +154,7 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
 
 def _requests(month: Usage, table: PriceTable, prices: RequestBilling) -> BillLine:
     """The fee for each request; a WebSocket is what the table says that it is."""
-    requests, said = month.requests, "as many as were sent"
+    requests, said = _tries(month)
     if month.on_sockets and prices.socket_is == "one request":
         requests -= month.on_sockets
         said += f"; a WebSocket is one, and {number(month.on_sockets)} messages on open ones are none"
@@ -163,6 +163,14 @@ def _requests(month: Usage, table: PriceTable, prices: RequestBilling) -> BillLi
         if "websocket" in table.unpriced:
             said += "; what brings these there has a price that is not in the bill"
     return _line("requests", requests, "requests", prices.request, prices.free.requests, said)
+
+
+def _tries(month: Usage) -> tuple[float, str]:
+    """What a fee per request is for, and that in words: every try that was sent."""
+    said = "as many as were sent"
+    if month.earlier_tries:
+        said += f", {number(month.earlier_tries)} of which had another try after them"
+    return month.requests + month.earlier_tries, said
 
 
 def is_of_lives(table: PriceTable, size: Size) -> bool:
@@ -288,8 +296,8 @@ def _shared(month: Usage, table: PriceTable, most: float) -> list[BillLine]:
         fee = "one, regardless of the number of machines"
         lines.append(_line("cluster", _HOURS, "cluster-h", table.cluster_hour, 0.0, fee))
     if table.machine_request:
-        sent = "as many as were sent"
-        lines.append(_line("requests", month.requests, "requests", table.machine_request, 0.0, sent))
+        tries, sent = _tries(month)
+        lines.append(_line("requests", tries, "requests", table.machine_request, 0.0, sent))
     return lines
 
 

@@ -32,6 +32,7 @@ from replay.money.month_load import (
     month_load,
     peak_in_flight,
     peak_rps,
+    tries_note,
 )
 from replay.money.price_table import PriceTable
 from replay.money.sizing import Capacity, Held, Load, Stated, capacity_of, following_words, sized
@@ -41,7 +42,6 @@ from replay.money.usage import MONTH_S, Basis, Usage
 from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord, Summary
 from replay.words.numbers import number
-from replay.words.phrases import counted
 
 _DAY_S = 86_400.0
 _DAYS = MONTH_S / _DAY_S
@@ -383,12 +383,9 @@ def _notes(run: Evidence, month: Usage) -> list[str]:
         notes.append(
             "of boots, only the time that requests waited for them is billed: the run does not know how long they took"
         )
-    if summary.counts.retries:
-        tries = counted(summary.counts.retries, "request")
-        notes.append(
-            f"{tries} of the run had another try after it: of those the fee for each is in the bills, and not the time "
-            "for which they kept an instance"
-        )
+    tried_again = tries_note(run)
+    if tried_again is not None:
+        notes.append(tried_again)
     if summary.generator.verdict != "ok":
         notes.append(f"the load generator was {summary.generator.verdict}, so times may be too long")
     if month.has_recorded_bytes and not month.egress_bytes:

@@ -20,6 +20,7 @@ from replay.money.usage import MONTH_S, Basis, Plane, Usage, month_of, usage_by_
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord
+from replay.words.phrases import counted
 
 _NS = 1_000_000_000
 _DAYS = MONTH_S / 86_400
@@ -89,6 +90,18 @@ def plane_of(
         minimum_s=minimum_s,
         is_simulated=is_simulated,
         kept=kept,
+    )
+
+
+def tries_note(run: Evidence) -> str | None:
+    """What bills have of the tries before a step's last one, and what they lack; None where none of them was sent."""
+    tries = int(run.columns.sent_before.sum())
+    if not tries:
+        return None
+    return (
+        f"{counted(tries, 'request')} of the run had another try after {'it' if tries == 1 else 'them'}: the fee per "
+        "request is for each try, but the time for which those before the last one kept an instance is in no bill, and "
+        "machines are sized without them"
     )
 
 

@@ -32,7 +32,9 @@ Basis = Literal["measured", "simulated", "estimated", "missing"]
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What was used in so many seconds. active_s: instance seconds with a request; billed_s: the same, each interval
+    """What was used in so many seconds. requests: steps that were sent, by which a load is scaled. earlier_tries:
+    those tries before a step's last one that were sent; each is paid as a request, and is in no other figure, since how
+    long it took is not told. active_s: instance seconds with a request; billed_s: the same, each interval
     rounded up as the price table has it. request_s: the sum of the requests' own times. boot_s: of instances that
     booted. live_s: from boot to end, None where the plane does not say; beyond_kept_s: the part of it beyond instances
     that are kept; waiting_s: the part of that in which they neither booted nor had a request. ranks: of the active
@@ -43,6 +45,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: float
     requests: float = 0.0
+    earlier_tries: float = 0.0
     on_sockets: float = 0.0
     active_s: float = 0.0
     billed_s: float = 0.0
@@ -104,6 +107,7 @@ def _mixed(a: tuple[float, ...], of_a: float, b: tuple[float, ...], of_b: float)
 _SUMMED = (
     "seconds",
     "requests",
+    "earlier_tries",
     "on_sockets",
     "active_s",
     "billed_s",
@@ -131,6 +135,7 @@ class Windows(NamedTuple):
     window_s: float
     ends_s: float
     requests: Floats
+    earlier_tries: Floats
     on_sockets: Floats
     active_s: Floats
     billed_s: Floats
@@ -152,6 +157,7 @@ class Windows(NamedTuple):
         return Usage(
             seconds=float(np.clip(self.ends_s - inside * self.window_s, 0.0, self.window_s).sum()),
             requests=float(self.requests[inside].sum()),
+            earlier_tries=float(self.earlier_tries[inside].sum()),
             on_sockets=float(self.on_sockets[inside].sum()),
             active_s=float(self.active_s[inside].sum()),
             billed_s=float(self.billed_s[inside].sum()),
@@ -256,8 +262,8 @@ def usage_by_window(
     return Windows(
         window_s,
         run.summary.elapsed_s,
-        # Each try is a request; how long those before the last one took is not told.
-        summed(columns.attempts[sent].astype(np.float64)),
+        summed(np.ones(len(at_s))),
+        _earlier_tries(columns, rows, window_s, windows),
         summed(on_open_sockets(columns)[sent].astype(np.float64)),
         active,
         billed,
@@ -273,6 +279,17 @@ def usage_by_window(
         "missing" if not (is_told or plane.is_unshared) else "simulated" if plane.is_simulated else "measured",
         plane.is_simulated,
     )
+
+
+def _earlier_tries(columns: Columns, rows: Flags | None, window_s: float, windows: int) -> Floats:
+    """Where the last try of each step was, sent or not: when the ones before it were is not told."""
+    tried = columns.sent_before > 0
+    if rows is not None:
+        tried &= rows
+    at_ns = np.where(columns.sent_ns == ABSENT_NS, columns.end_ns, columns.sent_ns)[tried]
+    window = np.minimum((at_ns / _NS / window_s).astype(np.int64), windows)
+    found = np.bincount(window, weights=columns.sent_before[tried], minlength=windows + 1)
+    return found[:windows].astype(np.float64)
 
 
 def in_flight_by_window(

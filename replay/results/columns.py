@@ -27,8 +27,9 @@ class Columns(NamedTuple):
 
     session, series, error, instance: codes into the lists of the same name (series: (kind, name)). Instants are
     ns from the run's start, ABSENT_NS where there is none. cold: 1, 0, or -1 where the target did not say.
-    attempts: tries of the step, the last one included; redirects that led to one are none. retried_ns: from the first
-    try's intended time to the last one's sending, 0 for one try without a redirect. makespan_ns: of each session, from
+    attempts: tries of the step, the last one included; redirects that led to one are none. sent_before: those before
+    the last one that were sent, none of them on a connection that had been closed. retried_ns: from the first try's
+    intended time to the last one's sending, 0 for one try without a redirect. makespan_ns: of each session, from
     its first intended time to its last end, waits included, ABSENT_NS where that is not known. cut: of each session,
     whether a step of it was left unsent, or interrupted, so that its makespan is only the least that it can be. unsent:
     steps that were not sent, which have no row, by reason.
@@ -69,6 +70,7 @@ class Columns(NamedTuple):
     warmup: Flags
     answered: Flags
     attempts: Codes
+    sent_before: Codes
     retried_ns: Int64s
     makespan_ns: Int64s
     unsent: dict[str, int]
@@ -186,6 +188,7 @@ class Gathering:
         self._unsent: Counter[str] = Counter()
         self._earlier: dict[tuple[str, str], int] = {}
         self._hops: Counter[tuple[str, str]] = Counter()
+        self._sent_before: Counter[tuple[str, str]] = Counter()
         self._cut: set[str] = set()
         self._first_ns = np.empty(0, np.int64)
         self._last_ns = np.empty(0, np.int64)
@@ -217,16 +220,18 @@ class Gathering:
         self._put("answered", taken(ok | (table.has("status") & ~table.has("phase"))))
         self._add_steps(table, np.flatnonzero(rows))
         earlier = ~final & ~own & ~unsent & ~table.equals("error", "stale")
-        again = rows & sent & (table.numbers("attempt") != 1)
+        again = rows & (table.numbers("attempt") != 1)
         n = int(np.count_nonzero(rows))
         attempts = _mapped(taken(table.numbers("attempt")), lambda column: column.astype(np.int32))
+        sent_before: Codes = constant(0, n, np.int32)
         retried: Int64s = constant(0, n, np.int64)
         if again.any() or earlier.any():
-            retried_ns, hops = self._before(table, earlier, again, ok)
-            retried, hops = retried_ns[rows], hops[rows]
-            if hops.any():
-                attempts = attempts - hops
+            before = self._before(table, earlier, again, ok)
+            retried, sent_before = before.retried_ns[rows], before.sent[rows]
+            if before.hops[rows].any():
+                attempts = attempts - before.hops[rows]
         self._put("attempts", attempts)
+        self._put("sent_before", sent_before)
         self._put("retried_ns", retried)
 
     def columns(self, unreadable: int = 0) -> Columns:
@@ -275,15 +280,12 @@ class Gathering:
         for reason, times in table.counted("error", unsent):
             self._unsent[reason or "unknown"] += times
 
-    def _before(
-        self, table: Table, earlier: Flags, again: Flags, ok: Flags
-    ) -> tuple[Int64s, npt.NDArray[np.int32]]:
-        """Of each line since when its step was due until it was sent for the last time, and how many redirects led to
-        it; line by line, as few are.
-        """
+    def _before(self, table: Table, earlier: Flags, again: Flags, ok: Flags) -> "_Before":
+        """Line by line, as few are."""
         sent, intended = table.numbers("sent_ns"), table.numbers("intended_ns")
         sessions, steps = table.codes("session"), table.codes("step")
-        retried, hops = np.zeros(table.n, np.int64), np.zeros(table.n, np.int32)
+        was_sent = table.has("sent_ns")
+        found = _Before(np.zeros(table.n, np.int64), np.zeros(table.n, np.int32), np.zeros(table.n, np.int32))
         for row in np.flatnonzero(earlier | again).tolist():
             step = table.texts("session")[sessions[row]], table.texts("step")[steps[row]]
             due_ns = max(0, int(intended[row]))
@@ -291,10 +293,14 @@ class Gathering:
                 self._earlier.setdefault(step, due_ns)
                 if ok[row]:
                     self._hops[step] += 1
+                elif was_sent[row]:
+                    self._sent_before[step] += 1
             else:
-                retried[row] = sent[row] - self._earlier.pop(step, due_ns)
-                hops[row] = self._hops.pop(step, 0)
-        return retried, hops
+                since_ns = self._earlier.pop(step, due_ns)
+                found.retried_ns[row] = sent[row] - since_ns if was_sent[row] else 0
+                found.hops[row] = self._hops.pop(step, 0)
+                found.sent[row] = self._sent_before.pop(step, 0)
+        return found
 
     def _add_steps(self, table: Table, rows: npt.NDArray[np.intp]) -> None:
         texts, known = table.texts("step"), self._step_names
@@ -304,6 +310,16 @@ class Gathering:
     def _series(self, kinds: Codes, names: Codes, table: Table) -> Codes:
         pairs, texts = paired(kinds, names, table.texts("kind"), table.texts("name"))
         return self._names["series"].recoded(pairs, texts)
+
+
+class _Before(NamedTuple):
+    """Of each line what came before it in its step. retried_ns: since when the step was due until this was sent, 0 if
+    it was not. hops: redirects that led to it. sent: tries before it that were sent.
+    """
+
+    retried_ns: Int64s
+    hops: Codes
+    sent: Codes
 
 
 def _picker(rows: Flags) -> Callable[[npt.NDArray[Any]], Any]:

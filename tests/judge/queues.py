@@ -131,6 +131,7 @@ def evidence_of(made, name="run", ok=None):
         warmup=no,
         answered=np.ones(n, np.bool_),
         attempts=np.ones(n, np.int32),
+        sent_before=np.zeros(n, np.int32),
         retried_ns=np.zeros(n, np.int64),
         makespan_ns=last - first,
         unsent={},

@@ -45,6 +45,8 @@ def plain_columns(blocks):
     steps = []
     tries = []
     led = Counter()
+    sent = Counter()
+    asked = []
     retried = []
     unsent = {}
     earlier = {}
@@ -52,7 +54,7 @@ def plain_columns(blocks):
     first_ns = []
     last_ns = []
     for records in blocks:
-        rows, since, of_rows = [], [], []
+        rows, since, of_rows, before = [], [], [], []
         for record in records:
             if record.end_ns is not None and record.intended_ns is not None:
                 code = sessions.code(record.session)
@@ -72,6 +74,8 @@ def plain_columns(blocks):
                     earlier.setdefault((record.session, record.step), record.intended_ns or 0)
                     if record.outcome == "ok":
                         led[record.session, record.step] += 1
+                    elif record.sent_ns is not None:
+                        sent[record.session, record.step] += 1
             elif (
                 record.end_ns is not None
                 and record.intended_ns is not None
@@ -79,11 +83,13 @@ def plain_columns(blocks):
                 and (record.sent_ns is not None or record.outcome == "failed")
             ):
                 rows.append(record)
-                waited_ns, hops = 0, 0
-                if record.attempt > 1 and record.sent_ns is not None:
+                waited_ns, hops, sent_before = 0, 0, 0
+                if record.attempt > 1:
                     due_ns = earlier.pop((record.session, record.step), record.intended_ns)
-                    waited_ns = record.sent_ns - due_ns
+                    waited_ns = 0 if record.sent_ns is None else record.sent_ns - due_ns
                     hops = led.pop((record.session, record.step), 0)
+                    sent_before = sent.pop((record.session, record.step), 0)
+                before.append(sent_before)
                 since.append(waited_ns)
                 of_rows.append(record.attempt - hops)
         for name in _NUMBERS:
@@ -115,6 +121,7 @@ def plain_columns(blocks):
             )
         )
         tries.append(np.array(of_rows, np.int32))
+        asked.append(np.array(before, np.int32))
         retried.append(np.array(since, np.int64))
         steps += [row.step for row in rows]
     return Columns(
@@ -126,6 +133,7 @@ def plain_columns(blocks):
         whys=whys.values,
         step=steps,
         attempts=_joined(tries, np.int32),
+        sent_before=_joined(asked, np.int32),
         retried_ns=_joined(retried, np.int64),
         cut=np.array([session in cut for session in sessions.values], np.bool_),
         makespan_ns=np.array(last_ns, np.int64) - np.array(first_ns, np.int64),

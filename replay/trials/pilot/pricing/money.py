@@ -21,6 +21,7 @@ from replay.money.cost import (
     serverless_bill,
 )
 from replay.money.following import as_group, following_of
+from replay.money.month_load import tries_note
 from replay.money.price_table import PriceTable
 from replay.money.sizing import machines_for
 from replay.money.types import BreakEvenFound, Sensitive
@@ -130,6 +131,8 @@ def price_planes(
             found.doubts.append(f"{target.name} has no price: {reason}")
             continue
         _put_bill(target, one, shape, tables)
+        if (words := tries_note(run.run)) is not None:
+            found.doubts.append(f"{target.name}: {words}")
         if (words := free_tier_words(one.bill)) is not None:
             found.doubts.append(f"{target.name} costs {words}")
         found.offers.append(one)

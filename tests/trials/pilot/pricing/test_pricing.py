@@ -276,6 +276,23 @@ def test_a_bill_that_the_free_tier_makes_zero_says_so():
     )
 
 
+def test_tries_of_a_run_are_in_the_fee_per_request_and_what_they_leave_out_is_said():
+    once = a_run()
+    ones = np.ones(once.columns.n, np.int32)
+    twice = Evidence(once.summary, once.columns._replace(sent_before=ones), "tried twice")
+
+    (plain, _), (plane, money) = (priced(SERVERLESS, run) for run in (once, twice))
+
+    assert plain.cost_month is not None
+    assert plane.cost_month is not None
+    # A request a second, and another try of each.
+    fees = [next(line for line in one.cost_lines if line["name"] == "requests") for one in (plain, plane)]
+    assert [fee["quantity"] for fee in fees] == pytest.approx([730 * 3600, 2 * 730 * 3600])
+    assert plane.cost_month - plain.cost_month == pytest.approx(fees[1]["amount"] - fees[0]["amount"], abs=1e-3)
+    says = "vm1: 100 requests of the run had another try after them"
+    assert any(doubt.startswith(says) for doubt in money.doubts)
+
+
 def test_the_cool_down_of_replicas_is_that_of_those_that_are_not_kept_at_any_load():
     # One is kept all along and busy half of the time; the same at twice the load, busy all along.
     azure = Cost(price="azure-container-apps", vcpu=1.0, memory_gib=2.0, min_instances=1)
