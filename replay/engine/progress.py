@@ -96,6 +96,10 @@ async def report_progress(trace: str, runs: Sequence[Watched], on_progress: OnPr
                 lag_p99_us=None if lag.p99 is None else lag.p99 * 1000,
                 left_s=time_left_s(elapsed_s, done + unsent, steps, ends_s),
                 state="stopping" if any(run.loop.is_stopping for run in runs) else "running",
+                parts=[
+                    (sum(part.sent for part in parts), sum(part.in_flight for part in parts))
+                    for parts in zip(*(p.parts for p in progress), strict=True)
+                ],
             )
         )
         before_sent, before_done, before_ns = sent, done, now

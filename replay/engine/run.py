@@ -17,6 +17,7 @@ from replay.engine.attempt import Attempt
 from replay.engine.beside.events import carry_out, reaper_for
 from replay.engine.beside.observe import PlaneObserver
 from replay.engine.budget import Purse, Till
+from replay.engine.counting import Progress
 from replay.engine.hosting.event_loop import Host, alone, run_to_end
 from replay.engine.loop import RunLoop, run_together
 from replay.engine.manifest import complete, ended_by, manifest_of, unwritten
@@ -30,11 +31,12 @@ from replay.engine.requests.own_origin import refuse_own_origin
 from replay.engine.requests.sender import TargetSender
 from replay.engine.retries import Retries
 from replay.engine.shares import WHOLE, Share
-from replay.engine.types import At, Progress, RunOptions
+from replay.engine.types import At, RunOptions
 from replay.engine.users.casting import casting_for
 from replay.engine.users.rows import Rows, notes_on, rows_for
 from replay.engine.walker import Pace
 from replay.results.rundir import RunDir
+from replay.results.selector import Selector
 from replay.results.summary import rebuild
 from replay.results.types import Ended, Manifest, RunStatus, Summary
 from replay.system.shortage import most_descriptors
@@ -95,6 +97,14 @@ class StopWhen(Protocol):
         """Why the run may end now, or None. Asked ten times a second, so it must be quick."""
 
 
+class AbortWhen(StopWhen, Protocol):
+    """One that looks at some steps of the run by themselves."""
+
+    @property
+    def selectors(self) -> Sequence[Selector]:
+        """Which steps; the parts of the progress are those."""
+
+
 def replay_trace(
     trace: Path,
     target: Target,
@@ -121,7 +131,7 @@ def replay_together(
     options: RunOptions,
     on_progress: OnProgress | None = None,
     stop_when: StopWhen | None = None,
-    abort_when: StopWhen | None = None,
+    abort_when: AbortWhen | None = None,
     part: Part | None = None,
 ) -> list[Outcome]:
     """Replay one trace against several targets at once, from the same instant on; as replay_trace otherwise.
@@ -323,7 +333,7 @@ async def _replay(
     options: RunOptions,
     on_progress: OnProgress | None,
     stop_when: StopWhen | None,
-    abort_when: StopWhen | None,
+    abort_when: AbortWhen | None,
     purse: Purse | None,
     part: Part | None,
     host: Host,
@@ -435,7 +445,7 @@ async def _end_when(stop_when: StopWhen, loops: Sequence[RunLoop], met: list[str
 
 
 async def _abort_when(
-    abort_when: StopWhen, loops: Sequence[RunLoop], grace_s: float, ended: list[Ended]
+    abort_when: AbortWhen, loops: Sequence[RunLoop], grace_s: float, ended: list[Ended]
 ) -> None:
     """End the runs when going on would do harm."""
     while True:

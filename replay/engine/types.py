@@ -131,21 +131,3 @@ class RunOptions(msgspec.Struct, frozen=True):
     def is_dealt(self) -> bool:
         """Whether workers do it, rather than this process alone."""
         return self.workers > 1 or self.is_away
-
-
-class Progress:
-    """What a live view shows of a run; read by whoever wants to, written by the run.
-
-    start_ns: the run's zero; 0 until it has one.
-    """
-
-    __slots__ = ("ended", "failed", "retried", "sent", "sessions_done", "start_ns", "unsent", "waits")
-
-    def __init__(self) -> None:
-        self.sent = self.ended = self.failed = self.unsent = self.waits = self.sessions_done = 0
-        self.retried = 0
-        self.start_ns = 0
-
-    @property
-    def in_flight(self) -> int:
-        return self.sent - self.ended

@@ -938,7 +938,8 @@ class Forecast(msgspec.Struct, omit_defaults=True):
 class Snapshot(msgspec.Struct, omit_defaults=True):
     """A run under way. Times of latency in ms; None where there is nothing yet.
 
-    state: "running", "stopping", or what is waited for before the first step; elapsed_s is then how long.
+    state: "running", "stopping", or what is waited for before the first step; elapsed_s is then how long. parts: of the
+    steps that each selector means, where some are followed, how many were sent, and how many of them are in flight.
     """
 
     trace: str
@@ -959,3 +960,4 @@ class Snapshot(msgspec.Struct, omit_defaults=True):
     lag_p99_us: float | None = None
     left_s: float | None = None
     state: str = "running"
+    parts: list[tuple[int, int]] = []

@@ -20,13 +20,14 @@ from typing import BinaryIO
 import msgspec
 
 from replay.engine.answers.digests import Digests
+from replay.engine.counting import Progress
 from replay.engine.hosting.event_loop import described
 from replay.engine.hosting.ownership import owning_signals
 from replay.engine.run import Job, replay_together
 from replay.engine.shares import Share
-from replay.engine.types import Progress
 from replay.errors import ReplayError
 from replay.exit_codes import EXIT_CODES
+from replay.results.selector import Selector
 from replay.results.types import Manifest, Snapshot
 from replay.scale.messages import Assignment, Failed, FromEngine, Going, Over, Ready, Start, Stop, ToEngine
 from replay.system.cores import keep_to
@@ -115,7 +116,12 @@ class _Told:
         self._orders, self._name = orders, name
 
     def begin(self, directory: Path, progress: Progress) -> None:
-        pass
+        if self._name == "harm":
+            progress.follow(self._orders.assignment.followed)
+
+    @property
+    def selectors(self) -> Sequence[Selector]:
+        return self._orders.assignment.followed
 
     def is_met(self) -> str | None:
         why: str | None = getattr(self._orders, self._name)

@@ -11,6 +11,7 @@ import msgspec
 from replay.engine.answers.digests import DigestKey
 from replay.engine.arms import Arm
 from replay.engine.types import RunOptions
+from replay.results.selector import Selector
 from replay.results.types import Ended, Snapshot
 from replay.target.target import Target
 
@@ -40,7 +41,7 @@ class Assignment(msgspec.Struct, frozen=True, tag=True):
     """Conductor to worker to engine: what is to be done. core: the one to keep to; None: any.
 
     files: for a worker on another machine, which keeps its run directories for itself: the trace, and behind it what
-    options.data names; None: this is the conductor's machine.
+    options.data names; None: this is the conductor's machine. followed: the steps to be counted by themselves.
     """
 
     place: int
@@ -50,6 +51,7 @@ class Assignment(msgspec.Struct, frozen=True, tag=True):
     jobs: list[JobPart]
     core: int | None = None
     files: list[SentFile] | None = None
+    followed: list[Selector] = []
 
 
 class Ping(msgspec.Struct, frozen=True, tag=True):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from replay.engine.counting import Progress
 from replay.engine.hosting.ownership import owns_signals
 from replay.engine.hosting.threads import breaker_here, call_in_thread
 from replay.engine.manifest import manifest_of, unwritten
@@ -16,9 +17,9 @@ from replay.engine.plan import Planned, planned_counts, read_trace
 from replay.engine.progress import OnProgress
 from replay.engine.requests.login import columns_asked
 from replay.engine.requests.own_origin import refuse_own_origin
-from replay.engine.run import Job, Outcome, StopWhen
+from replay.engine.run import AbortWhen, Job, Outcome, StopWhen
 from replay.engine.shares import Share
-from replay.engine.types import Progress, RunOptions
+from replay.engine.types import RunOptions
 from replay.engine.users.rows import Rows, rows_for
 from replay.engine.users.rows import notes_on as notes_on_rows
 from replay.errors import InputError
@@ -50,7 +51,7 @@ def replay_dealt(
     options: RunOptions,
     on_progress: OnProgress | None = None,
     stop_when: StopWhen | None = None,
-    abort_when: StopWhen | None = None,
+    abort_when: AbortWhen | None = None,
     crew: Crew | None = None,
     not_before_ns: int = 0,
 ) -> list[Outcome]:
@@ -82,7 +83,7 @@ def _conducted(
     options: RunOptions,
     on_progress: OnProgress | None,
     stop_when: StopWhen | None,
-    abort_when: StopWhen | None,
+    abort_when: AbortWhen | None,
     crew: Crew,
     not_before_ns: int,
     presses: Presses,
@@ -142,6 +143,7 @@ def _conducted(
                     ],
                     core,
                     files if crew.is_away else None,
+                    [] if abort_when is None else list(abort_when.selectors),
                 ),
             )
             conductor.make_ready()
@@ -282,6 +284,11 @@ class _Watch:
         progress.failed = sum(each.failed for each in known)
         progress.unsent = sum(each.unsent for each in known)
         progress.sessions_done = sum(each.sessions_done for each in known)
+        # What a worker says before its first step has none.
+        of_workers = [each.parts for each in known if each.parts]
+        for n, part in enumerate(progress.parts):
+            part.sent = sum(parts[n][0] for parts in of_workers)
+            part.ended = part.sent - sum(parts[n][1] for parts in of_workers)
         now_ns = time.monotonic_ns()
         if self._on_progress is not None and known and now_ns >= self._next_ns:
             self._next_ns = now_ns + _SHOW_EVERY_NS

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from replay.engine.counting import Progress
 from replay.engine.progress import OnProgress
-from replay.engine.run import Job, Outcome, StopWhen, replay_together
-from replay.engine.types import Progress, RunOptions
+from replay.engine.run import AbortWhen, Job, Outcome, StopWhen, replay_together
+from replay.engine.types import RunOptions
 from replay.judge.gate.demand import Demand
+from replay.results.selector import Selector
 from replay.target.target import Target
 from replay.trials.watching import Watcher, followed, say, told
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 _MODULE = "replay.trials.aborting"
 _Replay = Callable[
-    [Path, Sequence[Job], RunOptions, OnProgress | None, StopWhen | None, StopWhen | None], list[Outcome]
+    [Path, Sequence[Job], RunOptions, OnProgress | None, StopWhen | None, AbortWhen | None], list[Outcome]
 ]
 # As replay_together is called where nothing but a stop ends a run.
 Together = Callable[[Path, Sequence[Job], RunOptions, OnProgress | None, StopWhen | None], list[Outcome]]
@@ -38,6 +40,8 @@ _EVERY_NS = 1_000_000_000
 # What the process says may be heard so much later, where this machine is busy.
 _WAY_S = 10.0
 _BEHIND_NS = 500_000_000
+# Workers say twice a second what they sent, and that is heard a little later.
+_SAID_LATE_S = 1.0
 # Records of workers on other machines come once a second.
 _FAR_BEHIND_NS = 2_500_000_000
 
@@ -66,24 +70,28 @@ class _Said(msgspec.Struct):
 class _Watched:
     """One run of those that go on together."""
 
-    def __init__(self, directory: Path, progress: Progress, behind_ns: int) -> None:
-        self._directory, self._progress, self._behind_ns = directory, progress, behind_ns
-        self._demand: Demand | None = None
+    def __init__(self, directory: Path, progress: Progress, behind_ns: int, late_s: float) -> None:
+        self._directory, self._progress = directory, progress
+        self._behind_ns, self._late_s = behind_ns, late_s
+        self._demands: list[Demand] = []
         self.watcher = Watcher(_MODULE)
 
     def look(self, rules: "Sequence[AbortRule]") -> str | None:
-        if self._demand is None:
+        if not self._demands:
             if not self._progress.start_ns:
                 return None
-            self._demand = Demand(max(rule.window_s for rule in rules) + _WAY_S + self._behind_ns / _NS)
+            back_s = _WAY_S + self._behind_ns / _NS
+            self._demands = [Demand(rule.window_s + back_s, self._late_s) for rule in rules]
             texts = [rule.text for rule in rules]
             told = _Told(str(self._directory), texts, self._progress.start_ns, self._behind_ns)
             self.watcher.tell(msgspec.json.encode(told))
-        self._demand.look(time.monotonic_ns(), self._progress.sent, self._progress.in_flight)
+        now_ns = time.monotonic_ns()
+        for demand, asked in zip(self._demands, self._progress.parts, strict=True):
+            demand.look(now_ns, asked.sent, asked.in_flight)
         for line in self.watcher.heard():
             said = msgspec.json.decode(line, type=_Said)
             rule = rules[said.rule]
-            is_asked_little = rule.is_of_low_rate and self._demand.explains(
+            is_asked_little = rule.is_of_low_rate and self._demands[said.rule].explains(
                 rule.slo.limit.value, rule.window_s, said.until_ns
             )
             if not is_asked_little:
@@ -94,12 +102,13 @@ class _Watched:
 
 
 class AbortWatch:
-    """A StopWhen of replay/engine/run.py, for any number of runs that go on together; a context manager.
+    """An AbortWhen of replay/engine/run.py, for any number of runs that go on together; a context manager.
 
-    is_far: they are made on other machines.
+    is_dealt: workers make them. is_far: these are on other machines.
     """
 
-    def __init__(self, rules: "Sequence[AbortRule]", *, is_far: bool = False) -> None:
+    def __init__(self, rules: "Sequence[AbortRule]", *, is_dealt: bool = False, is_far: bool = False) -> None:
+        self._late_s = _SAID_LATE_S if is_dealt else 0.0
         self._rules = rules
         self._behind_ns = _FAR_BEHIND_NS if is_far else _BEHIND_NS
         self._watched: list[_Watched] = []
@@ -112,8 +121,14 @@ class AbortWatch:
             watched.watcher.close()
         self._watched = []
 
+    @property
+    def selectors(self) -> Sequence[Selector]:
+        """Of each rule, in their order."""
+        return [rule.slo.selector for rule in self._rules]
+
     def begin(self, directory: Path, progress: Progress) -> None:
-        self._watched.append(_Watched(directory, progress, self._behind_ns))
+        progress.follow(self.selectors)
+        self._watched.append(_Watched(directory, progress, self._behind_ns, self._late_s))
 
     def is_met(self) -> str | None:
         return next((why for each in self._watched if (why := each.look(self._rules)) is not None), None)
@@ -139,7 +154,7 @@ def replay_watched(
         replay = partial(replay_dealt, crew=crew)
     if not aborts:
         return replay(trace, jobs, options, on_progress, stop_when, None)
-    with AbortWatch(aborts, is_far=options.is_away) as watch:
+    with AbortWatch(aborts, is_dealt=options.is_dealt, is_far=options.is_away) as watch:
         return replay(trace, jobs, options, on_progress, stop_when, watch)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from replay.errors import InputError
-from replay.judge.measures.slo import Selector, Slo
+from replay.judge.measures.slo import Slo
+from replay.results.selector import Selector
 from replay.trace.errors import shortened, shown_path
 from replay.trace.file.stream import read_sessions
 

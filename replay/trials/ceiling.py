@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from replay.engine.counting import Progress
 from replay.engine.progress import OnProgress
 from replay.engine.run import Outcome, StopWhen, replay_trace
-from replay.engine.types import Phase, Progress, RunOptions
+from replay.engine.types import Phase, RunOptions
 from replay.judge.load.ceiling import (
     FEWEST,
     MOST_TRIES,

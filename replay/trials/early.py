@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from replay.engine.counting import Progress
 from replay.engine.plan import planned_sessions, read_trace
-from replay.engine.types import Progress, RunOptions
+from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
 from replay.judge.gate.ahead import Planning
 from replay.judge.gate.early import EarlyCheck, overall_early

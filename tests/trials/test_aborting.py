@@ -1,9 +1,11 @@
 """A run that is ended by a rule: in time, with its files finished and its counts whole."""
 
 import json
+from operator import itemgetter
 
 import pytest
 
+from replay.engine.counting import Progress
 from replay.engine.types import RunOptions
 from replay.judge.gate.abort import parse_abort
 from replay.judge.measures.slo import parse_slo
@@ -85,6 +87,34 @@ def test_a_pause_of_the_trace_is_no_rate_of_its_target(write_trace, target, tmp_
     assert (summary.status, summary.ended, summary.counts.ok) == ("finished", None, 40)
 
 
+def test_a_pause_of_its_own_steps_is_no_rate_of_them_whatever_others_go_on(write_trace, target, tmp_path):
+    """Tools are called all the time, and several are always in flight."""
+    get = write_trace.get
+    starts_ms = [*range(0, 1_000, 50), *range(4_500, 5_500, 50)]
+    calls = [(at_ms, [get("a", kind="http")]) for at_ms in starts_ms]
+    tools = [(at_ms, [get("a", "/?ms=1000")]) for at_ms in range(0, 5_500, 200)]
+    trace = write_trace(*sorted([*calls, *tools], key=itemgetter(0)))
+
+    rules = [parse_abort("errors > 50% over 1s"), parse_abort("rate(http) < 2/s over 1s")]
+    summary = replay_one(trace, target, RunOptions(), tmp_path / "run", aborts=rules).summary
+
+    assert (summary.status, summary.ended, summary.counts.failed) == ("finished", None, 0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_its_own_steps_that_hang_are_told_whatever_others_are_answered(write_trace, target, tmp_path, workers):
+    get = write_trace.get
+    calls = [(n * 500.0, [get("a", "/?ms=60000", kind="http")]) for n in range(600)]
+    tools = [(n * 100.0, [get("a")]) for n in range(3_000)]
+    trace = write_trace(*sorted([*calls, *tools], key=itemgetter(0)))
+
+    rules = [parse_abort("rate(http) < 1/s over 1s")]
+    options = RunOptions(grace_s=0.5, workers=workers)
+    summary = replay_one(trace, target, options, tmp_path / "run", aborts=rules).summary
+
+    assert summary.ended.why.startswith("rate(http) < 1/s over 1s: rate http 0/s of ")
+
+
 def test_a_target_that_hangs_is_told_by_its_rate(write_trace, target, tmp_path):
     trace = write_trace(*[(n * 500.0, [write_trace.get("a", "/?ms=60000")]) for n in range(600)])
 
@@ -98,12 +128,10 @@ def test_a_target_that_hangs_is_told_by_its_rate(write_trace, target, tmp_path):
 def test_a_run_is_not_left_unwatched(monkeypatch, tmp_path):
     monkeypatch.setattr("replay.trials.aborting._MODULE", "replay.trials.no_such_module")
 
-    class Progress:
-        start_ns = 1
-        sent = in_flight = 0
-
+    progress = Progress()
+    progress.start_ns = 1
     with AbortWatch([RULE]) as watch:
-        watch.begin(tmp_path, Progress())
+        watch.begin(tmp_path, progress)
         while (why := watch.is_met()) is None:
             pass
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from replay.engine.counting import Progress
 from replay.engine.run import Outcome
-from replay.engine.types import Progress, RunOptions
+from replay.engine.types import RunOptions
 from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.measures.slo import parse_slo
 from replay.simulation.simulation import simulate_trace

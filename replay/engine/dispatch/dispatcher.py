@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from replay.engine.attempt import Attempt, Sender
 from replay.engine.budget import Till
+from replay.engine.counting import Progress
 from replay.engine.dispatch.composer import Composer
 from replay.engine.dispatch.late import Late
-from replay.engine.dispatch.leading import LedOn
+from replay.engine.dispatch.leading import led_on
 from replay.engine.dispatch.ways import Ways
 from replay.engine.grpc.descriptors import Unfit
 from replay.engine.outcome import Outcomes
@@ -22,7 +23,7 @@ from replay.engine.records.recorder import Recorder
 from replay.engine.requests.read_only import KeptBack
 from replay.engine.requests.router import WAIT
 from replay.engine.retries import Retries
-from replay.engine.types import Progress, RunOptions
+from replay.engine.types import RunOptions
 from replay.engine.users.casting import Casting
 from replay.engine.walker import Due, Pace, Walk
 from replay.results.types import status_class
@@ -88,11 +89,8 @@ class Dispatcher:
         self._ways = Ways(sender, self._composer, recorder, pacer, now, done=self._done, check_over=check_over)
         self._wires, self._logins = self._ways.by_request, self._ways.logins
         self.progress = Progress()
-        self._redirects = None
-        if (follows := sender.redirects) is not None:
-            self._redirects = LedOn(
-                follows, self._wires, self._composer, recorder, till, self.progress, now, stop
-            )
+        leads = sender.redirects, self._wires, self._composer
+        self._redirects = led_on(*leads, recorder, till, self.progress, now, stop)
         # Bound once: made for each step, a method costs 0.5 % of all that a step costs.
         self._on_due = self._send
         self._kept_back = KeptBack() if options.read_only else None
@@ -186,6 +184,8 @@ class Dispatcher:
             walk.steps[index] = None
             due = _NONE
         progress.sent += 1
+        if progress.parts:
+            progress.part_began(step.kind, step.name)
         wire = self._ways.of(step, where) if step.request is None or step.kind == "mcp" else self._wires[where]
         if now - due_ns > _LATE_NS and not due:
             self.late.put((wire, attempt))
@@ -220,7 +220,7 @@ class Dispatcher:
             return
         now = self._now()
         self._release(walk, walk.started(index, now))
-        self.progress.sent += 1
+        self.progress.began(step.kind, step.name)
         self._done(self._composer.unmade(walk, index, step, due_ns, now, None if is_missing else str(why)))
 
     def _leave_unsent(self, walk: Walk, index: int, step: Step, due_ns: int, reason: str) -> None:
@@ -251,6 +251,8 @@ class Dispatcher:
     def _done(self, attempt: Attempt) -> None:
         progress = self.progress
         progress.ended += 1
+        if progress.parts:
+            progress.part_over(attempt.step.kind, attempt.step.name)
         if attempt.captured_headers is not None:
             self._composer.keep_cookies(attempt)
         if self._witness is not None:
@@ -328,7 +330,7 @@ class Dispatcher:
         if self._till is not None and not self._till.pays(failed.step, failed.body):
             self._stop()
             return
-        self.progress.sent += 1
+        self.progress.began(failed.step.kind, failed.step.name)
         self._ways.of(failed.step, failed.place).send(self._composer.again(failed, self._now()))
 
     def _send_held(self) -> None:

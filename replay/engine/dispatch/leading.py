@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from replay.engine.attempt import Attempt, Follows, Sends
 from replay.engine.budget import Till
+from replay.engine.counting import Progress
 from replay.engine.dispatch.composer import Composer
 from replay.engine.records.recorder import Recorder
-from replay.engine.types import Progress
 from replay.results.types import INTERRUPTED
 
 
@@ -43,8 +43,22 @@ class LedOn:
             return False
         # It has ended, and no step with it.
         self._progress.retried += 1
-        self._progress.sent += 1
+        self._progress.began(onward.step.kind, onward.step.name)
         self._recorder.retried(attempt)
         attempt.captured = None
         self._wires[onward.place].send(onward)
         return True
+
+
+def led_on(
+    follows: Follows | None,
+    wires: Sequence[Sends],
+    composer: Composer,
+    recorder: Recorder,
+    till: Till | None,
+    progress: Progress,
+    now: Callable[[], int],
+    stop: Callable[[], None],
+) -> LedOn | None:
+    """One run's redirects, where it follows any."""
+    return None if follows is None else LedOn(follows, wires, composer, recorder, till, progress, now, stop)

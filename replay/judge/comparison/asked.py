@@ -4,8 +4,8 @@ import numpy as np
 
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Pair
-from replay.judge.measures.slo import Selector
 from replay.judge.statistics.quantile import least_n
+from replay.results.selector import Selector
 
 _MOST_NAMES = 20
 

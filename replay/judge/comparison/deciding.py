@@ -8,10 +8,10 @@ from replay.judge.comparison.difference import MARGIN_PERCENT
 from replay.judge.comparison.found import difference_of
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Pair
-from replay.judge.measures.slo import Selector
 from replay.judge.types import (
     Difference,
 )
+from replay.results.selector import Selector
 from replay.words.numbers import milliseconds, percent
 
 _MOST_FIGURES = 6

@@ -5,12 +5,12 @@ from math import ceil, isfinite, isinf
 from replay.judge.comparison.found import Found, difference_of
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Pair
-from replay.judge.measures.slo import Selector
 from replay.judge.statistics.distributions import normal_quantile
 from replay.judge.statistics.quantile import least_n, quantile
 from replay.judge.types import (
     Difference,
 )
+from replay.results.selector import Selector
 from replay.words.numbers import exact
 from replay.words.phrases import were
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Pair
-from replay.judge.measures.slo import Selector
 from replay.judge.statistics.distributions import normal_quantile
 from replay.judge.statistics.own_intervals import Known, OwnIntervals, p_value_of
 from replay.judge.statistics.proportion import mean_bounds, mean_known, share_bounds
@@ -16,6 +15,7 @@ from replay.judge.statistics.quantile import quantile, quantile_bounds, quantile
 from replay.judge.statistics.repeated import Repeated
 from replay.judge.statistics.resampling import Resampled, differences_of, mean_difference
 from replay.judge.statistics.sample import Sample, worth
+from replay.results.selector import Selector
 
 
 class Found(NamedTuple):

@@ -10,8 +10,8 @@ from replay.judge.comparison.deciding import Failing, correct_together, decide, 
 from replay.judge.comparison.difference import compared
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Pair
-from replay.judge.measures.slo import Selector
 from replay.judge.types import Difference, Mode
+from replay.results.selector import Selector
 
 _Question = tuple[Metric, Selector]
 

@@ -15,7 +15,7 @@ from replay.judge.measures.blocks import (
     variance_shown_by,
 )
 from replay.judge.measures.metrics import measured, rows_of, sample_of
-from replay.judge.measures.slo import Selector, SloWindow
+from replay.judge.measures.slo import SloWindow
 from replay.judge.statistics.quantile import least_n
 from replay.judge.statistics.resampling import Ordered, Resampling
 from replay.judge.statistics.sample import Sample
@@ -25,6 +25,7 @@ from replay.judge.types import (
 )
 from replay.results.columns import Codes, Columns
 from replay.results.evidence import Evidence
+from replay.results.selector import Selector
 from replay.words.numbers import number
 from replay.words.phrases import counted
 

@@ -41,7 +41,6 @@ from replay.judge.comparison.pair import Pair, Side, values_of
 from replay.judge.comparison.slowest import slowest_of_one_side
 from replay.judge.gate.judging import CONFIDENCE, run_doubts, unlike_recording
 from replay.judge.measures.failures import examples
-from replay.judge.measures.slo import Selector
 from replay.judge.statistics.quantile import quantile
 from replay.judge.statistics.sample import Sample
 from replay.judge.types import (
@@ -53,6 +52,7 @@ from replay.judge.types import (
 )
 from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY
+from replay.results.selector import Selector
 from replay.results.summary import redirect_note
 from replay.words.numbers import milliseconds
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Pair
-from replay.judge.measures.slo import Selector
 from replay.judge.types import Difference
+from replay.results.selector import Selector
 from replay.words.numbers import milliseconds
 from replay.words.phrases import counted
 

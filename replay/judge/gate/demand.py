@@ -15,11 +15,13 @@ class _Look(NamedTuple):
 
 
 class Demand:
-    """Told now and then how many requests were sent so far, and how many are in flight. longest_s: how far back it is
-    asked.
+    """Told now and then how many requests of the steps that a rule is of were sent so far, and how many are in flight.
+
+    longest_s: how far back it is asked. late_s: how old that may be when it is told, as of workers.
     """
 
-    def __init__(self, longest_s: float) -> None:
+    def __init__(self, longest_s: float, late_s: float = 0.0) -> None:
+        self._late_s = late_s
         self._longest_ns = int(longest_s * _NS)
         self._looks: deque[_Look] = deque()
 
@@ -36,7 +38,9 @@ class Demand:
         """Whether the target answered fewer a second than this, in so many seconds until then, because it was asked for
         no more: fewer were sent or in flight, and most of the time none was.
         """
-        from_ns = until_ns - int(window_s * _NS)
+        # What is told late may be of before the window; a part of it is left in any case.
+        late_s = min(self._late_s, window_s / 2)
+        from_ns = until_ns - int((window_s - late_s) * _NS)
         looks = [look for look in self._looks if from_ns <= look.at_ns <= until_ns]
         if not looks:
             return False

@@ -13,11 +13,12 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.measures.slo import Selector, SloWindow
+from replay.judge.measures.slo import SloWindow
 from replay.judge.statistics.sample import Floats, Sample
 from replay.judge.types import Part
 from replay.results.columns import ABSENT_NS, Codes, Columns, Flags
 from replay.results.histogram import Int64s
+from replay.results.selector import Selector
 
 _NS = 1_000_000_000
 _RAMP_RATIO = 0.1

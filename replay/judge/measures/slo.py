@@ -19,11 +19,11 @@ the last tenth of the run, and the marked warm-up). Case does not matter; `p99.9
 """
 
 import difflib
-from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
 from replay.judge.measures.slo_tokens import SloError, Token, Tokens
 from replay.judge.types import Part, Unit
+from replay.results.selector import Selector
 from replay.results.types import ERROR_CLASSES
 
 Operator = Literal["<", "<=", ">", ">=", "=="]
@@ -36,25 +36,6 @@ PARTS = ("answered", "failed")
 _RECORDED_MEASURES = ("response", "service", "ttft", "tpot", "makespan")
 _RECORDED_STATISTICS = ("quantile", "mean", "share", "errors")
 _STATISTICS = ("p50", "p90", "p95", "p99", "p99.9", "mean", "min", "max", "errors", "cold", "share", "rate")
-
-
-class Selector(NamedTuple):
-    """Which steps: of a kind, and of a name. None: any. is_glob: the name may be a pattern."""
-
-    kind: str | None = None
-    name: str | None = None
-    is_glob: bool = True
-
-    def matches(self, kind: str, name: str) -> bool:
-        """Whether a step of this kind and name is meant."""
-        if self.kind is not None and kind != self.kind:
-            return False
-        return self.name is None or name == self.name or (self.is_glob and fnmatchcase(name, self.name))
-
-    def __str__(self) -> str:
-        if self.kind is None:
-            return "" if self.name is None else f"*:{self.name}"
-        return self.kind if self.name is None else f"{self.kind}:{self.name}"
 
 
 class SloWindow(NamedTuple):

@@ -47,3 +47,16 @@ def test_it_keeps_no_more_than_it_is_asked_for():
     demand = seen([(s / 10, s, 0) for s in range(10_000)])
 
     assert repr(demand) == "<Demand of 301 looks>"
+
+
+def test_what_workers_tell_late_may_be_of_before_the_window():
+    """The pause begins at 10 s; until 11 s there is news of requests before it."""
+    told = [(s / 2, 10 * min(s, 22), 0) for s in range(45)]
+    at_once, late = (Demand(30.0, late_s) for late_s in (0.0, 1.0))
+    for at_s, sent, in_flight in told:
+        at_once.look(int(at_s * _NS), sent, in_flight)
+        late.look(int(at_s * _NS), sent, in_flight)
+
+    assert late.explains(1.0, 10.0, 20 * _NS)
+    assert not at_once.explains(1.0, 10.0, 20 * _NS)
+    assert not late.explains(1.0, 10.0, 15 * _NS)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.judge.measures.slo import Limit, Selector, SloWindow, parse_slo, parse_slo_file
+from replay.judge.measures.slo import Limit, SloWindow, parse_slo, parse_slo_file
 from replay.judge.measures.slo_tokens import SloError
+from replay.results.selector import Selector
 
 
 def test_a_percentile_is_of_response_time_unless_it_says_otherwise():
