@@ -14,11 +14,11 @@ from replay.trials.ceiling import CeilingPlan, find_ceiling
 EVERY_S = 4.0
 
 
-def searched(folder, steps, took_ms, slots, think_ms=0.0):
-    """Of a machine that answers so many requests at once; a session begins every four seconds."""
+def searched(folder, steps, took_ms, slots, think_ms=0.0, starts_s=tuple(n * EVERY_S for n in range(400))):
+    """Of a machine that answers so many requests at once; a session begins every four seconds, or as told."""
     trace = folder / "trace.jsonl"
     with TraceWriter(trace, Header(FORMAT, VERSION, "t")) as writer:
-        for n in range(400):
+        for n, start_s in enumerate(starts_s):
             chain = [
                 Step(
                     str(k),
@@ -31,7 +31,7 @@ def searched(folder, steps, took_ms, slots, think_ms=0.0):
                 )
                 for k in range(steps)
             ]
-            writer.write(Session(f"s-{n}", n * EVERY_S * 1000, chain))
+            writer.write(Session(f"s-{n}", start_s * 1000, chain))
     plane = {"kind": "vm", "concurrency": slots, "max_instances": 1, "request_timeout_s": 7200.0}
     target = Target(
         url="http://127.0.0.1:9", name="vm", plane="vm", simulate={"as_recorded": True, "plane": plane}
@@ -72,3 +72,15 @@ def test_sessions_that_are_short_beside_a_level_need_no_such_words(tmp_path: Pat
     assert found.ceiling is not None
     assert found.ceiling.scale == pytest.approx(10 / 2 * EVERY_S, rel=0.15)
     assert not any("in the long run" in reason for reason in found.reasons)
+
+
+def test_short_sessions_in_a_quiet_part_of_the_trace_are_not_said_to_last_long(tmp_path: Path):
+    """Levels play the first minutes, at 5/s; the trace then goes on at 50/s."""
+    starts_s = [*(n * 0.2 for n in range(6_000)), *(1_200 + n * 0.02 for n in range(6_000))]
+    found = searched(tmp_path, 1, 20.0, 1, starts_s=starts_s)
+
+    assert found.ceiling is not None
+    assert found.ceiling.rps == pytest.approx(50, rel=0.1)
+    assert found.ceiling.scale == pytest.approx(50 / (12_000 / 1_320), rel=0.1)
+    (reason,) = (reason for reason in found.reasons if "in the long run" in reason)
+    assert "or the part of the trace that levels play is quieter than the whole" in reason

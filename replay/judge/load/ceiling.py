@@ -12,9 +12,9 @@ and the lowest that did not. A generator that gives out first ends the search: t
 does a level at which every request failed as it would at any load, with a 404 for instance: there is no ceiling then.
 
 Sessions are open, and the steps in them wait for one another: a level that ends before its first sessions do, or whose
-target makes them wait, is asked for fewer requests a second than such a scale comes to. What it bore is what it was
-asked for, so the ceiling is then told as the scale that these requests are (`Level.planned_rps`), and the reasons say
-so.
+target makes them wait, is asked for fewer requests a second than such a scale comes to; so is one that plays a part of
+the trace that is quieter than the whole. What it bore is what it was asked for, so the ceiling is then told as the
+scale that these requests are (`Level.planned_rps`), and the reasons say so, unless that is chance among few sessions.
 
 All that takes the limit to stay where it is while it is looked for. A target that scales out breaks at a load that it
 bears a minute later, and one that lives on credits bears at first what it then does not. So the end of the bracket that
@@ -59,8 +59,10 @@ _SHORT_RATIO = 0.97
 _MOST_FAILED = 0.01
 FEWEST = 20
 _FEWEST_FAILED = 3
-# Of what a scale comes to in the long run, chance in the arrivals takes no more.
+# A level that was asked for more of what its scale comes to in the long run is told as that scale.
 _REACHED_RATIO = 0.9
+# So many standard deviations of a number of sessions that come by themselves are taken for chance.
+_REACHED_DEVIATIONS = 1.5
 # What a target that bears less than is sent may answer with, or not answer.
 _BY_LOAD = frozenset((*MAYBE_OURS, "status_5xx", "cut_short", "proxy", "app", "model_error"))
 _BY_LOAD_STATUSES = (408, *_REFUSED)
@@ -75,6 +77,7 @@ class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
     offered_rps: Annotated[float, Meta(description="Requests a second that the schedule asked for.")]
     achieved_rps: Annotated[float, Meta(description="Steps answered a second.")]
     sessions_per_s: Annotated[float, Meta(description="Sessions started a second.")]
+    sessions: Annotated[int, Meta(description="Sessions started in its settled part.")] = 0
     p50_ms: Annotated[
         float | None, Meta(description="The median response time, in ms; null among failures.")
     ] = None
@@ -107,7 +110,7 @@ class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
         Meta(
             description=(
                 "Requests a second that this scale of the trace comes to in the long run; more than offered_rps where "
-                "sessions last longer than the level or wait for the target."
+                "sessions last longer than the level or wait for the target, or its part of the trace is a quiet one."
             )
         ),
     ] = None
@@ -219,6 +222,7 @@ def judge_level(
         offered_rps=round(flows.offered_rps, 3),
         achieved_rps=round(flows.achieved_rps, 3),
         sessions_per_s=round(starts / flows.seconds, 3),
+        sessions=starts,
         in_flight=round(flows.in_flight, 3),
         errors=bad,
         error_percent=round(100 * bad / n, 4) if n else 0.0,
@@ -568,7 +572,9 @@ def _reached(levels: Sequence[Level]) -> float:
     if not known:
         return 1.0
     share = float(np.mean([level.offered_rps / (level.planned_rps or 1.0) for level in known]))
-    return share if share < _REACHED_RATIO else 1.0
+    # Levels begin at the same place of the trace, so another level of that load is no other chance.
+    sessions = max(1.0, float(np.mean([level.sessions for level in known])))
+    return share if share < min(_REACHED_RATIO, 1 - _REACHED_DEVIATIONS / sessions**0.5) else 1.0
 
 
 def _how_it_was_reached(held: float, levels: Sequence[Level], ceiling: Ceiling) -> str:
@@ -579,7 +585,8 @@ def _how_it_was_reached(held: float, levels: Sequence[Level], ceiling: Ceiling) 
     )
     return (
         f"{number(held, 4)}x is {planned}/s in the long run, of which levels asked for {offered}/s, since sessions go "
-        f"on for longer than a level or wait for the target; that is what {number(ceiling.scale, 4)}x comes to"
+        "on for longer than a level or wait for the target, or the part of the trace that levels play is quieter than "
+        f"the whole; that is what {number(ceiling.scale, 4)}x comes to"
     )
 
 

@@ -418,3 +418,28 @@ def test_a_search_that_ends_for_want_of_requests_says_why_the_loads_before_did_n
         "and then 16 requests are too few",
         "no load above 1x was tried",
     ]
+
+
+@pytest.mark.parametrize(
+    ("sessions", "share", "told"), [(9, 0.7, 1.0), (100, 0.7, 0.7), (100, 0.88, 1.0), (2, 0.1, 1.0)]
+)
+def test_few_sessions_that_ask_for_little_are_taken_for_chance(sessions, share, told):
+    search = Search(tries=1, precision=0.5)
+    for scale, verdict in ((1.0, "pass"), (2.0, "fail"), (2**0.5, "pass")):
+        level = Level(
+            scale=round(scale, 6),
+            offered_rps=100 * share,
+            achieved_rps=100 * share,
+            sessions_per_s=10.0,
+            sessions=sessions,
+            planned_rps=100.0,
+            verdict=verdict,
+            is_sure=True,
+            limited_by="latency" if verdict == "fail" else None,
+        )
+        search.tell(level)
+
+    _, reasons, ceiling = conclude(search)
+
+    assert ceiling.scale == pytest.approx(2**0.5 * told, rel=1e-4)
+    assert any("in the long run" in reason for reason in reasons) == (told < 1)
