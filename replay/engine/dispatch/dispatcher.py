@@ -89,8 +89,8 @@ class Dispatcher:
         self._ways = Ways(sender, self._composer, recorder, pacer, now, done=self._done, check_over=check_over)
         self._wires, self._logins = self._ways.by_request, self._ways.logins
         self.progress = Progress()
-        leads = sender.redirects, self._wires, self._composer
-        self._redirects = led_on(*leads, recorder, till, self.progress, now, stop)
+        follows, wires, composer = sender.redirects, self._wires, self._composer
+        self._redirects = led_on(follows, wires, composer, recorder, till, self.progress, now, stop)
         # Bound once: made for each step, a method costs 0.5 % of all that a step costs.
         self._on_due = self._send
         self._kept_back = KeptBack() if options.read_only else None

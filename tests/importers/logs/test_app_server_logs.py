@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from replay.importers import IMPORTERS
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.types import Recorded
+from tests.support.imported_logs import first_us, imported_as
 
 
 @pytest.fixture
@@ -15,18 +14,9 @@ def imported(tmp_path):
     """Imports these lines, which must be told to be of this format alone: the steps, and the import itself."""
 
     def run(name, *lines, **options):
-        text = "".join(f"{line}\n" for line in lines)
-        assert [each for each, importer in IMPORTERS.items() if importer.sniff(text.encode())] == [name]
-        path = tmp_path / "app.log"
-        path.write_text(text)
-        result = IMPORTERS[name].read([path], ImportOptions(**options))
-        return [step for session in result.sessions() for step in session.steps], result
+        return imported_as(name, "".join(f"{line}\n" for line in lines), tmp_path / "app.log", **options)
 
     return run
-
-
-def first_us(result):
-    return result.header.attributes["import"]["first_unix_ns"] // 1_000
 
 
 ROUTED = (

@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.importers import IMPORTERS
 from replay.importers.logs.elb_log import ELB_LOG
 from replay.importers.logs.haproxy_log import HAPROXY_LOG
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.types import Recorded
+from tests.support.imported_logs import first_us, imported_as
 
 ARN = "arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/my-targets/73e2d6bc24d8a067"
 TRACE = "Root=1-58337262-36d228ad5d99923122bbe354"
@@ -67,17 +66,9 @@ def imported(tmp_path):
     """Imports these lines as this format; gives the trace's steps and the import itself."""
 
     def run(name, text, **options):
-        assert [each for each, importer in IMPORTERS.items() if importer.sniff(text.encode())] == [name]
-        path = tmp_path / "server.log"
-        path.write_text(text)
-        result = IMPORTERS[name].read([path], ImportOptions(**options))
-        return [step for session in result.sessions() for step in session.steps], result
+        return imported_as(name, text, tmp_path / "server.log", **options)
 
     return run
-
-
-def first_us(result):
-    return result.header.attributes["import"]["first_unix_ns"] // 1_000
 
 
 def test_an_application_load_balancers_request_began_when_it_was_made(imported):
