@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from replay.target.checking import check_header
 from replay.trace.redaction.names import is_secret_header, is_secret_member
-from replay.trace.redaction.secrets import without_secret_shapes
+from replay.trace.redaction.shapes import without_secret_shapes
 from replay.trace.redaction.shown_urls import REDACTED
 from replay.trace.values.reserved import BadReference, reserved
 

@@ -14,7 +14,8 @@ import msgspec
 
 from replay.engine.answers.shape import Values
 from replay.trace.redaction.names import REDACTED
-from replay.trace.redaction.secrets import holds_secret, redacted_value, without_secret_shapes
+from replay.trace.redaction.secrets import holds_secret, redacted_value
+from replay.trace.redaction.shapes import without_secret_shapes
 from replay.words.phrases import counted
 
 _DIGEST_BYTES = 12

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from replay.trace.redaction.secrets import without_secret_shapes
+from replay.trace.redaction.shapes import without_secret_shapes
 
 MOST_PATHS = 2_000
 MOST_VALUES = 200_000

@@ -1,7 +1,7 @@
 """What is taken for a secret in a text or a JSON document, and how it is taken out. Pure.
 
-Members with a secret's name, and texts with the shape of a well-known key or token. The numbers under a name that ends
-in `tokens` are counts, and what describes a field (JSON Schema) is not the field.
+Members with a secret's name, and texts with the shape of a well-known key or token (`shapes`). The numbers under a name
+that ends in `tokens` are counts, and what describes a field (JSON Schema) is not the field.
 """
 
 import re
@@ -13,6 +13,7 @@ import msgspec
 from replay.trace.redaction.commands import command_without_secrets
 from replay.trace.redaction.names import REDACTED, is_count, is_secret_header, is_secret_member
 from replay.trace.redaction.references import is_word
+from replay.trace.redaction.shapes import without_secret_shapes
 from replay.trace.redaction.texts import without_coded_secrets, without_named_secrets
 from replay.trace.remembered import remembered
 
@@ -29,41 +30,6 @@ _IS_HARMLESS_KEY = re.compile(
     r"(?:x[-_])?(?:idempotency|sec-websocket|surrogate|cache|partition|routing|shard)[-_]keys?|sec-fetch-user",
     re.IGNORECASE,
 ).fullmatch
-# The shapes that providers document for their keys, and bearer (RFC 6750); JWT (RFC 7519) is below.
-# Each begins with letters that a search finds fast, and looks back from there: a word boundary in front costs 30 times
-# as much. The words of the first column must stand in a text for the second to be tried at all.
-_KNOWN_SHAPES = tuple(
-    (words, re.compile(shape))
-    for words, shape in (
-        (("earer", "EARER"), r"(earer|EARER)\s+[A-Za-z0-9._~+/\-]{12,}=*"),
-        (("asic ", "ASIC "), r"(asic|ASIC)\s+[A-Za-z0-9._~+/\-]{12,}=*"),
-        (("sk-", "sk_", "rk_"), r"[sr]k(?<!\w[sr]k)[-_][A-Za-z0-9_\-]{16,}"),
-        (("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"gh[pousr]_(?<!\wgh._)[A-Za-z0-9]{30,}"),
-        (("github_pat_",), r"github_pat_[A-Za-z0-9_]{30,}"),
-        (("glpat-",), r"glpat-[A-Za-z0-9_\-]{16,}"),
-        (("xox",), r"xox[abeoprs]-[A-Za-z0-9\-]{10,}"),
-        (("AKIA", "ASIA"), r"A[KS]IA(?<!\wA[KS]IA)[0-9A-Z]{16}\b"),
-        (("AIza",), r"AIza[A-Za-z0-9_\-]{35}"),
-        (("ya29.",), r"ya29\.[A-Za-z0-9_\-]{20,}"),
-        (("hf_", "npm_", "dop_v1_"), r"(?:hf|npm|dop_v1)_(?<!\w(?:hf|pm)_)[A-Za-z0-9]{30,}"),
-        (("SG.",), r"SG\.(?<!\wSG\.)[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}"),
-        (("hooks.slack.com/",), r"hooks\.slack\.com/\w{1,20}/[A-Za-z0-9/]{16,}"),
-        (
-            ("$2", "$5$", "$6$", "$y$", "$apr1$", "$argon2"),
-            r"\$(?:2[abxy]|[56y]|apr1|argon2\w{1,2})\$[^\s:\"'\\]{16,}",
-        ),
-        (
-            ("PRIVATE KEY",),
-            r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?s:.)*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
-        ),
-    )
-)
-# Of the whole authority, so that a password which holds an @ goes as well.
-_IN_URL = re.compile(r"(?<=://)[^\s/?#\"'<>@:\\]*+:[^\s/?#\"'<>\\]{1,1000}@|(?<=://)[^\s/?#\"'<>:@\\]{20,}+@")
-# The second way takes a run of such characters that begins no token whole: each eyJ in it would be followed to its end.
-_JWT = re.compile(
-    r"eyJ(?<!\weyJ)[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]*+|(eyJ(?<!\weyJ)[A-Za-z0-9_\-]*+)"
-)
 _JSON_PAIR = re.compile(r'"((?:[^"\\]|\\.){1,100}+)"(\s*+:\s*+)"(?:[^"\\]|\\.)*+"')
 _SCHEMA_WORDS = frozenset({"$ref", "anyOf", "oneOf", "allOf", "properties", "enum"})
 _SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
@@ -82,18 +48,6 @@ _USER_OPTIONS = ("-u", "-U", "--user", "--proxy-user")
 _MOST_DEPTH = 200
 # The same few names come again with every request.
 _MOST_NAMES = 4096
-
-
-def without_secret_shapes(text: str) -> str:
-    """The text with everything that has the shape of a well-known secret replaced."""
-    for words, shape in _KNOWN_SHAPES:
-        for word in words:
-            if word in text:
-                text = shape.sub(_without_secret, text)
-                break
-    if "://" in text and "@" in text:
-        text = _IN_URL.sub(f"{REDACTED}@", text)
-    return _JWT.sub(lambda found: found[1] or REDACTED, text) if "eyJ" in text else text
 
 
 def without_secrets(text: str, depth: int = 0) -> str:
@@ -219,7 +173,3 @@ def _is_schema(value: dict[str, Any]) -> bool:
 
 def _redacted_pair(found: "re.Match[str]") -> str:
     return f'"{found[1]}"{found[2]}"{REDACTED}"' if is_secret_member(found[1]) else found[0]
-
-
-def _without_secret(found: "re.Match[str]") -> str:
-    return f"{found[1]} {REDACTED}" if found.lastindex else REDACTED
