@@ -59,6 +59,7 @@ _SIGNS: dict[str, Sequence[tuple[str, str]]] = {
     "burstgpt": (("Timestamp", r"Timestamp"), ("Request tokens", r"Request tokens"), ("Model", r"Model")),
 }  # fmt: skip
 _SHOWN = 3
+_MISPLACED = "all of its signs are there, but in no line as it writes them"
 # What cannot be imported, or not as it is: each told by all of its patterns, with what to say of it.
 _KNOWN = tuple(
     (tuple(re.compile(pattern, re.MULTILINE).search for pattern in patterns), text)
@@ -118,10 +119,7 @@ def told(near: Sequence[Near]) -> str:
     """For people; empty where nothing is near."""
     if not near:
         return ""
-    each = (
-        f"{name} ({'lacks ' + ', '.join(lacks) if lacks else 'a line of it is damaged'})"
-        for name, lacks in near
-    )
+    each = (f"{name} ({'lacks ' + ', '.join(lacks) if lacks else _MISPLACED})" for name, lacks in near)
     could_be_json = any(name == "json-log" and lacks for name, lacks in near)
     keys = " Other keys of a JSON log are named with --keys." if could_be_json else ""
     return f" The nearest are {'; '.join(each)}.{keys}"

@@ -4,6 +4,7 @@ from replay.trace.remembered import remembered
 
 STARTS = ("start_time", "time_start", "request_start", "startutc")
 # msec before the others: where nginx writes both, it is the finer one.
+ENDS = ("end_time", "time_end", "request_end", "ended_at", "completed_at", "finished_at")
 INSTANTS = (
     "msec",
     "time_iso8601",
@@ -46,6 +47,9 @@ PATHS = (
     "http_url",
     "http_path",
     "cs_uri_stem",
+    "http_request_path",
+    "url_original",
+    "url_full",
     "route",
     "endpoint",
 )
@@ -60,6 +64,10 @@ STATUSES = (
     "statuscode",
     "http_status_code",
     "response_status",
+    "http_response_status_code",
+    "response_status_code",
+    "http_response_code",
+    "code",
 )
 RESPONSE_SIZES = ("bytes_sent", "body_bytes_sent", "response_size", "size", "bytes", "downstreamcontentsize")
 BODY_SIZES = ("bytes_received", "content_length", "requestcontentsize")
@@ -74,9 +82,29 @@ PEERS = (
     "remote_host",
     "clienthost",
     "downstream_remote_address",
+    "client_address",
+    "remote",
+    "source_ip",
 )
-HOSTS = ("http_host", "host", "authority", ":authority", "vhost", "server_name", "request_host", "requesthost")
-USER_AGENTS = ("user_agent", "http_user_agent", "agent", "useragent", "request_user_agent")
+HOSTS = (
+    "http_host",
+    "host",
+    "authority",
+    ":authority",
+    "vhost",
+    "server_name",
+    "request_host",
+    "requesthost",
+    "server_address",
+)
+USER_AGENTS = (
+    "user_agent",
+    "http_user_agent",
+    "agent",
+    "useragent",
+    "request_user_agent",
+    "user_agent_original",
+)
 REQUEST_IDS = ("request_id", "x_request_id", "req_id", "rid")
 REFERERS = ("http_referer", "referer", "referrer")
 DURATIONS = {
@@ -98,7 +126,10 @@ DURATIONS = {
     "took_ms": "ms",
     "responsetimems": "ms",
     "http_duration_ms": "ms",
+    "event_duration": "ns",
 }
+NESTING = ("request", "response", "http")
+"""Objects whose members count as the line's own, where that has none of their name."""
 # Traefik's, in ns.
 TRAEFIK = ("downstreamstatus", "requestmethod")
 DURATIONS_BY_TEXT = ("duration", "latency", "response_time", "elapsed")

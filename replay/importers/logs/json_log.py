@@ -1,12 +1,13 @@
 """Requests of the `json-log` format: servers' access logs as JSON Lines, of nginx, Apache, Envoy and their like.
 
 Keys are those that their documentation and common configurations use, whatever their case; see the tables below.
-A value may be a text or a number. An object in `request` or `http` is looked into too (Caddy writes so); layouts with
-objects of their own (ECS, pino) are in replay/importers/logs/json_layouts.py. What becomes of a request is said in
-replay/importers/logs/logged_requests.py. What the keys tell:
+A value may be a text or a number. Objects in `request`, `response` and `http` are looked into too (Caddy writes so);
+layouts with objects of their own (ECS, pino) are in replay/importers/logs/json_layouts.py. What becomes of a request is
+said in replay/importers/logs/logged_requests.py. What the keys tell:
 
-- `start_time`, Envoy's, is the start of a request, and so is any key with "start" in it. Every other instant is the
-  end, where there is a duration to go back by, as nginx and most others write a line when the request has ended.
+- `start_time`, Envoy's, is the start of a request, and so is any key with "start" in it; `completed_at` and its like
+  are the end. So is every other instant, where there is a duration to go back by, as nginx and most others write a
+  line when the request has ended.
 - `duration` has no unit in its name: where the line is Envoy's (`start_time` or `response_code`) it is ms; Caddy's
   is s. Elsewhere it is not used, and counted. A text with a unit (`12ms`, `0.5s`) is what it says.
 - The client is the first address that the request was forwarded for, or else the peer, with its user agent.
@@ -30,11 +31,13 @@ from replay.importers.logs.json_keys import (
     BODY_SIZES,
     DURATIONS,
     DURATIONS_BY_TEXT,
+    ENDS,
     FORWARDED,
     HOSTS,
     INSTANTS,
     LINES,
     METHODS,
+    NESTING,
     OF_VEGETA,
     PATHS,
     PEERS,
@@ -73,7 +76,7 @@ _EARLIEST_NS = 10**17  # in 1973
 
 _NO_OBJECT = "not a JSON object."
 _VEGETA = "a result of vegeta, whose times are starts. Name its format: vegeta-results."
-_NO_TIME = "no request with a time: a key like start_time, msec, time_iso8601 or timestamp is needed."
+_NO_TIME = "no request with a time: a key like start_time, completed_at, time_iso8601 or timestamp is needed."
 _STAMPED_END = (
     "The logs' times are taken as the ends of requests, as nginx writes them; each began its duration earlier. Only "
     "keys with start in their name are taken as starts."
@@ -123,9 +126,9 @@ def _sniffed(first_bytes: bytes) -> list[str]:
 
 
 def _is_request(entry: dict[str, Any] | None) -> bool:
-    if entry is None or _stamp(entry) is None or _request(entry) is None:
+    if entry is None or entry.keys() >= OF_VEGETA or _stamp(entry) is None or _request(entry) is None:
         return False
-    return status_of(_first(entry, STATUSES)) is not None
+    return status_of(_first(entry, STATUSES)) is not None or _first(entry, tuple(DURATIONS)) is not None
 
 
 def _fits(line: str) -> bool:
@@ -157,7 +160,7 @@ def _entry(line: str) -> dict[str, Any] | None:
         return None
     layout = told_by_layout(found)
     entry = _flat({**found, **layout} if layout else found)
-    for key in ("request", "http"):
+    for key in NESTING:
         inner = entry.get(key)
         if isinstance(inner, dict):
             entry = {
@@ -182,7 +185,7 @@ def _first(entry: Mapping[str, Any], keys: Sequence[str]) -> str | None:
 
 def _stamp(entry: Mapping[str, Any]) -> tuple[int, bool] | None:
     """The instant, and whether it is the end."""
-    for keys, is_end in ((STARTS, False), (INSTANTS, True)):
+    for keys, is_end in ((STARTS, False), (ENDS, True), (INSTANTS, True)):
         for key in keys:
             text = _first(entry, (key,))
             stamp_ns = None if text is None else instant_ns(text)
@@ -216,7 +219,7 @@ def _took_us(entry: Mapping[str, Any], log: RequestLog) -> int | None:
         text = _first(entry, (key,))
         if text is not None:
             return duration_us(text, unit)
-    begun, ended = (instant_ns(_first(entry, (key,)) or "") for key in ("start_time", "end_time"))
+    begun, ended = (instant_ns(_first(entry, keys) or "") for keys in (STARTS, ENDS))
     if begun is not None and ended is not None and ended >= begun:
         return (ended - begun) // 1_000
     text = _first(entry, DURATIONS_BY_TEXT)

@@ -33,14 +33,14 @@ _MAKERS = {
 # Without a word of this length, which a UUID or a digest is not, there is none of them: one search, not one for each.
 _LONG_WORD = re.compile(r"(?![0-9a-f\-]{20})[\w\-]{20}", re.ASCII).search
 # Each begins with letters that a search finds fast, and looks back from there: a word boundary in front costs 30 times
-# as much. The words of the first column must stand in a text for the second to be tried at all.
+# as much. What is in the first column must stand in a text for the second to be tried at all.
 _OF_MAKERS = tuple(
     (start, re.compile(rf"{re.escape(start)}(?<!\w{re.escape(start)}){rest}{{{least},}}", re.ASCII))
     for starts, rest, least in _MAKERS.values()
     for start in starts
 )
 _OTHERS = tuple(
-    (words, re.compile(shape))
+    (word, re.compile(shape))
     for words, shape in (
         (("earer", "EARER"), r"(earer|EARER)\s+[A-Za-z0-9._~+/\-]{12,}=*"),
         (("asic ", "ASIC "), r"(asic|ASIC)\s+[A-Za-z0-9._~+/\-]{12,}=*"),
@@ -71,6 +71,7 @@ _OTHERS = tuple(
             r"(?s:.)*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
         ),
     )
+    for word in words
 )
 # No key of a known shape is shorter.
 _SHORTEST = 16
@@ -85,11 +86,9 @@ _JWT = re.compile(
 def without_secret_shapes(text: str) -> str:
     """The text with everything that has the shape of a well-known secret replaced."""
     if len(text) >= _SHORTEST:
-        for words, shape in _OTHERS:
-            for word in words:
-                if word in text:
-                    text = shape.sub(_without_secret, text)
-                    break
+        for word, shape in _OTHERS:
+            if word in text:
+                text = shape.sub(_without_secret, text)
         if _LONG_WORD(text):
             for start, shape in _OF_MAKERS:
                 if start in text:

@@ -204,6 +204,25 @@ def test_logs_in_a_folder_may_be_named_for_json_or_not(tmp_path):
     assert session.steps[0].name == "POST /other"
 
 
+def test_an_end_tells_the_duration_from_any_start_and_goes_before_an_instant_of_another_kind(imported):
+    ended = {"finished_at": "2024-05-01T10:00:02Z", "method": "GET", "path": "/a", "status": 200}
+    step = only_step(imported, {**ended, "request_start": "2024-05-01T10:00:00.500Z"})
+    assert step.took_ms == 1500
+    _, result = imported({**ended, "timestamp": "2024-05-01T10:00:09Z", "took_ms": 500})
+    assert told(result)["first_unix_ns"] == 1_714_557_601_500_000_000
+
+
+def test_what_a_response_says_of_its_own_counts_unless_the_line_says_it(imported):
+    entry = {
+        "time": "2024-05-01T10:00:00Z",
+        "method": "GET",
+        "path": "/a",
+        "response": {"status": 404, "size": 9},
+    }
+    assert only_step(imported, entry).recorded == Recorded(status=404, response_bytes=9)
+    assert only_step(imported, {**entry, "status": 200}).recorded == Recorded(status=200, response_bytes=9)
+
+
 @pytest.mark.parametrize("entry", [NGINX, ENVOY, CADDY])
 def test_the_format_is_told_by_its_first_line(entry):
     assert IMPORTER.sniff(msgspec.json.encode(entry) + b"\n{")
@@ -311,9 +330,38 @@ DOTTED = {
 }
 
 
+OPEN_TELEMETRY = {
+    "@timestamp": "2026-01-01T00:00:00.015Z",
+    "http.request.method": "GET",
+    "url.path": "/a",
+    "http.response.status_code": 200,
+    "event.duration": 15_000_000,
+    "client.address": "192.0.2.1",
+}
+OF_OWN = {"completed_at": "2026-01-01T00:00:00.015Z", "verb": "GET", "route": "/a", "code": 200, "took_ms": 15}
+NESTED = {
+    "timestamp": 1_767_225_600_015_000_000,
+    "request": {"method": "GET", "url": "http://api.test/a"},
+    "response": {"status": 200},
+    "duration_ns": 15_000_000,
+}
+FLUENT_BIT = {
+    "date": 1767225600.0,
+    "remote": "192.0.2.1",
+    "host": "-",
+    "method": "GET",
+    "path": "/a",
+    "code": "200",
+}
+
+
 @pytest.mark.parametrize(
     ("told", "took_ms"),
     [
+        (OPEN_TELEMETRY, 15.0),
+        (OF_OWN, 15.0),
+        (NESTED, 15.0),
+        (FLUENT_BIT, None),
         (KONG, 15.0),
         (
             {**CLOUDFLARE, "EdgeStartTimestamp": 1767225600000000000, "EdgeEndTimestamp": 1767225600015000000},

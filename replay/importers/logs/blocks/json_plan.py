@@ -13,11 +13,13 @@ from replay.importers.logs.json_keys import (
     BODY_SIZES,
     DURATIONS,
     DURATIONS_BY_TEXT,
+    ENDS,
     FORWARDED,
     HOSTS,
     INSTANTS,
     LINES,
     METHODS,
+    NESTING,
     OF_VEGETA,
     PATHS,
     PEERS,
@@ -33,7 +35,6 @@ from replay.importers.logs.json_keys import (
 )
 from replay.importers.logs.json_layouts import likely_layouts
 
-_NESTING = ("request", "http")
 _MOST_KEYS = 200
 # Others can be no names of fields.
 _IS_PLAIN_KEY = re.compile(r"[ !#-\[\]-~]*+").fullmatch
@@ -91,7 +92,7 @@ def plan_for(keys: tuple[str, ...]) -> Plan | None:
         return None
     instants = [key for key in (*STARTS, *INSTANTS) if key in flat]
     durations = [key for key in DURATIONS if key in flat]
-    is_sure = "end_time" not in flat and not any(key in flat for key in DURATIONS_BY_TEXT)
+    is_sure = not any(key in flat for key in (*ENDS, *DURATIONS_BY_TEXT))
     if not instants or len(durations) > 1 or not is_sure:
         return None
     told = {name: tuple(flat[key] for key in known if key in flat) for name, known in _TOLD.items()}
@@ -109,7 +110,7 @@ def plan_for(keys: tuple[str, ...]) -> Plan | None:
         took_unit=DURATIONS[durations[0]] if durations else "",
         told=told,
         attributes={name: found for name, found in attributes.items() if found},
-        nesting=tuple(flat[key] for key in _NESTING if key in flat),
+        nesting=tuple(flat[key] for key in NESTING if key in flat),
         fields=fields,
         decode_line=_decoder(fields),
     )
