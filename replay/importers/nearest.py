@@ -4,13 +4,13 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_SIGNS: dict[str, Sequence[tuple[str, str]]] = {
-    "har": (('"log"', r'"log"\s*:'), ('"entries"', r'"entries"\s*:'), ('"request"', r'"request"\s*:')),
+_SIGNS_OF: dict[str, Sequence[tuple[str, str]]] = {
+    "har": (('"log"', r'"log"\s{0,4}:'), ('"entries"', r'"entries"\s{0,4}:'), ('"request"', r'"request"\s{0,4}:')),
     "json-log": (
-        ("a time", r'"[^"]*(?:time|date|start|ts|msec)[^"]*"\s*:'),
-        ("a method", r'"[^"]*(?:method|verb|request)[^"]*"\s*:'),
-        ("a path", r'"[^"]*(?:path|uri|url)[^"]*"\s*:'),
-        ("a status", r'"[^"]*(?:status|code)[^"]*"\s*:'),
+        ("a time", r'"[^"]{0,40}?(?:time|date|start|ts|msec)[^"]{0,40}"\s{0,4}:'),
+        ("a method", r'"[^"]{0,40}?(?:method|verb|request)[^"]{0,40}"\s{0,4}:'),
+        ("a path", r'"[^"]{0,40}?(?:path|uri|url)[^"]{0,40}"\s{0,4}:'),
+        ("a status", r'"[^"]{0,40}?(?:status|code)[^"]{0,40}"\s{0,4}:'),
     ),
     "access-log": (
         ("a time in brackets", r"\[\d\d/[A-Z][a-z]{2}/\d{4}:"),
@@ -49,7 +49,11 @@ _SIGNS: dict[str, Sequence[tuple[str, str]]] = {
         ('"requestUrl"', r'"requestUrl"'),
         ('"timestamp"', r'"timestamp"'),
     ),
-    "vegeta": (('"method"', r'"method"'), ('"url"', r'"url"\s*:\s*"https?:'), ("no other key", r"^\s*\{[^{}]{0,40}\}")),
+    "vegeta": (
+        ('"method"', r'"method"'),
+        ('"url"', r'"url"\s{0,4}:\s{0,4}"https?:'),
+        ("no other key", r"^[ \t]{0,4}\{[^{}]{0,40}\}"),
+    ),
     "gor": (("a line like 1 ID NS", r"^[123] \w+ \d{19}"), ("a request", r"^[A-Z]+ \S+ HTTP/1")),
     "azure-llm": (
         ("TIMESTAMP", r"TIMESTAMP"),
@@ -58,6 +62,10 @@ _SIGNS: dict[str, Sequence[tuple[str, str]]] = {
     ),
     "burstgpt": (("Timestamp", r"Timestamp"), ("Request tokens", r"Request tokens"), ("Model", r"Model")),
 }  # fmt: skip
+_SIGNS = tuple(
+    (name, tuple((sign, re.compile(pattern, re.MULTILINE).search) for sign, pattern in signs))
+    for name, signs in _SIGNS_OF.items()
+)
 _SHOWN = 3
 _MISPLACED = "all of its signs are there, but in no line as it writes them"
 # What cannot be imported, or not as it is: each told by all of its patterns, with what to say of it.
@@ -99,8 +107,8 @@ def nearest(first_bytes: bytes) -> list[Near]:
     """The three formats of whose signs most are there; fewer where a file has less than half of those of any others."""
     text = first_bytes.decode("utf-8", "replace")
     found: list[tuple[float, Near]] = []
-    for name, signs in _SIGNS.items():
-        lacks = tuple(sign for sign, pattern in signs if re.search(pattern, text, re.MULTILINE) is None)
+    for name, signs in _SIGNS:
+        lacks = tuple(sign for sign, search in signs if search(text) is None)
         if len(lacks) * 2 <= len(signs):
             found.append((len(lacks) / len(signs), Near(name, lacks)))
     found.sort(key=lambda each: each[0])

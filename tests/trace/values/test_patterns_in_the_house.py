@@ -47,8 +47,8 @@ def kept_patterns() -> Iterator[tuple[str, str, Any]]:
 
 
 def flat(value: Any) -> Iterator[Any]:
-    if isinstance(value, tuple):
-        for one in value:
+    if isinstance(value, tuple | list | dict):
+        for one in value.values() if isinstance(value, dict) else value:
             yield from flat(one)
     else:
         yield value
