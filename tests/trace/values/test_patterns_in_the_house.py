@@ -121,7 +121,7 @@ def of_class(members: Any) -> Iterator[str]:
             case "RANGE", _:
                 yield chr(value[0])
             case "CATEGORY", category:
-                yield {"CATEGORY_DIGIT": "0", "CATEGORY_SPACE": " "}.get(category, "a")
+                yield from {"CATEGORY_DIGIT": "0", "CATEGORY_SPACE": " \n"}.get(category, "a")
 
 
 def attacks(pattern: re.Pattern[Any]) -> Iterator[str]:
