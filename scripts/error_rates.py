@@ -1,7 +1,7 @@
 """How often verdicts err: simulated runs whose truth is known, judged, and counted. Prints the tables of
 docs/verdicts.md.
 
-    ./scripts/error-rates --runs 200 gate early early-workers compare baselines
+    ./scripts/error-rates --runs 200 gate early early-workers compare several baselines
 
 Every cell has its own seed, so that one can be run again by itself.
 """
@@ -19,6 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from replay.judge.comparison.deciding import confidence_of_each
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Side
 from replay.judge.comparison.sides import judge_difference
@@ -247,6 +248,28 @@ def compare(runs: int) -> Iterator[str]:
             yield f"| {name} | {n:,} | " + " | ".join(cells) + " |"
 
 
+def several(runs: int) -> Iterator[str]:
+    """Equal targets, sent the same sessions: how often some verdict of a comparison names a side."""
+    targets = (2, 3, 5, 8)
+    yield "| p95 of equal targets, 2,000 steps | " + " | ".join(map(str, targets)) + " |"
+    yield "|---|" + "---|" * len(targets)
+    for name in ("independent", "sessions alike"):
+        cells = []
+        for sides in targets:
+            rng = rng_of("several", name, sides)
+            named = 0
+            for _ in range(runs):
+                made = [MAKERS[name](rng, 2_000) for _ in range(sides)]
+                first, *others = (
+                    Side("x", [queues.evidence_of(one._replace(at_ms=made[0].at_ms))]) for one in made
+                )
+                each = confidence_of_each(0.95, len(others))
+                found = [judge_difference(first, one, "paired", Metric("p95"), 5.0, each) for one in others]
+                named += any("faster" in one.verdict for one in found)
+            cells.append(f"{100 * named / runs:.3g}")
+        yield f"| {name} | " + " | ".join(cells) + " |"
+
+
 def _named(said: Counter, runs: int) -> str:
     sides = said["a_faster"] + said["b_faster"]
     return f"{100 * sides / runs:.3g} / {100 * said['no_difference'] / runs:.3g}"
@@ -274,6 +297,7 @@ TABLES: dict[str, Callable[[int], Iterator[str]]] = {
     "early": early,
     "early-workers": early_workers,
     "compare": compare,
+    "several": several,
     "baselines": baselines,
 }
 

@@ -122,7 +122,7 @@ from replay.words.numbers import exact, percent
     type=Number(0.5, 0.9999),
     default=CONFIDENCE,
     show_default=True,
-    help="Confidence level.",
+    help="Confidence, of all verdicts together where there are several targets.",
 )
 @fidelity_option
 @answers_option

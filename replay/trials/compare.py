@@ -11,6 +11,7 @@ from replay.engine.arms import Arm
 from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome
 from replay.engine.types import RunOptions
+from replay.judge.comparison.deciding import confidence_of_each
 from replay.judge.comparison.difference import MARGIN_PERCENT
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Side
@@ -29,12 +30,16 @@ from replay.trials.answers import AnswersQuestion, Asking, judge_live, judge_rec
 from replay.trials.endings import worst
 from replay.trials.evidence import gone_if_empty, write_verdict
 from replay.trials.spending import with_less
+from replay.words.numbers import percent
+from replay.words.phrases import counted
 
 LiveMode = Literal["paired", "interleaved", "sequential"]
 
 
 class Question(NamedTuple):
-    """What is asked of a comparison. answers: whether the answers are the same too; None: that is not asked."""
+    """What is asked of a comparison. confidence: of the verdicts of all targets together. answers: whether the answers
+    are the same too; None: that is not asked.
+    """
 
     metric: Metric = Metric("p99")
     margin_percent: float = MARGIN_PERCENT
@@ -105,7 +110,7 @@ def compare_targets(
         asking = Asking(
             trace, sides[0], options, made, mode == "interleaved", directory, names[0], digests, on_progress
         )
-        found = judge_live(asking, question.answers, question.confidence)
+        found = judge_live(asking, question.answers, confidence_of_each(question.confidence, len(sides) - 1))
         for one, answers in zip((verdict, *verdict.further), found.verdicts, strict=True):
             one.answers = answers
         statuses.add(found.status)
@@ -125,7 +130,8 @@ def compare_runs(
     sides = [Side(name, [read[path]]) for name, path in zip(names, run_dirs, strict=True)]
     verdict = _judged(sides, "unpaired", question)
     if question.answers is not None:
-        found = judge_recorded(run_dirs, question.answers, question.confidence)
+        each = confidence_of_each(question.confidence, len(sides) - 1)
+        found = judge_recorded(run_dirs, question.answers, each)
         for one, answers in zip((verdict, *verdict.further), found, strict=True):
             one.answers = answers
     return verdict
@@ -168,7 +174,8 @@ def judge_sides(sides: Sequence[tuple[str, Evidence]], mode: Mode, question: Que
 
 
 def _judged(sides: Sequence[Side], mode: Mode, question: Question, *, is_aa: bool = False) -> CompareVerdict:
-    """The first side against the second, and against each further one."""
+    """The first side against the second, and against each further one, so surely that all verdicts hold together."""
+    confidence = confidence_of_each(question.confidence, len(sides) - 1)
     first, *others = [
         judge_compare(
             sides[0],
@@ -176,7 +183,7 @@ def _judged(sides: Sequence[Side], mode: Mode, question: Question, *, is_aa: boo
             mode,
             question.metric,
             question.margin_percent,
-            question.confidence,
+            confidence,
             is_aa=is_aa,
             least_fidelity=question.least_fidelity,
         )
@@ -184,6 +191,14 @@ def _judged(sides: Sequence[Side], mode: Mode, question: Question, *, is_aa: boo
         else _never_replayed(sides[0], side, mode, question, is_aa=is_aa)
         for side in sides[1:]
     ]
+    if others:
+        together = (
+            f"each of {counted(len(sides) - 1, 'target')} is held to {sides[0].name} at {percent(confidence)}, so that "
+            f"all verdicts hold together at {percent(question.confidence)} (Bonferroni)"
+        )
+        first, *others = (
+            msgspec.structs.replace(one, notes=[*one.notes, together]) for one in (first, *others)
+        )
     return msgspec.structs.replace(first, further=others)
 
 

@@ -17,6 +17,15 @@ from replay.words.numbers import milliseconds, percent
 _MOST_FIGURES = 6
 
 
+def confidence_of_each(confidence: float, comparisons: int) -> float:
+    """What each of several comparisons with the same side needs, so that all of their verdicts hold together.
+
+    Bonferroni's correction (Dunn 1961), for equalities as for differences. Dunnett's, which uses that they share a
+    side, is narrower by little (at three and 95%: 2.35 in place of 2.39 standard errors) and wants normal errors.
+    """
+    return 1 - (1 - confidence) / max(comparisons, 1)
+
+
 class Failing(NamedTuple):
     """Who fails more than the other, and how much, as a share of 0..1."""
 
