@@ -2,6 +2,7 @@
 
 from replay.importers.agents.claude_code import ClaudeCode
 from replay.importers.agents.claude_sessions import ClaudeSessions
+from replay.importers.agents.cline import Cline
 from replay.importers.agents.codex import Codex
 from replay.importers.agents.copilot import Copilot
 from replay.importers.agents.gemini_cli import GeminiCli
@@ -65,6 +66,7 @@ IMPORTERS |= {
         Codex(),
         GeminiCli(),
         OpenCode(),
+        Cline(),
         Copilot(),
         Pi(),
         QwenCode(),

@@ -197,6 +197,26 @@ def pi():
     )
 
 
+def cline():
+    def message(kind, n, text, type_="say"):
+        return {"ts": START_MS + n, "type": type_, type_: kind, "text": text}
+
+    tool = json.dumps({"tool": "editedExistingFile", "content": f"password = {CANARY}", **ARGUMENTS})
+    server = json.dumps({"serverName": "s", "toolName": "t", "arguments": json.dumps(ARGUMENTS)})
+    return json.dumps(
+        [
+            message("task", 0, CANARY),
+            message("api_req_started", 1, json.dumps({"request": CANARY, "tokensIn": 5, "tokensOut": 5})),
+            message("reasoning", 2, CANARY),
+            message("tool", 3, tool),
+            message("use_mcp_server", 4, server, "ask"),
+            message("mcp_server_response", 5, CANARY),
+            message("command", 6, f"curl -H 'authorization: Bearer {CANARY}' https://h", "ask"),
+            message("command_output", 7, CANARY, "ask"),
+        ]
+    )
+
+
 def qwen_code():
     def record(kind, n, *parts):
         told = {
@@ -226,6 +246,7 @@ def opencode():
 PLANTED = {
     "openai-agents": [openai_agents()],
     "gemini-cli": [gemini_cli()],
+    "cline": [cline()],
     "copilot": [copilot()],
     "pi": [pi()],
     "qwen-code": [qwen_code()],

@@ -141,6 +141,18 @@ def _pi(n: int, text: str) -> str:
     return asked + entry("a", 500, role="assistant", model="m", usage=usage, timestamp=START_MS + 1_000 * n)
 
 
+def _cline(n: int, text: str) -> str:
+    def message(kind: str, later_ms: int, told: str) -> str:
+        return line({"ts": START_MS + 1_000 * n + later_ms, "type": "say", "say": kind, "text": told})
+
+    asked = json.dumps({"request": text, "tokensIn": 5, "tokensOut": 5})
+    return (
+        message("api_req_started", 0, asked)
+        + message("text", 100, text)
+        + message("checkpoint_created", 500, "")
+    )
+
+
 def _qwen_code(n: int, text: str) -> str:
     def record(kind: str, later_ms: int, **more: Any) -> str:
         told = {
@@ -412,6 +424,7 @@ FORMATS = {
     "codex": Format(_codex, ".jsonl"),
     "dynamo": Format(_dynamo, ".jsonl"),
     "gemini-cli": Format(_gemini_cli, ".jsonl"),
+    "cline": Format(_cline, "ui_messages.json"),
     "copilot": Format(_copilot, ".jsonl"),
     "pi": Format(_pi, ".jsonl"),
     "qwen-code": Format(_qwen_code, ".jsonl"),

@@ -21,6 +21,8 @@ LARGEST_INPUT_BYTES = 4 << 30
 # By these a file's format is told.
 SNIFFED_BYTES = 1 << 16
 
+# Beside it lies another that tells nothing of times.
+_OF_CLINE = "ui_messages.json"
 _SPOOL_BYTES = 1 << 20
 _COMPRESSED = ("", ".gz", ".zst")
 
@@ -62,7 +64,8 @@ def first_bytes(path: Path, n: int) -> bytes:
 
 
 def telling_file(path: Path) -> Path:
-    """The file that tells the format of a folder: by name the first with JSON in it, or else the first; or the file.
+    """The file that tells the format of a folder: Cline's messages, or by name the first with JSON in it, or else the
+    first; or the file.
 
     Raises TraceError where the folder holds none.
     """
@@ -71,7 +74,8 @@ def telling_file(path: Path) -> Path:
     for find in (path.glob, path.rglob):
         inside = sorted(entry for entry in find("[!.]*") if entry.is_file())
         if inside:
-            return next((file for file in inside if ".json" in file.name), inside[0])
+            ranked = (_OF_CLINE, ".json", "")
+            return next(file for part in ranked for file in inside if part in file.name)
     raise TraceError(f"{shown_path(path)}: no files in this folder.")
 
 

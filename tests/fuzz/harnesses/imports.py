@@ -58,6 +58,7 @@ _READS = {
     "heroku-log": ("logs.applications.heroku_log",),
     "uvicorn-log": ("logs.applications.uvicorn_log",),
     "uwsgi-log": ("logs.applications.uwsgi_log",),
+    "cline": ("agents.cline",),
     "copilot": ("agents.copilot", "agents.copilot_log", "agents.logged_turns"),
     "pi": ("agents.pi",),
     "qwen-code": ("agents.qwen_code",),
