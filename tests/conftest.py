@@ -41,7 +41,9 @@ LONG_FILES = (
     "test_pytest_plugin.py",
     "test_tutorials.py",
     "test_real_data.py",
+    "fuzz/test_fuzz.py",
     "trials/test_comparing_answers.py",
+    "money/test_tries.py",
     "trace/file/test_small_files_that_unfold.py",
     "judge/answers/test_judge_answers.py",
     "faults/test_faults.py",
@@ -53,6 +55,8 @@ LONG_FILES = (
 def pytest_configure(config: pytest.Config) -> None:
     """Workers take files in the order of collection; by itself pytest-xdist begins with those of the most tests."""
     config.option.loadscopereorder = False
+    # Nearly all that is imported and collected stays, so to look through it again and again finds nothing.
+    gc.disable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,6 +71,7 @@ def pytest_collection_finish() -> None:
 
     A run looks through all there is before it begins. With the whole suite collected that took longer than most runs.
     """
+    gc.enable()
     gc.collect()
     gc.freeze()
 

@@ -6,8 +6,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp.shared.inbound import InboundModernRoute, classify_inbound_request, decode_header_value
-from mcp.types import version as versions
 
 from replay.dialects.layouts.json_rpc import Awaited, answer_among, awaited_by
 from replay.dialects.mcp import (
@@ -26,6 +24,10 @@ from replay.dialects.mcp import (
     version_spoken,
 )
 from replay.dialects.streams import StreamReader
+from tests.support.later import later
+
+inbound = later("mcp.shared.inbound")
+versions = later("mcp.types.version")
 
 CLIENT = Client("1.2.3")
 
@@ -49,9 +51,9 @@ def test_a_request_of_the_stateless_version_is_taken_by_the_official_sdk(name, m
     body = json.loads(message(method, "id-1", params))
     headers = headers_of(method, params, STATELESS)
 
-    route = classify_inbound_request(body, headers=headers)
+    route = inbound.classify_inbound_request(body, headers=headers)
 
-    assert isinstance(route, InboundModernRoute), route
+    assert isinstance(route, inbound.InboundModernRoute), route
     assert route.client_info == {"name": "agent-replay", "version": "1.2.3"}
     assert body["params"]["_meta"].get("progressToken") == (7 if own else None)
     assert (body["id"], body["method"]) == ("id-1", method)
@@ -65,7 +67,7 @@ def test_a_text_survives_a_header(text):
 
     assert value.isascii()
     assert value.isprintable()
-    assert decode_header_value(value) == text
+    assert inbound.decode_header_value(value) == text
 
 
 def test_what_is_sent_of_a_session_depends_on_its_version():

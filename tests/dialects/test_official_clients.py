@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from replay.dialects.sse import EventCutter, fields_of
 from replay.dialects.streams import StreamReader
+from tests.support.later import later
 
-openai = pytest.importorskip("openai", reason="the openai package is not installed")
-anthropic = pytest.importorskip("anthropic", reason="the anthropic package is not installed")
-openai_streaming = pytest.importorskip("openai._streaming")
+openai = later("openai")
+anthropic = later("anthropic")
+openai_streaming = later("openai._streaming")
 
 TYPES = ("ping", "message_start", "content_block_delta", "error", "response.output_text.delta")
 LINES = st.sampled_from(

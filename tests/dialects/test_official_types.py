@@ -7,9 +7,10 @@ import pytest
 from replay.engine.requests.shapes import ModelCalls
 from replay.target.sending import Shape
 from replay.trace.types import LlmCall, LlmImage, LlmTools
+from tests.support.later import later
 
-openai = pytest.importorskip("openai", reason="the openai package is not installed")
-anthropic = pytest.importorskip("anthropic", reason="the anthropic package is not installed")
+openai = later("openai")
+anthropic = later("anthropic")
 pydantic = pytest.importorskip("pydantic")
 
 CALL = LlmCall(

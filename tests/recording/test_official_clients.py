@@ -3,7 +3,6 @@
 import json
 
 import anyio
-import pytest
 
 from replay.engine.requests.shapes import ModelCalls
 from replay.planes.modelled.server import modelled_server
@@ -11,10 +10,11 @@ from replay.planes.modelled.time_types import Spread
 from replay.planes.modelled.types import ServiceModel
 from replay.target.sending import Shape
 from replay.trace.types import LlmCall, LlmImage, LlmTools
+from tests.support.later import later
 from tests.support.recorders import Recorded
 
-openai = pytest.importorskip("openai", reason="the openai package is not installed")
-anthropic = pytest.importorskip("anthropic", reason="the anthropic package is not installed")
+openai = later("openai")
+anthropic = later("anthropic")
 
 FIRST_MS, GAP_MS, TOKENS = 40.0, 20.0, 6
 MODEL = ServiceModel(by_kind={"llm": Spread(FIRST_MS), "http": Spread(1.0)}, between_tokens=Spread(GAP_MS))

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator
-
-from mcp.server.mcpserver import Context, MCPServer
+from typing import Any
 
 from tests.support.asgi_servers import served
+from tests.support.later import later
+
+mcpserver = later("mcp.server.mcpserver")
 
 
 class Ways:
@@ -19,8 +21,8 @@ class Ways:
         self.calls[tool] = self.calls.get(tool, 0) + 1
 
 
-def _server(ways: Ways) -> MCPServer:
-    server = MCPServer("small")
+def _server(ways: Ways) -> Any:
+    server = mcpserver.MCPServer("small")
 
     @server.tool()
     def search(q: str) -> str:
@@ -33,7 +35,7 @@ def _server(ways: Ways) -> MCPServer:
         raise ValueError("no")
 
     @server.tool()
-    async def slow(steps: int, ctx: Context) -> str:
+    async def slow(steps: int, ctx: mcpserver.Context) -> str:
         ways.count("slow")
         for step in range(steps):
             await ctx.report_progress(step, steps)

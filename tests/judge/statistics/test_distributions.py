@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from replay.judge.statistics.distributions import (
     at_least,
@@ -15,6 +14,9 @@ from replay.judge.statistics.distributions import (
     student_above,
     student_quantile,
 )
+from tests.support.later import later
+
+stats = later("scipy.stats")
 
 probabilities = st.floats(1e-6, 1 - 1e-6)
 shapes = st.floats(0.05, 1e5)

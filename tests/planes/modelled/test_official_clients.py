@@ -6,9 +6,10 @@ import pytest
 from replay.planes.modelled.server import modelled_server
 from replay.planes.modelled.time_types import Spread
 from replay.planes.modelled.types import ServiceModel
+from tests.support.later import later
 
-openai = pytest.importorskip("openai", reason="the openai package is not installed")
-anthropic = pytest.importorskip("anthropic", reason="the anthropic package is not installed")
+openai = later("openai")
+anthropic = later("anthropic")
 
 pytestmark = pytest.mark.anyio
 FAST = ServiceModel(by_kind={"llm": Spread(1.0), "http": Spread(1.0)}, between_tokens=Spread(0.1))
