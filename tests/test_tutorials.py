@@ -16,12 +16,9 @@ from replay.cli.main import cli
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parent.parent
-# A pilot takes a quarter of a minute even in virtual time; that of a page has its own tests, in tests/trials/pilot.
-PAGES = [
-    page
-    for page in sorted((ROOT / "docs" / "tutorials").glob("*.md"))
-    if page.stem not in ("index", "which-plane")
-] + [ROOT / "README.md"]
+PAGES = [page for page in sorted((ROOT / "docs" / "tutorials").glob("*.md")) if page.stem != "index"] + [
+    ROOT / "README.md"
+]
 BIN = Path(sys.executable).parent
 FASTER = 10
 # Figures, what is left out, reasons of verdicts; and why it is not known what a cold start adds, since steps that queue on
