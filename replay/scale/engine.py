@@ -12,7 +12,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from time import monotonic_ns
 from typing import BinaryIO
@@ -185,10 +185,18 @@ def _failed(error: BaseException) -> Failed:
     return Failed(EXIT_CODES["not_carried_out"], described(error))
 
 
-def _listen(lines: BinaryIO, desk: Desk) -> None:
+def whole_messages(lines: Iterable[bytes]) -> Iterator[ToEngine]:
+    """What was told, up to where who told it was killed in the middle of a message."""
     decoder = msgspec.json.Decoder(ToEngine)
     for line in lines:
-        desk.take(decoder.decode(line))
+        if not line.endswith(b"\n"):
+            return
+        yield decoder.decode(line)
+
+
+def _listen(lines: BinaryIO, desk: Desk) -> None:
+    for message in whole_messages(lines):
+        desk.take(message)
     desk.leave()
     threading.Event().wait(_LEFT_ALONE_S)
     os._exit(EXIT_CODES["not_carried_out"])
