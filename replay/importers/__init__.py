@@ -41,6 +41,7 @@ from replay.importers.logs.json_log import JsonLog
 from replay.importers.logs.lambda_log import LambdaLog
 from replay.importers.logs.line_logs import LineLog
 from replay.importers.logs.w3c_log import W3cLog
+from replay.importers.tracing.inspect_log import InspectLog
 from replay.importers.tracing.langfuse import Langfuse
 from replay.importers.tracing.langsmith import LangSmith
 from replay.importers.tracing.litellm import LiteLlm
@@ -75,6 +76,7 @@ IMPORTERS |= {
         LangSmith(),
         LiteLlm(),
         OpenAiAgents(),
+        InspectLog(),
         AccessLog(),
         EnvoyLog(),
         LineLog(ELB_LOG),

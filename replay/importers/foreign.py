@@ -26,7 +26,11 @@ _KINDS = tuple(
             ("a web page (HTML)", _LOGGED_OUT),
         ),
         (rb"\s*<\?xml\b(?![^>]{0,200}>\s*(?:<!--[^>]{0,500}>\s*)?<testResults\b)", ("XML",)),
-        (rb"PK(?:\x03\x04|\x05\x06)", ("a ZIP archive", _UNPACK)),
+        # All but an evaluation's log: see replay/importers/tracing/inspect_log.py.
+        (
+            rb"(?s:PK(?:\x03\x04(?!.{26}(?:_journal/|header\.json|samples/))|\x05\x06))",
+            ("a ZIP archive", _UNPACK),
+        ),
         (rb"7z\xbc\xaf\x27\x1c", ("a 7z archive", _UNPACK)),
         (rb"\xfd7zXZ\0", ("compressed with xz", "Decompress it first.")),
         (rb"BZh[1-9]1AY&SY", ("compressed with bzip2", "Decompress it first.")),

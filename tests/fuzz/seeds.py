@@ -11,6 +11,7 @@ import io
 import json
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -145,7 +146,16 @@ def imports_of(name: str) -> list[bytes]:
     samples += [samples[0] * 2, gzip.compress(samples[0], mtime=0)]
     if name == "otlp":
         samples += [json.dumps([1, json.loads(samples[0])]).encode(), _otlp_protobuf()]
+    if name == "inspect":
+        samples += [_archive_of(json.loads(samples[0])["samples"][0], method) for method in (0, 8)]
     return samples
+
+
+def _archive_of(sample: object, method: int) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr(zipfile.ZipInfo("samples/1_epoch_1.json"), json.dumps(sample), method)
+    return packed.getvalue()
 
 
 def _otlp_protobuf() -> bytes:

@@ -117,6 +117,7 @@ DAMAGE = {
 NOT_BY_LINES = {
     "claude-sessions": "a document a file",
     "opencode": "a document a file",
+    "inspect": "a document, or an archive of documents",
     "har": "a document",
     "mitmproxy": "binary",
     **dict.fromkeys(WRITTEN, "a list that somebody wrote: what a line left out would change, it does not tell"),

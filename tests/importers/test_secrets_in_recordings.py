@@ -197,6 +197,28 @@ def pi():
     )
 
 
+def inspect():
+    model = {
+        "event": "model",
+        "timestamp": at(1),
+        "completed": at(2),
+        "model": "m",
+        "input": [{"content": CANARY}],
+    }
+    tool = {"event": "tool", "timestamp": at(2), "completed": at(3), "function": "run", "arguments": ARGUMENTS}
+    attached = {**tool, "arguments": {"note": "attachment://" + "a" * 32}, "result": CANARY}
+    answered = {**model, "output": {"completion": CANARY, "usage": {"input_tokens": 5, "output_tokens": 5}}}
+    sample = {
+        "id": "s",
+        "epoch": 1,
+        "input": CANARY,
+        "target": CANARY,
+        "events": [answered, tool, attached],
+        "attachments": {"a" * 32: f"password = {CANARY}"},
+    }
+    return json.dumps({"version": 2, "status": "success", "eval": {"eval_id": CANARY}, "samples": [sample]})
+
+
 def cline():
     def message(kind, n, text, type_="say"):
         return {"ts": START_MS + n, "type": type_, type_: kind, "text": text}
@@ -246,6 +268,7 @@ def opencode():
 PLANTED = {
     "openai-agents": [openai_agents()],
     "gemini-cli": [gemini_cli()],
+    "inspect": [inspect()],
     "cline": [cline()],
     "copilot": [copilot()],
     "pi": [pi()],

@@ -174,6 +174,13 @@ def _opencode(n: int, text: str) -> str:
     return json.dumps({"info": info, "parts": [{"type": "text", "text": text}]})
 
 
+def _inspect(n: int, text: str) -> str:
+    times = {"timestamp": at(n), "completed": at(n, took_ms(n))}
+    usage = {"input_tokens": 5, "output_tokens": 5, "total_tokens": 10}
+    model = {"event": "model", **times, "model": "m", "input": [{"role": "user", "content": text}]}
+    return json.dumps({"id": n, "epoch": 1, "input": text, "events": [{**model, "output": {"usage": usage}}]})
+
+
 def _langsmith(n: int, text: str) -> str:
     told = {"id": f"r{n}", "trace_id": "t", "run_type": "llm", "name": "plan"}
     return line({**told, "start_time": at(n), "end_time": at(n, took_ms(n)), "inputs": {"prompt": text}})
@@ -432,6 +439,14 @@ FORMATS = {
         _opencode, ".json", '{"info":{"id":"s","projectID":"p"},"messages":[', ",", "]}", is_lines=False
     ),
     "openai-agents": Format(_openai_agents, ".jsonl"),
+    "inspect": Format(
+        _inspect,
+        ".json",
+        '{"version":2,"status":"success","eval":{"eval_id":"e","task":"t"},"samples":[',
+        ",",
+        "]}",
+        is_lines=False,
+    ),
     "langfuse": Format(_langfuse, ".jsonl"),
     "langsmith": Format(_langsmith, ".jsonl"),
     "litellm": Format(_litellm, ".jsonl"),

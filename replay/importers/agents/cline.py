@@ -11,6 +11,7 @@ source. What becomes what:
 - A message `tool`, `command`, `browser_action` or `use_mcp_server` is a `tool` step. A command, and what the user was
   asked for, goes from its message to the one after it, or to the last of its output, approval included. What needs no
   approval is done when the answer is complete, up to the message after.
+- A call that failed or that the user broke off (`cancelReason`) is one with `error`, as long as it went on.
 - Cached tokens are part of `tokensIn` or not, by who wrote it: in Cline's messages by the provider, in those of Roo
   Code and Kilo Code (which say `apiProtocol`) since November 2025, where the count allows it.
 - Condensing is recorded by its end only: dropped and counted. `deleted_api_reqs` sums up what was taken back.
@@ -154,7 +155,7 @@ def _turn(item: Item, at_ns: int) -> Turn:
     told = item.parsed("text")
     model = item.inner("modelInfo")
     name = None if model is None else model.plain("modelId")
-    turn = Turn(at_ns, at_ns, model=name)
+    turn = Turn(at_ns, at_ns, model=name, is_error=told is not None and told.plain("cancelReason") is not None)
     if told is None or told.raw("tokensIn") is None:
         return turn
     given, output = token_count(told, "tokensIn"), token_count(told, "tokensOut")
@@ -219,7 +220,7 @@ class _Walk:
         turn.end_ns = at_ns
 
     def _complete(self, at_ns: int) -> None:
-        self._show(at_ns)
+        self.turns[-1].end_ns = at_ns
         self._is_answering = False
         if self._quick is not None:
             self._quick.start_ns = self._quick.end_ns = at_ns

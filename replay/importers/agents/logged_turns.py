@@ -32,6 +32,7 @@ class Turn(msgspec.Struct, gc=False):
     first_ns: int | None = None
     tokens: tuple[int, int, int] | None = None
     tools: list[LoggedTool] = []
+    is_error: bool = False
 
 
 class TurnsBuilder:
@@ -79,7 +80,10 @@ class TurnsBuilder:
             told = {"agent": key or None}
             called = name if turn.name == "main" else turn.name
             place = f"{prefix}{n}"
-            yield self._builder.model_call(place, called, turn.start_ns, turn.end_ns, turn.first_ns, llm, told)
+            of_turn = {**told, "error": "true" if turn.is_error else None}
+            yield self._builder.model_call(
+                place, called, turn.start_ns, turn.end_ns, turn.first_ns, llm, of_turn
+            )
             for k, tool in enumerate(turn.tools, 1):
                 if tool.agent in self._left:
                     yield self._subagent(tool.agent, tool)

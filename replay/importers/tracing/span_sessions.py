@@ -3,7 +3,7 @@
 Memory holds the calls, since spans of one session may stand anywhere.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -123,8 +123,18 @@ class SpanCollector:
         Raises TraceError where there is no call.
         """
         damage = self.counts.damage
-        files = input_files(paths, ".json*")
-        for item in damage.of_files(files, lambda file: read_items(file, arrays, damage)):
+        return self.read_from(paths, ".json*", lambda file: read_items(file, arrays, damage), take)
+
+    def read_from(
+        self,
+        paths: Sequence[Path],
+        suffix: str,
+        items: Callable[[Path], Iterator[Item]],
+        take: Callable[[Item], None],
+    ) -> ImportResult:
+        """As read. suffix: of the files in a folder. items: those of a file."""
+        damage = self.counts.damage
+        for item in damage.of_files(input_files(paths, suffix), items):
             try:
                 take(item)
             except TraceError as error:

@@ -48,6 +48,7 @@ _READS = {
         "logs.blocks.json_plan",
     ),
     "lambda-log": ("logs.lambda_log",),
+    "inspect": ("tracing.inspect_log",),
     "langfuse": ("tracing.langfuse", "reading.json_items", "reading.timestamps"),
     "langsmith": ("tracing.langsmith",),
     "litellm": ("tracing.litellm",),
@@ -86,6 +87,7 @@ _READS = {
 }
 
 
+_READS_BESIDE = {"inspect": ("replay.trace.file.zipped",)}
 # What a user may say of a log besides.
 _DECLARED = {
     "access-log": {
@@ -126,7 +128,10 @@ def _harness_of(importer: Importer) -> Harness:
             sys.modules.update(in_place_of_mitmproxy())
         return _imported(importer, data, folder)
 
-    covers = tuple(f"replay.importers.{module}" for module in _READS.get(importer.name, ()))
+    covers = (
+        *(f"replay.importers.{module}" for module in _READS.get(importer.name, ())),
+        *_READS_BESIDE.get(importer.name, ()),
+    )
     return Harness(f"import:{importer.name}", feed, (TraceError,), lambda: imports_of(importer.name), covers)
 
 

@@ -136,6 +136,21 @@ def test_counts_that_were_never_told_are_unknown(imported, counts):
     assert result.header.attributes["import"]["dropped"] == {"count(s) of tokens, which are not recorded": 1}
 
 
+@pytest.mark.parametrize("reason", ["streaming_failed", "user_cancelled"])
+def test_a_call_that_failed_before_it_answered_is_no_first_byte_and_says_so(imported, reason):
+    _, [session] = imported(
+        [
+            request(0, {"cancelReason": reason}),
+            ask("api_req_failed", 800, "overloaded"),
+            request(60_000),
+            say("text", 61_000),
+        ]
+    )
+    failed, fine = session.steps
+    assert (failed.took_ms, failed.recorded, failed.attributes) == (800.0, None, {"error": "true"})
+    assert (fine.at_ms, fine.attributes) == (60_000.0, {})
+
+
 def test_a_call_that_a_copy_of_the_task_has_too_counts_once(imported):
     messages = [request(0), say("text", 1), request(5), say("text", 9)]
     result, sessions = imported(messages, [*messages, request(50), say("text", 60)])
