@@ -30,12 +30,22 @@ _MAKERS = {
     "Postman, New Relic": (("PMAK-", "NRAK-"), r"[A-Za-z0-9\-]", 24),
     "Alibaba Cloud": (("LTAI",), r"[A-Za-z0-9]", 16),
 }
+_TELLING = 6
 # Without a word of this length, which a UUID or a digest is not, there is none of them: one search, not one for each.
 _LONG_WORD = re.compile(r"(?![0-9a-f\-]{20})[\w\-]{20}", re.ASCII).search
+
+
+def _begins(start: str) -> str:
+    """Looks back whether a short start begins a word; the n of an escaped line break in front of it is none. What is
+    longer is told by itself wherever it stands.
+    """
+    return rf"(?:(?<!\w{start})|(?<=\\[nrt]{start}))" if len(start) < _TELLING else ""
+
+
 # Each begins with letters that a search finds fast, and looks back from there: a word boundary in front costs 30 times
 # as much. What is in the first column must stand in a text for the second to be tried at all.
 _OF_MAKERS = tuple(
-    (start, re.compile(rf"{re.escape(start)}(?<!\w{re.escape(start)}){rest}{{{least},}}", re.ASCII))
+    (start, re.compile(rf"{re.escape(start)}{_begins(re.escape(start))}{rest}{{{least},}}", re.ASCII))
     for starts, rest, least in _MAKERS.values()
     for start in starts
 )
@@ -44,7 +54,7 @@ _OTHERS = tuple(
     for words, shape in (
         (("earer", "EARER"), r"(earer|EARER)\s+[A-Za-z0-9._~+/\-]{12,}=*"),
         (("asic ", "ASIC "), r"(asic|ASIC)\s+[A-Za-z0-9._~+/\-]{12,}=*"),
-        (("sk-", "sk_", "rk_"), r"[sr]k(?<!\w[sr]k)[-_][A-Za-z0-9_\-]{16,}"),
+        (("sk-", "sk_", "rk_"), rf"[sr]k{_begins('[sr]k')}[-_][A-Za-z0-9_\-]{{16,}}"),
         (("xox",), r"xox[abeoprs]-[A-Za-z0-9\-]{10,}"),
         (("AKIA", "ASIA"), r"A[KS]IA(?<!\wA[KS]IA)[0-9A-Z]{16}\b"),
         (("AIza",), r"AIza[A-Za-z0-9_\-]{35}"),

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.trace.redaction.requests import NO_BODY, PatternError, Redactor
+from replay.trace.redaction.shapes import without_secret_shapes
 
 BEARER = "Bearer abcdefghijklmnopqrstuvwxyz"
 
@@ -97,6 +98,25 @@ def test_header_values_with_the_shape_of_a_secret_are_replaced():
 def test_well_known_keys_are_found_wherever_they_stand(shape):
     assert redactor().text(f"before {shape}") == "before redacted"
     assert of_json({"messages": [{"content": f"use {shape}"}]}) == {"messages": [{"content": "use redacted"}]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk-" + "proj-abcdefghijklmnop",
+        "gh" + "p_" + "a" * 36,
+        "gsk" + "_" + "aB3" * 17,
+        "glpat" + "-abcdefghijklmnopqrst",
+        "github" + "_pat_" + "aB3" * 14,
+    ],
+)
+def test_a_key_behind_an_escaped_line_break_is_found(text):
+    assert without_secret_shapes(f"a\\n{text}") == "a\\nredacted"
+
+
+@pytest.mark.parametrize("key", ["glpat" + "-abcdefghijklmnopqrst", "github" + "_pat_" + "aB3" * 14])
+def test_a_start_that_tells_by_itself_is_found_within_a_word(key):
+    assert without_secret_shapes(f"x{key}") == "xredacted"
 
 
 @pytest.mark.parametrize(
