@@ -19,7 +19,8 @@ source. What becomes what:
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from pathlib import Path
 
 import msgspec
@@ -95,13 +96,7 @@ class Cline:
         counts = Counts(damage=Damage(is_refused=options.strict))
         tasks: list[list[Turn]] = []
         seen: dict[tuple[int, str | None], int] = {}
-        for n, file in enumerate(input_files(paths, "ui_messages.json")):
-            messages: list[_Message] = []
-            for item in read_items(file, (), counts.damage):
-                try:
-                    _take(item, messages, counts)
-                except TraceError as error:
-                    counts.damage.lose(error)
+        for n, messages in enumerate(_messages(input_files(paths, "ui_messages.json"), counts)):
             walk = _Walk()
             for message in sorted(messages, key=lambda each: each.at_ns):
                 walk.take(message)
@@ -119,6 +114,18 @@ class Cline:
             return Run("", zero_ns, builder.lane(), {"agent": self.name})
 
         return imported_runs(self.name, paths, options, len(tasks), load, _EXPLAINED, counts)
+
+
+def _messages(files: Sequence[Path], counts: Counts) -> Iterable[list[_Message]]:
+    """Those of each file. A file that cannot be read costs itself only, where there are others."""
+    found: dict[Path, list[_Message]] = {}
+    damage = counts.damage
+    for file, item in damage.of_files(files, lambda file: zip(repeat(file), read_items(file, (), damage))):
+        try:
+            _take(item, found.setdefault(file, []), counts)
+        except TraceError as error:
+            damage.lose(error)
+    return found.values()
 
 
 def _take(item: Item, messages: list[_Message], counts: Counts) -> None:

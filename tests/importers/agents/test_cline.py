@@ -202,6 +202,15 @@ def test_a_damaged_message_costs_itself_only(imported, damaged):
     assert len(session.steps) == 2
 
 
+def test_a_task_that_was_cut_off_costs_itself_only(imported, tmp_path):
+    broken = tmp_path / "9"
+    broken.mkdir()
+    (broken / "ui_messages.json").write_text(json.dumps([request(0), say("text", 5)])[:-20])
+    result, sessions = imported([request(100), say("text", 110)])
+    assert [len(session.steps) for session in sessions] == [1]
+    assert result.header.attributes["import"]["unreadable_files"] == 1
+
+
 def test_a_conversation_without_times_is_refused(tmp_path):
     path = tmp_path / "api_conversation_history.json"
     path.write_text('[{"role":"user","content":"x"},{"role":"assistant","content":"y"}]')
