@@ -15,6 +15,8 @@ class Foreign(NamedTuple):
     to_do: str = ""
 
 
+is_evaluation = re.compile(rb"PK\x03\x04.{26}(?:_journal/|header\.json|samples/)", re.DOTALL).match
+"""Of an archive's first bytes: whether it is a log of Inspect's, the one kind of archive that is a recording."""
 _UNPACK = "Unpack it first."
 _LOGGED_OUT = "A download may have got a sign-in or error page in place of the file."
 _KINDS = tuple(
@@ -26,11 +28,7 @@ _KINDS = tuple(
             ("a web page (HTML)", _LOGGED_OUT),
         ),
         (rb"\s*<\?xml\b(?![^>]{0,200}>\s*(?:<!--[^>]{0,500}>\s*)?<testResults\b)", ("XML",)),
-        # All but an evaluation's log: see replay/importers/tracing/inspect_log.py.
-        (
-            rb"(?s:PK(?:\x03\x04(?!.{26}(?:_journal/|header\.json|samples/))|\x05\x06))",
-            ("a ZIP archive", _UNPACK),
-        ),
+        (rb"PK(?:\x03\x04|\x05\x06)", ("a ZIP archive", _UNPACK)),
         (rb"7z\xbc\xaf\x27\x1c", ("a 7z archive", _UNPACK)),
         (rb"\xfd7zXZ\0", ("compressed with xz", "Decompress it first.")),
         (rb"BZh[1-9]1AY&SY", ("compressed with bzip2", "Decompress it first.")),
@@ -48,6 +46,8 @@ _KINDS = tuple(
 
 def foreign(first_bytes: bytes) -> Foreign | None:
     """What the file is; None where it may be a recording."""
+    if is_evaluation(first_bytes):
+        return None
     for matches, kind in _KINDS:
         if matches(first_bytes):
             return kind

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from replay.importers.agents.turn_logs import token_count
+from replay.importers.foreign import is_evaluation
 from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import LARGEST_DOCUMENT_BYTES, first_bytes
 from replay.importers.reading.json_items import Item, read_items
@@ -32,7 +33,6 @@ from replay.trace.file.zipped import zipped_documents
 from replay.trace.types import LlmCall
 
 _ARCHIVE = b"PK\x03\x04"
-_IS_ARCHIVE = re.compile(rb"PK\x03\x04.{26}(?:_journal/|header\.json|samples/)", re.DOTALL).match
 _KEYS = re.compile(rb'\s*\{(?=.{0,200}"status"\s{0,4}:)(?=.{0,400}"eval"\s{0,4}:\s{0,4}\{)', re.DOTALL).match
 _OF_EVAL = re.compile(rb'"(?:eval_id|task_id|run_id)"\s{0,4}:').search
 _is_sample = re.compile(r"samples/[^/]+\.json").fullmatch
@@ -50,7 +50,7 @@ class InspectLog:
 
     def sniff(self, first_bytes: bytes) -> bool:
         if first_bytes.startswith(_ARCHIVE):
-            return _IS_ARCHIVE(first_bytes) is not None
+            return is_evaluation(first_bytes) is not None
         return _KEYS(first_bytes) is not None and _OF_EVAL(first_bytes) is not None
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
