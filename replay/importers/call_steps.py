@@ -5,8 +5,8 @@ Pure. Names, texts and counts are brought within what a trace may hold.
 
 from collections.abc import Mapping
 
-from replay.importers.reading.timestamps import ms_between
 from replay.importers.tool_requests import tool_message, tool_request
+from replay.reading.timestamps import ms_between
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall, Recorded, Step
 

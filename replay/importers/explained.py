@@ -7,8 +7,8 @@ import msgspec
 
 from replay.importers.foreign import foreign, is_binary
 from replay.importers.nearest import nearest, told
-from replay.importers.reading.inputs import SNIFFED_BYTES, first_bytes, telling_file
 from replay.importers.types import Importer, ImportOptions, ImportResult
+from replay.reading.inputs import SNIFFED_BYTES, first_bytes, telling_file
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.types import Session
 

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from replay.importers.call_steps import LONGEST_TEXT, bounded
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.departures import Departures
-from replay.importers.reading.inputs import trace_name
-from replay.importers.reading.timestamps import ms_between
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.damage import Damage
+from replay.reading.departures import Departures
+from replay.reading.inputs import trace_name
+from replay.reading.timestamps import ms_between
 from replay.trace.arrivals import parse_arrivals
 from replay.trace.edges.inference import Tally
 from replay.trace.errors import TraceError, shown_path

@@ -21,9 +21,9 @@ from replay.importers.explained import Explained
 from replay.importers.foreign import foreign, is_binary
 from replay.importers.nearest import looks
 from replay.importers.others import ImporterFault, OtherImporter, other_importers
-from replay.importers.reading.inputs import SNIFFED_BYTES, first_bytes, spooled, telling_file
 from replay.importers.types import Importer, ImportOptions
 from replay.live.working import working
+from replay.reading.inputs import SNIFFED_BYTES, first_bytes, spooled, telling_file
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.import_doubts import with_import_doubts

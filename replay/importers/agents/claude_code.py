@@ -43,9 +43,9 @@ from replay.importers.agents.claude_code_log import (
 )
 from replay.importers.agents.qwen_code import has_parts
 from replay.importers.prompt_blocks import SessionPrompts, add_prefix
-from replay.importers.reading.inputs import input_files
 from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.inputs import input_files
 from replay.trace.edges.inference import Call, Lane
 from replay.trace.model_calls import as_images, images_held
 from replay.trace.types import LlmCall

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import decoded
-from replay.importers.reading.rows import read_rows, without_halves
-from replay.importers.reading.timestamps import unix_ns
 from replay.importers.recorded_sessions import Counts
+from replay.reading.damage import Damage
+from replay.reading.inputs import decoded
+from replay.reading.rows import read_rows, without_halves
+from replay.reading.timestamps import unix_ns
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.model_calls import CarriedImage, images_in
 

@@ -20,9 +20,9 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.reading.departures import departure_notes
-from replay.importers.reading.inputs import input_files, read_document, trace_name
 from replay.importers.types import ImportOptions, ImportResult, SubagentT
+from replay.reading.departures import departure_notes
+from replay.reading.inputs import input_files, read_document, trace_name
 from replay.trace.arrivals import DEFAULT_ARRIVALS, Arrivals, parse_arrivals
 from replay.trace.edges.inference import Call, Lane, Tally, infer_edges
 from replay.trace.errors import TraceError, shown_path

@@ -29,12 +29,12 @@ from replay.importers.agent_runs import Run, RunBuilder, imported_runs
 from replay.importers.agents.logged_turns import LoggedTool, Turn, TurnsBuilder
 from replay.importers.agents.turn_logs import token_count
 from replay.importers.prompt_blocks import SessionPrompts
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.json_items import Item, read_items
-from replay.importers.reading.timestamps import epoch_ns
 from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.damage import Damage
+from replay.reading.inputs import input_files
+from replay.reading.json_items import Item, read_items
+from replay.reading.timestamps import epoch_ns
 from replay.trace.errors import TraceError
 
 _MESSAGE = re.compile(

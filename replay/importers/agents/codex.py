@@ -30,9 +30,9 @@ from pathlib import Path
 from replay.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
 from replay.importers.agents.codex_log import Log, Usage, meta_of, parent_id_of, read_log
 from replay.importers.prompt_blocks import SessionPrompts, add_prefix
-from replay.importers.reading.inputs import input_files
 from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.inputs import input_files
 from replay.trace.edges.inference import Call, Lane
 from replay.trace.model_calls import as_images, images_held
 from replay.trace.types import LlmCall

@@ -20,11 +20,11 @@ from replay.importers.agent_runs import Run, RunBuilder, imported_runs
 from replay.importers.agents.copilot_log import CopilotLog
 from replay.importers.agents.logged_turns import TurnsBuilder
 from replay.importers.prompt_blocks import SessionPrompts
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.json_items import read_items
 from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.damage import Damage
+from replay.reading.inputs import input_files
+from replay.reading.json_items import read_items
 from replay.trace.errors import TraceError
 
 _EVENT = re.compile(

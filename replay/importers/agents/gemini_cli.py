@@ -21,12 +21,12 @@ import msgspec
 
 from replay.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
 from replay.importers.prompt_blocks import SessionPrompts, add_prefix
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.json_items import Item, read_items
-from replay.importers.reading.timestamps import unix_ns
 from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.damage import Damage
+from replay.reading.inputs import input_files
+from replay.reading.json_items import Item, read_items
+from replay.reading.timestamps import unix_ns
 from replay.trace.edges.inference import Call, Lane
 from replay.trace.errors import TraceError
 from replay.trace.file.rules import MOST_TOKENS

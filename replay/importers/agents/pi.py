@@ -20,11 +20,11 @@ from pathlib import Path
 
 from replay.importers.agents.logged_turns import LoggedTool, Turn
 from replay.importers.agents.turn_logs import Seen, TurnLog, imported_turns, token_count
-from replay.importers.reading.json_items import Item
-from replay.importers.reading.timestamps import epoch_ns, unix_ns
 from replay.importers.recorded_sessions import Counts
 from replay.importers.tool_requests import as_arguments
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.json_items import Item
+from replay.reading.timestamps import epoch_ns, unix_ns
 
 # The first line: what the session is, in any order of its keys.
 _BEGINS = re.compile(

@@ -19,11 +19,11 @@ from pathlib import Path
 
 from replay.importers.agents.logged_turns import LoggedTool, Turn
 from replay.importers.agents.turn_logs import Seen, TurnLog, imported_turns, token_count
-from replay.importers.reading.json_items import Item
-from replay.importers.reading.timestamps import unix_ns
 from replay.importers.recorded_sessions import Counts
 from replay.importers.tool_requests import as_arguments
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.json_items import Item
+from replay.reading.timestamps import unix_ns
 
 _HAS_PARTS = re.compile(rb'"message"\s*:\s*\{[^{}\[\]]{0,200}"parts"\s*:\s*\[').search
 _LINKED = (b'"sessionId"', b'"parentUuid"', b'"timestamp"')

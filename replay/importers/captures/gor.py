@@ -17,18 +17,18 @@ from pathlib import Path
 import msgspec
 
 from replay.importers.captures.chunks import unchunked
-from replay.importers.reading.departures import departure_notes
-from replay.importers.reading.inputs import input_files, trace_name
-from replay.importers.reading.log_fields import (
+from replay.importers.requests.log_fields import (
     is_secret_session,
     refuse_unknown_session,
     replayable_path,
     request_session,
     session_key,
 )
-from replay.importers.reading.starts import refuse_arrivals
-from replay.importers.reading.timestamps import Grain
+from replay.importers.starts import refuse_arrivals
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.departures import departure_notes
+from replay.reading.inputs import input_files, trace_name
+from replay.reading.timestamps import Grain
 from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
 from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown_path

@@ -44,21 +44,21 @@ from replay.importers.captures.har_entries import (
     why_not_sent,
 )
 from replay.importers.captures.har_sockets import recorded_messages
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.departures import Departures
-from replay.importers.reading.documents import read_salvaged
-from replay.importers.reading.inputs import input_files, trace_name
-from replay.importers.reading.json_items import Item
-from replay.importers.reading.log_fields import (
+from replay.importers.requests.log_fields import (
     is_secret_session,
     refuse_unknown_session,
     replayable_path,
     request_session,
     session_key,
 )
-from replay.importers.reading.starts import refuse_arrivals
-from replay.importers.reading.timestamps import Grain, epoch_ns, unix_ns
+from replay.importers.starts import refuse_arrivals
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.damage import Damage
+from replay.reading.departures import Departures
+from replay.reading.documents import read_salvaged
+from replay.reading.inputs import input_files, trace_name
+from replay.reading.json_items import Item
+from replay.reading.timestamps import Grain, epoch_ns, unix_ns
 from replay.trace.arrivals import DEFAULT_ARRIVALS, parse_arrivals
 from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
 from replay.trace.edges.names import grouped_name

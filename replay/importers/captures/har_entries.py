@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 import msgspec
 
-from replay.importers.reading.json_items import Item
+from replay.reading.json_items import Item
 from replay.trace.errors import TraceError
 from replay.trace.file.rules import LONGEST_MS
 from replay.words.numbers import exact

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Iterator
 
 from replay.importers.captures.har_entries import number
-from replay.importers.reading.json_items import Item
+from replay.reading.json_items import Item
 from replay.trace.socket_steps import SocketMessage
 from replay.websocket.types import BINARY, TEXT
 

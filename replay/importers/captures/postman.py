@@ -16,7 +16,7 @@ import msgspec
 
 from replay.importers.captures.targets import Target, TargetLayout
 from replay.importers.captures.written_values import absolute, filled_in
-from replay.importers.reading.inputs import read_document
+from replay.reading.inputs import read_document
 from replay.trace.errors import TraceError, shown, shown_path
 
 _SCHEMA = re.compile(rb'"schema"\s*:\s*"https?://schema\.(?:get)?postman\.com/').search

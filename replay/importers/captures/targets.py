@@ -15,8 +15,8 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from replay.importers.reading.inputs import input_files, trace_name
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.inputs import input_files, trace_name
 from replay.trace.arrivals import DEFAULT_ARRIVALS, parse_arrivals
 from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown, shown_path

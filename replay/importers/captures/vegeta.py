@@ -17,9 +17,9 @@ from pathlib import Path
 import msgspec
 
 from replay.importers.captures.targets import Target, TargetLayout
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.rows import read_rows
-from replay.importers.reading.text_lines import read_lines
+from replay.reading.damage import Damage
+from replay.reading.rows import read_rows
+from replay.reading.text_lines import read_lines
 from replay.trace.errors import TraceError, shown, shown_path
 
 _MOST_HEADERS = 1_000

@@ -20,12 +20,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from replay.importers.reading.csv_rows import Row, has_columns, take_rows
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import input_files, trace_name
-from replay.importers.reading.starts import Starts, refuse_arrivals
-from replay.importers.reading.timestamps import Grain
+from replay.importers.starts import Starts, refuse_arrivals
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.csv_rows import Row, has_columns, take_rows
+from replay.reading.damage import Damage
+from replay.reading.inputs import input_files, trace_name
+from replay.reading.timestamps import Grain
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
 from replay.words.numbers import exact, milliseconds, seconds

@@ -21,11 +21,11 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.reading.csv_rows import Row, has_columns, take_rows
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import input_files, trace_name
-from replay.importers.reading.starts import Starts, refuse_arrivals
+from replay.importers.starts import Starts, refuse_arrivals
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.csv_rows import Row, has_columns, take_rows
+from replay.reading.damage import Damage
+from replay.reading.inputs import input_files, trace_name
 from replay.trace.edges.inference import Call, Lane, Tally, infer_edges
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.rules import MOST_TOKENS

@@ -25,11 +25,11 @@ from pathlib import Path
 import msgspec
 
 from replay.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.rows import read_rows
 from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.damage import Damage
+from replay.reading.inputs import input_files
+from replay.reading.rows import read_rows
 from replay.trace.edges.inference import Call, Lane
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.rules import MOST_TOKENS

@@ -26,10 +26,10 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import input_files, trace_name
-from replay.importers.reading.rows import read_rows
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.damage import Damage
+from replay.reading.inputs import input_files, trace_name
+from replay.reading.rows import read_rows
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.rules import LONGEST_MS
 from replay.trace.types import FORMAT, VERSION, Edge, Header, LlmCall, Session, Step

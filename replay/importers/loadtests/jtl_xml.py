@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.opened import open_recording
+from replay.reading.damage import Damage
+from replay.reading.opened import open_recording
 from replay.trace.errors import TraceError, shown_path
 
 _PIECE_BYTES = 1 << 16

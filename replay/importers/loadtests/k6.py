@@ -19,12 +19,12 @@ import msgspec
 from replay.importers.logs.line_logs import LineFormat, LineLog, LoggedLine, add_line
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import RequestLog
-from replay.importers.reading.csv_rows import has_columns, read_csv
-from replay.importers.reading.inputs import first_bytes as start_of
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.log_fields import status_of
-from replay.importers.reading.timestamps import unix_ns
+from replay.importers.requests.log_fields import status_of
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.csv_rows import has_columns, read_csv
+from replay.reading.inputs import first_bytes as start_of
+from replay.reading.inputs import input_files
+from replay.reading.timestamps import unix_ns
 from replay.trace.errors import TraceError
 
 _TELLING_BYTES = 4_096

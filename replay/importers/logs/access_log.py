@@ -39,8 +39,7 @@ from replay.importers.logs.log_lines import stamped
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
 from replay.importers.logs.nginx_format import nginx_pieces
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.log_fields import (
+from replay.importers.requests.log_fields import (
     client_key,
     first_address,
     forwarded_addresses,
@@ -52,6 +51,7 @@ from replay.importers.reading.log_fields import (
 )
 from replay.importers.requests.step_texts import LEFT_OUT_REFERERS
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.inputs import input_files
 from replay.trace.errors import TraceError
 
 # Possessive, so that a line that does not match fails in time linear in its length.

@@ -22,12 +22,12 @@ from pathlib import Path
 
 from replay.importers.logs.log_times import duration_us
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.json_items import Item, read_items
-from replay.importers.reading.log_fields import client_key, first_address, number, session_value, status_of
-from replay.importers.reading.timestamps import unix_ns
+from replay.importers.requests.log_fields import client_key, first_address, number, session_value, status_of
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.damage import Damage
+from replay.reading.inputs import input_files
+from replay.reading.json_items import Item, read_items
+from replay.reading.timestamps import unix_ns
 from replay.trace.errors import TraceError
 
 _REQUEST_FIELD = re.compile(rb'"httpRequest"\s*:\s*\{').search

@@ -20,9 +20,9 @@ from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.log_lines import stamped
 from replay.importers.logs.log_times import duration_us
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.log_fields import client_key, first_address, number, session_value, status_of
+from replay.importers.requests.log_fields import client_key, first_address, number, session_value, status_of
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.inputs import input_files
 
 _LINE = re.compile(
     r'\[(?P<time>\d{4}-[^\]]{1,40})\] "(?P<method>[^\s"]++) (?P<path>[^"]*?)(?: (?:HTTP/[\d.]+|-))?" '

@@ -58,8 +58,7 @@ from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
 from replay.importers.logs.named_keys import NamedKeys
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.log_fields import (
+from replay.importers.requests.log_fields import (
     client_key,
     first_address,
     number,
@@ -69,6 +68,7 @@ from replay.importers.reading.log_fields import (
 )
 from replay.importers.requests.step_texts import LEFT_OUT_REFERERS
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.inputs import input_files
 from replay.trace.errors import shown_path
 
 # A number under a key that only sounds like a start may be a duration.

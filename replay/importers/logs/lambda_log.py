@@ -25,12 +25,12 @@ import msgspec
 from replay.importers.logs.log_lines import read_log_lines
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.json_items import Item, read_items
-from replay.importers.reading.log_fields import session_value
-from replay.importers.reading.opened import open_recording
+from replay.importers.requests.log_fields import session_value
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.damage import Damage
+from replay.reading.inputs import input_files
+from replay.reading.json_items import Item, read_items
+from replay.reading.opened import open_recording
 from replay.trace.errors import TraceError, shown_path
 
 _ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"

@@ -10,9 +10,9 @@ import msgspec
 
 from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.log_fields import client_key, first_address, session_value
+from replay.importers.requests.log_fields import client_key, first_address, session_value
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.inputs import input_files
 
 
 class LoggedLine(msgspec.Struct, gc=False, kw_only=True):

@@ -13,7 +13,7 @@ import msgspec
 
 from replay.importers.logs.line_logs import LoggedLine
 from replay.importers.logs.log_times import duration_us, instant_ns
-from replay.importers.reading.log_fields import number, status_of, unescaped, unescaped_json
+from replay.importers.requests.log_fields import number, status_of, unescaped, unescaped_json
 from replay.trace.errors import TraceError, shown
 
 OPTION = "--log-format"

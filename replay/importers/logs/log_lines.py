@@ -10,9 +10,9 @@ import msgspec
 
 from replay.importers.logs.log_frames import is_cloudwatch
 from replay.importers.logs.log_times import instant_ns
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import decoded, refuse_heavy, rest_of
-from replay.importers.reading.opened import open_recording
+from replay.reading.damage import Damage
+from replay.reading.inputs import decoded, refuse_heavy, rest_of
+from replay.reading.opened import open_recording
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stored import BlankLines
 

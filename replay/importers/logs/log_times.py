@@ -5,7 +5,7 @@ Pure. Everything is an integer: instants in ns since 1970, durations in us.
 
 import re
 
-from replay.importers.reading.timestamps import epoch_ns, scaled_ns, unix_ns
+from replay.reading.timestamps import epoch_ns, scaled_ns, unix_ns
 from replay.trace.remembered import remembered
 
 _MONTHS = {

@@ -30,16 +30,10 @@ from replay.importers.logs.log_lines import (
     is_of_documents,
     read_log_lines,
 )
-from replay.importers.reading.blocks import read_blocks
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.departures import Departures
-from replay.importers.reading.inputs import trace_name
-from replay.importers.reading.log_fields import is_method, is_secret_session, replayable_path
-from replay.importers.reading.starts import refuse_arrivals
-from replay.importers.reading.timestamps import Grain
 from replay.importers.requests.collected import CollectedRequests
 from replay.importers.requests.kept import parts_for
 from replay.importers.requests.lines import RequestLines
+from replay.importers.requests.log_fields import is_method, is_secret_session, replayable_path
 from replay.importers.requests.spilled import Spilled
 from replay.importers.requests.step_texts import (
     BODY_UNKNOWN,
@@ -56,7 +50,13 @@ from replay.importers.requests.told import Seen, Telling, TellsBlocks, place_of,
 from replay.importers.requests.types import Ints, SessionRule
 from replay.importers.requests.waiting import WaitingSessions
 from replay.importers.requests.workers import Workers, workers_for
+from replay.importers.starts import refuse_arrivals
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.blocks import read_blocks
+from replay.reading.damage import Damage
+from replay.reading.departures import Departures
+from replay.reading.inputs import trace_name
+from replay.reading.timestamps import Grain
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.rules import LONGEST_MS
 from replay.trace.origins import OriginTally

@@ -14,7 +14,7 @@ import msgspec
 from replay.importers.logs.json_layouts import at
 from replay.importers.logs.line_logs import LoggedLine
 from replay.importers.logs.log_times import duration_us, instant_ns
-from replay.importers.reading.log_fields import number, said, status_of
+from replay.importers.requests.log_fields import number, said, status_of
 from replay.trace.errors import TraceError, shown
 
 OPTION = "--keys"

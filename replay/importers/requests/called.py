@@ -7,8 +7,8 @@ alike without these, where a pattern shows that the values hold no secret; every
 import re
 from collections.abc import Sequence
 
-from replay.importers.reading.log_fields import LONGEST_PATH, is_method, replayable
 from replay.importers.requests.columns import Known
+from replay.importers.requests.log_fields import LONGEST_PATH, is_method, replayable
 from replay.importers.requests.step_texts import WITH_BODY, head_of, texts_of
 from replay.trace.edges.names import COMMON_ID
 from replay.trace.redaction.names import is_secret_parameter

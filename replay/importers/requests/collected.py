@@ -7,10 +7,10 @@ import msgspec
 import numpy as np
 
 from replay.importers.call_steps import LONGEST_TEXT
-from replay.importers.reading.log_fields import LONGEST_PATH
 from replay.importers.requests.columns import Known
 from replay.importers.requests.digests import Digests, Texts, digest
 from replay.importers.requests.kept import kept, part_of
+from replay.importers.requests.log_fields import LONGEST_PATH
 from replay.importers.requests.session_lines import client_key, named_key, run_of
 from replay.importers.requests.spilled import Spilled
 from replay.importers.requests.types import NOTHING, ROW, Ints, Kept, Rows, SessionRule

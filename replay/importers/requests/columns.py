@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from replay.importers.reading.blocks import Block
+from replay.reading.blocks import Block
 
 OddLine = tuple[int, bytes]
 """A line to be read by itself, and its number."""

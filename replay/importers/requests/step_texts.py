@@ -43,7 +43,7 @@ class CalledTexts(msgspec.Struct, frozen=True, gc=False):
 
 
 def texts_of(method: str, path: str) -> CalledTexts:
-    """method: a token. path: as replay/importers/reading/log_fields.py makes it replayable."""
+    """method: a token. path: as replay/importers/requests/log_fields.py makes it replayable."""
     redacted = cleaned_path(path)
     request = f'"request":{{"method":{json_text(method)},"path":{json_text(redacted)}'
     return CalledTexts(head_of(method, redacted), request, redacted != path)

@@ -8,11 +8,11 @@ from weakref import WeakKeyDictionary
 import msgspec
 import numpy as np
 
-from replay.importers.reading.blocks import Block, longest_bytes
 from replay.importers.requests.collected import Collected, Collector
 from replay.importers.requests.columns import Columns, Counted, OddLine, odd_lines
 from replay.importers.requests.spilled import Spilled
 from replay.importers.requests.types import Ints, Rows
+from replay.reading.blocks import Block, longest_bytes
 from replay.trace.edges.concurrent import UNKNOWN_US
 
 # More than objects fit in a line of 64 KiB.

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from replay.importers.logs.log_lines import read_log_lines
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import decoded, first_bytes
-from replay.importers.reading.rows import read_rows
-from replay.importers.reading.timestamps import unix_ns
 from replay.importers.tracing.otlp_spans import MOST_ATTRIBUTES, OtlpSpan, Wanted, is_first_chunk, kept_value
+from replay.reading.damage import Damage
+from replay.reading.inputs import decoded, first_bytes
+from replay.reading.rows import read_rows
+from replay.reading.timestamps import unix_ns
 from replay.trace.errors import TraceError, shown_path
 
 _KINDS = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}

@@ -21,13 +21,13 @@ from pathlib import Path
 
 from replay.importers.agents.turn_logs import token_count
 from replay.importers.foreign import is_evaluation
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import LARGEST_DOCUMENT_BYTES, first_bytes
-from replay.importers.reading.json_items import Item, read_items
 from replay.importers.tool_requests import as_arguments
 from replay.importers.tracing.span_sessions import SpanCollector
 from replay.importers.tracing.spans import Span
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.damage import Damage
+from replay.reading.inputs import LARGEST_DOCUMENT_BYTES, first_bytes
+from replay.reading.json_items import Item, read_items
 from replay.trace.errors import TraceError
 from replay.trace.file.zipped import zipped_documents
 from replay.trace.types import LlmCall

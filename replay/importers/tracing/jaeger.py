@@ -12,8 +12,6 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.json_items import Item, read_items
 from replay.importers.tracing.otlp_spans import (
     LATEST_NS,
     MOST_ATTRIBUTES,
@@ -22,6 +20,8 @@ from replay.importers.tracing.otlp_spans import (
     is_first_chunk,
     kept_value,
 )
+from replay.reading.damage import Damage
+from replay.reading.json_items import Item, read_items
 from replay.trace.errors import TraceError
 
 _KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}

@@ -21,10 +21,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from replay.importers.reading.json_items import Item
 from replay.importers.tool_requests import as_arguments
 from replay.importers.tracing.span_sessions import SpanCollector
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.json_items import Item
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.model_calls import Carried, carried_by, put_carried
 from replay.trace.types import LlmCall

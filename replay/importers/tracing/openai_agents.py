@@ -17,11 +17,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from replay.importers.reading.json_items import Item
 from replay.importers.tool_requests import as_arguments
 from replay.importers.tracing.span_sessions import SpanCollector
 from replay.importers.tracing.spans import Span
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.json_items import Item
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall
 

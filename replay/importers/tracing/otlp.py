@@ -36,11 +36,8 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.log_fields import is_secret_session
-from replay.importers.reading.timestamps import Grain, other_unit
 from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
+from replay.importers.requests.log_fields import is_secret_session
 from replay.importers.tracing.clocks import set_clocks_right
 from replay.importers.tracing.console_spans import is_console, read_console
 from replay.importers.tracing.jaeger import is_jaeger, read_jaeger
@@ -53,6 +50,9 @@ from replay.importers.tracing.otlp_steps import Streaming
 from replay.importers.tracing.spans import Span, SpanCounts, linked_steps
 from replay.importers.tracing.zipkin import is_zipkin, read_zipkin
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.damage import Damage
+from replay.reading.inputs import input_files
+from replay.reading.timestamps import Grain, other_unit
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.origins import OriginTally
 

@@ -15,12 +15,12 @@ from typing import BinaryIO, Literal
 import msgspec
 import zstandard
 
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import decoded, refuse_heavy
-from replay.importers.reading.json_items import Item, read_items
 from replay.importers.tracing.otlp_json import spans_in_item
 from replay.importers.tracing.otlp_protobuf import WireError, spans_in_message, spans_of_resource, varint
 from replay.importers.tracing.otlp_spans import OtlpSpan, Wanted
+from replay.reading.damage import Damage
+from replay.reading.inputs import decoded, refuse_heavy
+from replay.reading.json_items import Item, read_items
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stored import StoredBytes, open_lines, unfolded_too_far, unfolds_too_far
 

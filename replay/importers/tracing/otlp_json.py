@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.reading.json_items import Item
 from replay.importers.tracing.otlp_spans import (
     ERROR_CODE,
     LATEST_NS,
@@ -19,6 +18,7 @@ from replay.importers.tracing.otlp_spans import (
     is_first_chunk,
     kept_value,
 )
+from replay.reading.json_items import Item
 from replay.trace.errors import TraceError, escaped, shown
 from replay.trace.remembered import remembered
 

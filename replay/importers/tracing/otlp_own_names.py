@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.reading.timestamps import unix_ns
+from replay.reading.timestamps import unix_ns
 
 _KIND = "openinference.span.kind"
 _INPUT, _OUTPUT = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import msgspec
 
 from replay.importers.call_steps import LONGEST_TEXT, bounded, model_step, tool_step
-from replay.importers.reading.timestamps import ms_between
 from replay.importers.recorded_sessions import Counts
 from replay.importers.tracing import otlp_spans as names
 from replay.importers.tracing.otlp_requests import (
@@ -22,6 +21,7 @@ from replay.importers.tracing.otlp_requests import (
     set_arguments,
 )
 from replay.importers.tracing.otlp_spans import OtlpSpan, Role
+from replay.reading.timestamps import ms_between
 from replay.trace.file.mcp_rules import OPENED_BY_RUNS
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import Kind, LlmCall, Recorded, Step

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from replay.importers.reading.timestamps import ms_between
+from replay.reading.timestamps import ms_between
 from replay.trace.edges.inference import Tally
 from replay.trace.types import Edge, Step
 

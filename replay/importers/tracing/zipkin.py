@@ -12,9 +12,6 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import decoded, document_bytes, first_bytes, refuse_heavy
-from replay.importers.reading.json_items import read_items
 from replay.importers.tracing.otlp_spans import (
     LATEST_NS,
     MOST_ATTRIBUTES,
@@ -23,6 +20,9 @@ from replay.importers.tracing.otlp_spans import (
     is_first_chunk,
     kept_value,
 )
+from replay.reading.damage import Damage
+from replay.reading.inputs import decoded, document_bytes, first_bytes, refuse_heavy
+from replay.reading.json_items import read_items
 from replay.trace.errors import TraceError, shown_path
 
 _KINDS = {"SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}

@@ -10,7 +10,7 @@ import zstandard
 from click.testing import CliRunner, Result
 
 from replay.cli.traces.trace import trace
-from replay.importers.reading import inputs
+from replay.reading import inputs
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import read_sessions
 

@@ -22,14 +22,14 @@ _READS = {
         "logs.log_times",
         "logs.log_frames",
         "logs.log_lines",
-        "reading.log_fields",
+        "requests.log_fields",
         "logs.logged_requests",
         "requests.lines",
         "requests.session_lines",
         "doubts",
     ),
     "claude-code": ("agents.claude_code", "agents.claude_code_log", "tool_requests"),
-    "cloud-run": ("logs.cloud_run", "reading.damage"),
+    "cloud-run": ("logs.cloud_run",),
     "curl": ("captures.curl", "captures.shell_words"),
     "http-file": ("captures.http_files", "captures.written_values"),
     "postman": ("captures.postman",),
@@ -49,11 +49,11 @@ _READS = {
     ),
     "lambda-log": ("logs.lambda_log",),
     "inspect": ("tracing.inspect_log",),
-    "langfuse": ("tracing.langfuse", "reading.json_items", "reading.timestamps"),
+    "langfuse": ("tracing.langfuse",),
     "langsmith": ("tracing.langsmith",),
     "litellm": ("tracing.litellm",),
     "mitmproxy": ("captures.mitmproxy",),
-    "mooncake": ("datasets.mooncake", "reading.inputs", "reading.rows"),
+    "mooncake": ("datasets.mooncake",),
     "gemini-cli": ("agents.gemini_cli",),
     "fastify-log": ("logs.applications.fastify_log",),
     "heroku-log": ("logs.applications.heroku_log",),
@@ -87,7 +87,12 @@ _READS = {
 }
 
 
-_READS_BESIDE = {"inspect": ("replay.trace.file.zipped",)}
+_READS_BESIDE = {
+    "cloud-run": ("replay.reading.damage",),
+    "inspect": ("replay.trace.file.zipped",),
+    "langfuse": ("replay.reading.json_items", "replay.reading.timestamps"),
+    "mooncake": ("replay.reading.inputs", "replay.reading.rows"),
+}
 # What a user may say of a log besides.
 _DECLARED = {
     "access-log": {

@@ -6,8 +6,8 @@ import pytest
 
 from replay.importers import IMPORTERS
 from replay.importers.agents.cline import Cline
-from replay.importers.reading.inputs import telling_file
 from replay.importers.types import ImportOptions
+from replay.reading.inputs import telling_file
 from replay.trace.errors import TraceError
 from tests.support.recordings import START_MS
 from tests.support.walks import walked_starts_ms

@@ -6,8 +6,8 @@ import pytest
 
 from replay.importers import IMPORTERS
 from replay.importers.loadtests.jtl_xml import read_xml_samples
-from replay.importers.reading.damage import Damage
 from replay.importers.types import ImportOptions
+from replay.reading.damage import Damage
 from replay.trace.errors import TraceError
 
 

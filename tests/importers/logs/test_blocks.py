@@ -15,9 +15,9 @@ from replay.importers.logs.blocks.access_layout import layout_of
 from replay.importers.logs.blocks.json_blocks import JsonBlocks
 from replay.importers.logs.blocks.json_plan import plan_for
 from replay.importers.logs.json_log import JsonLog
-from replay.importers.reading.blocks import Block, read_blocks
 from replay.importers.requests.columns import Columns, Known, odd_lines
 from replay.importers.types import ImportOptions
+from replay.reading.blocks import Block, read_blocks
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
 from tests.support.long_logs import LAYOUTS, access_lines, json_lines

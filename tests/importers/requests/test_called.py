@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.importers.reading.log_fields import LONGEST_PATH, is_method, replayable
 from replay.importers.requests.called import CalledRequests
+from replay.importers.requests.log_fields import LONGEST_PATH, is_method, replayable
 from replay.importers.requests.step_texts import WITH_BODY, texts_of
 
 IDS = (

@@ -17,7 +17,7 @@ import msgspec
 
 from replay.importers.logs.line_logs import LineFormat, LoggedLine
 from replay.importers.logs.log_times import instant_ns
-from replay.importers.reading.log_fields import status_of
+from replay.importers.requests.log_fields import status_of
 
 _COLOUR = re.compile(r"\x1b\[[\d;]{0,20}m")
 _BETWEEN = ' - "'

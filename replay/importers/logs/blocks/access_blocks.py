@@ -13,17 +13,6 @@ from typing import Any
 from replay.importers.call_steps import bounded
 from replay.importers.logs.blocks.access_layout import Layout, likely_layout
 from replay.importers.logs.log_times import duration_us, instant_ns
-from replay.importers.reading.blocks import Block
-from replay.importers.reading.log_fields import (
-    client_key,
-    first_address,
-    forwarded_addresses,
-    number,
-    query_value,
-    request_line,
-    status_of,
-    text_or_none,
-)
 from replay.importers.requests.called import CalledRequests
 from replay.importers.requests.columns import (
     ODD_NS,
@@ -36,6 +25,16 @@ from replay.importers.requests.columns import (
     pieces,
 )
 from replay.importers.requests.digests import digest
+from replay.importers.requests.log_fields import (
+    client_key,
+    first_address,
+    forwarded_addresses,
+    number,
+    query_value,
+    request_line,
+    status_of,
+    text_or_none,
+)
 from replay.importers.requests.step_texts import (
     BODY_UNKNOWN,
     FILLED_BODIES,
@@ -46,6 +45,7 @@ from replay.importers.requests.step_texts import (
     recorded_text,
     took_text,
 )
+from replay.reading.blocks import Block
 from replay.trace.edges.concurrent import UNKNOWN_US
 
 _HEAD = (

@@ -19,8 +19,10 @@ from replay.importers.call_steps import LONGEST_TEXT
 from replay.importers.logs.blocks.json_plan import Plan, plan_for
 from replay.importers.logs.json_keys import ATTRIBUTES, DURATIONS, flat_key
 from replay.importers.logs.log_times import duration_us, instant_ns
-from replay.importers.reading.blocks import Block
-from replay.importers.reading.log_fields import (
+from replay.importers.requests.called import Called, CalledRequests
+from replay.importers.requests.columns import ODD_NS, Columns, Known, OddLine, counted, odd_lines, pieces
+from replay.importers.requests.digests import digest
+from replay.importers.requests.log_fields import (
     client_key,
     first_address,
     number,
@@ -28,10 +30,6 @@ from replay.importers.reading.log_fields import (
     said,
     status_of,
 )
-from replay.importers.reading.timestamps import unix_ns
-from replay.importers.requests.called import Called, CalledRequests
-from replay.importers.requests.columns import ODD_NS, Columns, Known, OddLine, counted, odd_lines, pieces
-from replay.importers.requests.digests import digest
 from replay.importers.requests.step_texts import (
     BODY_UNKNOWN,
     FILLED_BODIES,
@@ -42,6 +40,8 @@ from replay.importers.requests.step_texts import (
     recorded_text,
     took_text,
 )
+from replay.reading.blocks import Block
+from replay.reading.timestamps import unix_ns
 from replay.trace.edges.concurrent import UNKNOWN_US
 from replay.trace.redaction.labels import label_without_secrets
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.importers.reading.starts import Starts, refuse_arrivals
+from replay.importers.starts import Starts, refuse_arrivals
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.importers.reading.csv_rows import has_columns, read_csv
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.text_lines import LONGEST_LINE_BYTES
+from replay.reading.csv_rows import has_columns, read_csv
+from replay.reading.damage import Damage
+from replay.reading.text_lines import LONGEST_LINE_BYTES
 from replay.trace.errors import TraceError
 
 REFUSED = Damage(is_refused=True)

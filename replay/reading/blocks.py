@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from replay.importers.reading.opened import open_recording
+from replay.reading.opened import open_recording
 
 BLOCK_BYTES = 1 << 20
 

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import decoded, document_bytes, refuse_heavy
+from replay.reading.damage import Damage
+from replay.reading.inputs import decoded, document_bytes, refuse_heavy
 from replay.trace.errors import TraceError, shown_path
 
 _Document = TypeVar("_Document")

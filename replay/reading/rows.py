@@ -12,9 +12,9 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import decoded, refuse_heavy, rest_of
-from replay.importers.reading.opened import open_recording
+from replay.reading.damage import Damage
+from replay.reading.inputs import decoded, refuse_heavy, rest_of
+from replay.reading.opened import open_recording
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stored import BlankLines
 

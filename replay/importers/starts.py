@@ -7,8 +7,8 @@ from array import array
 
 import numpy as np
 
-from replay.importers.reading.timestamps import Grain
 from replay.importers.types import ImportOptions
+from replay.reading.timestamps import Grain
 from replay.trace.errors import TraceError
 
 

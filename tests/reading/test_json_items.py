@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.json_items import read_items
+from replay.reading.damage import Damage
+from replay.reading.json_items import read_items
 from replay.trace.errors import TraceError
 
 REFUSED = Damage(is_refused=True)

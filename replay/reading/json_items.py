@@ -10,10 +10,10 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import decoded, refuse_heavy, rest_of
-from replay.importers.reading.opened import open_recording
-from replay.importers.reading.rows import (
+from replay.reading.damage import Damage
+from replay.reading.inputs import decoded, refuse_heavy, rest_of
+from replay.reading.opened import open_recording
+from replay.reading.rows import (
     LONGEST_ROW_BYTES,
     is_whole,
     refuse_long,

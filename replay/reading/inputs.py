@@ -10,7 +10,7 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
-from replay.importers.reading.opened import open_recording
+from replay.reading.opened import open_recording
 from replay.trace.errors import TraceError, escaped, shown_path
 from replay.trace.file.explain import in_words
 from replay.trace.file.stored import cannot_read

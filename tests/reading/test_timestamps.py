@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.importers.reading.timestamps import Grain, epoch_ns, ms_between, other_unit, unix_ns
+from replay.reading.timestamps import Grain, epoch_ns, ms_between, other_unit, unix_ns
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

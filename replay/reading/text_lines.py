@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.opened import open_recording
+from replay.reading.damage import Damage
+from replay.reading.opened import open_recording
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stored import BlankLines
 

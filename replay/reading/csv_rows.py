@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.reading.damage import Damage
-from replay.importers.reading.text_lines import read_lines
+from replay.reading.damage import Damage
+from replay.reading.text_lines import read_lines
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.words.numbers import exact
 from replay.words.phrases import counted
