@@ -14,6 +14,15 @@ _OTHER_PATHS = (
 )
 _OTHER_LIMITS = ("max_tokens_to_sample",)
 
+# Where the path alone says that the answer is to be an event stream. Gemini answers with a list of documents unless
+# its query asks for events.
+_STREAMS_AT = (r"/converse-stream", r"/invoke-with-response-stream", r":streamRawPredict")
+_is_streamed_at = re.compile(
+    rf".*(?:(?:{'|'.join(_STREAMS_AT)})/?(?:\?.*)?|:streamGenerateContent\?(?:.*&)?alt=sse(?:&.*)?)", re.DOTALL
+).fullmatch
+# In a string its quotation marks are escaped.
+_says_stream = re.compile(rb'"stream"\s*:\s*true\b').search
+
 # Whatever stands before: a gateway's prefix, Azure's /openai/deployments/NAME, Vertex's
 # /v1/projects/.../endpoints/openapi.
 _is_asked = re.compile(
@@ -32,6 +41,11 @@ LIMITS = tuple(dict.fromkeys([*(limit for dialect in DIALECTS for limit in diale
 def is_model_path(path: str) -> bool:
     """Whether models are asked at a path, which is with or without a query."""
     return _is_asked(path.partition("?")[0]) is not None
+
+
+def asks_for_stream(path: str, body: bytes) -> bool:
+    """Whether a model's request, to a path with or without a query, asks for its answer as an event stream."""
+    return _is_streamed_at(path) is not None or _says_stream(body) is not None
 
 
 @lru_cache(maxsize=1024)

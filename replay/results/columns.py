@@ -102,6 +102,14 @@ class Columns(NamedTuple):
         return len(self.session)
 
     @property
+    def shown_ns(self) -> Int64s:
+        """When each step's answer began to be there: its first token; of one that was asked for as a stream and was
+        answered whole, or without a token, its end. ABSENT_NS of all others, and of failures without a token.
+        """
+        is_whole = self.ok & self.flags("stream") & (self.first_token_ns == ABSENT_NS)
+        return np.where(is_whole, self.end_ns, self.first_token_ns)
+
+    @property
     def cut_sessions(self) -> Flags:
         """Of each session, whether it was cut off before its end without a failure."""
         found = np.zeros(len(self.sessions), np.bool_) if self.cut is None else self.cut.copy()

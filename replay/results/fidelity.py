@@ -129,9 +129,11 @@ class FidelityFold:
         asked, prompt = table.numbers("recorded_output_tokens"), table.numbers("recorded_input_tokens")
         calls = answered & ((asked != ABSENT) | (prompt != ABSENT))
         streamed, recorded = table.flags("streamed"), table.flags("recorded_stream")
+        stream = table.flags("stream")
         # Else none was asked for, as in a simulation, which knows of no streams.
-        known = calls & (table.flags("stream") | streamed | ~recorded)
-        self._streams.add(streamed == recorded, known)
+        known = calls & (stream | streamed | ~recorded)
+        # Of a request that the trace has as it was recorded, what it asks for is all that is known.
+        self._streams.add(streamed == (recorded | (stream & ~calls)), known | (answered & stream & ~calls))
         output = table.numbers("output_tokens")
         self._output.add(np.where(output == ABSENT, table.numbers("tokens"), output), asked, calls)
         self._input.add(table.numbers("input_tokens"), prompt, calls)

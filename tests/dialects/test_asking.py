@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from replay.dialects.asked import LIMITS, answered_in, is_model_path
+from replay.dialects.asked import LIMITS, answered_in, asks_for_stream, is_model_path
 from replay.dialects.bodies import read_body
 from replay.dialects.families import family_of_request
 from replay.dialects.registry import DIALECTS
@@ -180,3 +180,21 @@ def unchunked(data):
         if length:
             yield rest[:length]
         data = rest[length + 2 :]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "asks"),
+    [
+        ("/v1/chat/completions", b'{"stream": true}', True),
+        ("/v1/chat/completions", b'{"model":"m","stream":\n true,"messages":[]}', True),
+        ("/v1/chat/completions", b'{"stream":false}', False),
+        ("/v1/chat/completions", b'{"messages":[{"content":"say \\"stream\\": true"}]}', False),
+        ("/v1beta/models/g:streamGenerateContent?alt=sse", b"{}", True),
+        ("/v1beta/models/g:streamGenerateContent?key=k&alt=sse", b"{}", True),
+        ("/v1beta/models/g:streamGenerateContent", b"{}", False),
+        ("/model/m/converse-stream", b"{}", True),
+        ("/model/m/converse", b"{}", False),
+    ],
+)
+def test_whether_a_recorded_request_asks_for_an_event_stream(path, body, asks):
+    assert asks_for_stream(path, body) is asks

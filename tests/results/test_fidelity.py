@@ -166,3 +166,9 @@ def test_what_a_read_only_run_kept_back_is_told_and_is_no_shortfall():
     assert found.requests == 0.6
     assert (found.sessions, found.steps, found.ratio) == (1.0, 1.0, 1.0)
     assert found.reasons == []
+
+
+def test_a_recorded_request_for_a_stream_that_was_answered_whole_is_no_stream():
+    found = folded([record(0, stream=True, streamed=True), record(1, stream=True), record(2)])
+
+    assert found.streams == 0.5

@@ -6,6 +6,7 @@ Instants in a line count from the start of the run.
 from collections.abc import Callable
 from typing import Literal
 
+from replay.dialects.asked import asks_for_stream
 from replay.engine.attempt import Attempt
 from replay.engine.grpc.outcome import status_of
 from replay.engine.walker import Walk
@@ -88,7 +89,7 @@ class StepRecords:
             grpc_status=x.grpc_status if step.grpc is None else status_of(x),
             request_bytes=x.request_bytes or None,
             response_bytes=x.response_bytes,
-            stream=x.is_stream,
+            stream=x.is_stream or _asks_for_stream(x),
             streamed=events is not None,
             layout=None if events is None else events.layout,
             tokens=x.token_count or None,
@@ -150,6 +151,12 @@ def _is_made_up(step: Step) -> bool:
         return bool(request.body_bytes)
     call = step.ws or step.grpc
     return call is not None and bool(call.message_bytes)
+
+
+def _asks_for_stream(x: Attempt) -> bool:
+    """Whether a model's request that the trace has as it was recorded asks for a stream."""
+    request = x.step.request
+    return x.family == "model" and request is not None and asks_for_stream(request.path, x.body)
 
 
 def _opens_socket(x: Attempt) -> bool:

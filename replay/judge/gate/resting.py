@@ -12,6 +12,7 @@ from replay.judge.measures.metrics import rows_of
 from replay.judge.measures.remembering import remembering
 from replay.judge.measures.slo import Slo, SloWindow
 from replay.judge.types import Check
+from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence
 from replay.results.types import Counts
 from replay.words.numbers import milliseconds, number, percent
@@ -29,6 +30,8 @@ def rests_on(
     judged: an SLO held to the whole run.
     """
     notes = [_window(slo, check, run, judged) for slo, check in zip(slos, checks, strict=True)]
+    if any(slo.measure in ("ttft", "tpot") for slo in slos):
+        notes.append(_answered_whole(run))
     if any(slo.statistic == "cold" for slo in slos):
         notes.append(_silent(run))
     notes.append(_sent_before(run))
@@ -71,6 +74,20 @@ def _sent_before(run: Evidence) -> str | None:
         f"the same requests took {milliseconds(found.first_ms)} in the median when they came first, and "
         f"{milliseconds(found.again_ms)} later in the run ({of}): "
         "a target that keeps answers, or has warmed up, is slower for new ones"
+    )
+
+
+def _answered_whole(run: Evidence) -> str | None:
+    """Streams that were asked for and brought no token."""
+    columns = run.columns
+    asked = columns.ok & columns.flags("stream")
+    n = int(np.count_nonzero(asked & (columns.first_token_ns == ABSENT_NS)))
+    if not n:
+        return None
+    of = counted(int(np.count_nonzero(asked)), "model call")
+    return (
+        f"{n:,} of {of} that asked for a stream got an answer in one piece, or without a token: its end counts as its "
+        "ttft, and it has no tpot"
     )
 
 

@@ -4,6 +4,9 @@ Nothing that fails is fast: a step that failed, in whatever way, is infinitely s
 had, also where it ended at a time limit or could not be sent; and so is a session in which a step failed. `answered`
 leaves failures out, `failed` is of them alone, by their own times. Shares of errors are of all steps that were tried.
 
+Nor is an answer quick that was asked for as a stream and came whole: nothing of it was there before its end, which is
+its time to the first token.
+
 Nor is a session quick that was cut off: a step of it was left unsent without a failure. Its makespan is only known to
 be no less than it came to by then, and as the long ones are cut off first, what the others took is not all.
 """
@@ -106,13 +109,14 @@ def timed(columns: Columns, measure: str) -> tuple[Int64s, Flags, Flags]:
         return sent - intended, was_sent, was_sent
     if measure == "ttfb":
         return columns.first_byte_ns - sent, was_sent & (columns.first_byte_ns != ABSENT_NS), everything
-    has_tokens = was_sent & (columns.first_token_ns != ABSENT_NS)
     are_alike = everything
     if columns.other_tokens is not None and measure in ("ttft", "tpot"):
         are_alike = columns.other_tokens > (measure == "tpot")
     if measure == "ttft":
-        return columns.first_token_ns - sent, has_tokens & are_alike, _of_streams(columns) & are_alike
+        shown = columns.shown_ns
+        return shown - sent, was_sent & (shown != ABSENT_NS) & are_alike, _of_streams(columns) & are_alike
     if measure == "tpot":
+        has_tokens = was_sent & (columns.first_token_ns != ABSENT_NS)
         times, counted = _time_per_token(columns, has_tokens)
         return times, counted & are_alike, _of_streams(columns) & are_alike
     raise ValueError(f"no measure is called {measure}")

@@ -89,7 +89,7 @@ def pair(run: Evidence, shift_ms: float = 0.0) -> tuple[Evidence, Evidence] | No
     streaming_ns = np.maximum(0, ours.numbers("recorded_ns") - ttft_ns + shift_ns)
     makespan_ns = np.where(_are_whole(columns, rows), _recorded_makespans(ours, shift_ns), ABSENT_NS)
     both_tokens = np.where(is_streamed, np.maximum(1, tokens), 0)
-    here = np.where(ours.first_token_ns == ABSENT_NS, 0, np.maximum(1, ours.tokens))
+    here = np.where(ours.shown_ns == ABSENT_NS, 0, np.maximum(1, ours.tokens))
     both_tokens = np.where(ours.ok, np.minimum(both_tokens, here), both_tokens)
     # How many of the recorded tokens were thought and not shown is not known: where some are now, no rate is compared.
     both_tokens = np.where(ours.numbers("hidden_tokens") > 0, np.minimum(1, both_tokens), both_tokens)
