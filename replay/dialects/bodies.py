@@ -1,6 +1,7 @@
 """Reads a whole answer: did it fail, why did it end, which tools did it call, what did it use."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from replay.dialects.documents import MOST_BYTES, read_cut_document, read_document
@@ -19,18 +20,22 @@ _TELLS_OF_MODEL = re.compile(
     rb'"(?:error|usage|usageMetadata|finish_reason|finishReason|blockReason|stop_reason|stopReason|tool_calls|function_call'
     rb'|status|name)"'
 ).search
-_TELLS_OF_RPC = re.compile(rb'"(?:error|isError|input_required)"').search
+_TELLS: dict[str, Callable[[bytes], object]] = {
+    "model": _TELLS_OF_MODEL,
+    "rpc": re.compile(rb'"(?:error|isError|input_required)"').search,
+    "graphql": re.compile(rb'"errors"').search,
+}
 _NOTHING = BodyFacts()
 
 
 def read_body(body: bytes, family: str) -> BodyFacts:
     """What the body of an answer says whose status is below 400. Of one longer than a MiB, its first MiB does.
 
-    family: "model" or "rpc". A body that is no JSON says nothing; of one that was cut, what is whole is told.
+    family: "model", "rpc" or "graphql". A body that is no JSON says nothing; of one that was cut, what is whole is
+    told.
     """
     body = body[:MOST_BYTES]
-    is_rpc = family == "rpc"
-    if not (_TELLS_OF_RPC if is_rpc else _TELLS_OF_MODEL)(body):
+    if not _TELLS[family](body):
         return _NOTHING
     document = read_document(body)
     if document is None:
@@ -38,13 +43,18 @@ def read_body(body: bytes, family: str) -> BodyFacts:
     facts = Facts()
     for part in document if isinstance(document, list) else [document]:
         if isinstance(part, dict):
-            _read_answer(part, is_rpc, facts)
+            _read_answer(part, family, facts)
     return BodyFacts(facts.error, facts.usage, facts.finish_reasons, facts.tool_names)
 
 
-def _read_answer(document: dict[str, Any], is_rpc: bool, facts: Facts) -> None:
-    if is_rpc:
+def _read_answer(document: dict[str, Any], family: str, facts: Facts) -> None:
+    if family == "rpc":
         JSON_RPC.read_body(document, facts)
+        return
+    if family == "graphql":
+        # With data beside them, too: clients take an answer with errors for none unless they are told otherwise.
+        if isinstance(document.get("errors"), list) and document["errors"]:
+            facts.note_error("graphql_error")
         return
     dialect = dialect_of_body(document)
     if dialect is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 MOST_BYTES = 1 << 20
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 _decode = msgspec.json.Decoder().decode
 # A string, or the quotation mark of one that was cut with all that follows: each byte is looked at twice at most.
@@ -32,7 +32,7 @@ _WEB_PAGE = re.compile(
 
 def is_web_page(data: bytes) -> bool:
     """Whether an answer is HTML."""
-    return _WEB_PAGE.match(data.removeprefix(_BOM)) is not None
+    return _WEB_PAGE.match(data.removeprefix(BOM)) is not None
 
 
 def read_document(data: bytes) -> Any:
@@ -41,7 +41,7 @@ def read_document(data: bytes) -> Any:
         return _decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         pass
-    text = data.removeprefix(_BOM).strip()
+    text = data.removeprefix(BOM).strip()
     # Sparing plain text the second look.
     if not text.startswith((b"{", b"[")) or not text.endswith((b"}", b"]")):
         return None
@@ -56,7 +56,7 @@ def read_cut_document(data: bytes) -> Any:
 
     A string that was cut stays, shortened; all else that is told is told exactly. None if they begin no value.
     """
-    data = data[:MOST_BYTES].removeprefix(_BOM).rstrip()
+    data = data[:MOST_BYTES].removeprefix(BOM).rstrip()
     if not data.startswith((b"{", b"[")):
         return None
     outside = _STRING.sub(rb"\1", data)

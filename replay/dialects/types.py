@@ -13,7 +13,7 @@ ModelLayout = Literal[
     "bedrock-converse",
 ]
 Layout = Literal[ModelLayout, "json-rpc"]
-Family = Literal["model", "rpc"]
+Family = Literal["model", "rpc", "graphql"]
 GrpcStatus = Literal[
     "OK",
     "CANCELLED",
@@ -34,7 +34,7 @@ GrpcStatus = Literal[
     "UNAUTHENTICATED",
 ]
 """How a gRPC call ends, by its code: https://github.com/grpc/grpc/blob/master/doc/statuscodes.md"""
-AnswerError = Literal["model_error", "rpc_error", "tool_error", "input_required"]
+AnswerError = Literal["model_error", "rpc_error", "tool_error", "input_required", "graphql_error"]
 # What a document shows: the one string that makes it a token; True where it takes more than one string, or none
 # alone, to say so; "" where it shows nothing.
 Shown = str | bool

@@ -5,9 +5,10 @@ the recorded status, unless that was transient; a status below 400. An answer wo
 other than recorded but not worse does not. An expectation without a status leaves the status to what follows it.
 
 Then, unless the target file switches it off, the answer is read as what it is: a JSON-RPC error, an MCP result with
-isError, an error object or an error event of a model, and a model's stream that ends before its layout's end are
-failures whatever the status says (replay/dialects). So are a redirect and a web page, which no model and no MCP server
-answers with. An MCP server's answer that a step expects to ask for input, or to be an error, is none for that.
+isError, errors of GraphQL, an error object or an error event of a model, and a model's stream that ends before its
+layout's end are failures whatever the status says (replay/dialects). So are a redirect, a web page, plain text and
+nothing at all, which no model, no MCP server and no GraphQL server answers with. An answer that a step expects to ask
+for input, or to be an error, is none for that.
 
 What a gRPC call is held to is in replay/engine/grpc/outcome.py.
 
@@ -19,8 +20,9 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
+from replay.dialects.asked import is_model_path
 from replay.dialects.bodies import family_of_request, read_body
-from replay.dialects.documents import is_web_page
+from replay.dialects.documents import BOM, is_web_page
 from replay.dialects.layouts.json_rpc import ERROR_MEMBER, TELLS_OF, answer_among, awaited_by
 from replay.engine.attempt import Attempt, Expectation
 from replay.engine.grpc.descriptors import descriptors_at
@@ -35,17 +37,22 @@ from replay.trace.values.extracting import MOST_BODY_BYTES
 from replay.wire.types import ALWAYS, NOT_OF_STREAMS
 
 _KNOWN_MOST = 65_536
+_ACCEPTED = 202
+_ERROR_MEMBERS = {ERROR_MEMBER: "rpc_error", "/errors": "graphql_error"}
 _PLAIN_KINDS = ("tool", "http")
-_ANSWERERS = {"rpc": "an MCP server", "model": "a model"}
+_ANSWERERS = {"rpc": "an MCP server", "model": "a model", "graphql": "a GraphQL server"}
+# How a body of several parts begins, in which GraphQL sends what was deferred.
+_PARTS = b"--"
 
 NOT_LED_ON = "a redirect (status {}), which is not followed, where {} was asked"
 WEB_PAGE = "the answer is a web page (HTML) where {} was asked"
+NO_DOCUMENT = "the answer is {} where {} was asked"
 
 
 class Expected:
     """What one step's answer is held to. keeps_body: how much of the body the wire is to keep (see Exchange).
 
-    family: "rpc" or "model" where the answer is read as such.
+    family: "rpc", "model" or "graphql" where the answer is read as such.
     """
 
     __slots__ = ("_expect", "_expected_faults", "_recorded_status", "_statuses", "family", "keeps_body")
@@ -104,9 +111,10 @@ def _faults_named(expect: Expect) -> Iterator[str]:
         if fault and type(check.equals) is type(said) and check.equals == said:
             yield fault
             continue
-        is_of_error = pointer == ERROR_MEMBER or pointer.startswith(f"{ERROR_MEMBER}/")
-        if is_of_error and check.exists is not False and check != JsonCheck():
-            yield "rpc_error"
+        for member, says in _ERROR_MEMBERS.items():
+            is_of_it = pointer == member or pointer.startswith(f"{member}/")
+            if is_of_it and check.exists is not False and check != JsonCheck():
+                yield says
 
 
 def _is_as_recorded(attempt: Attempt) -> bool:
@@ -126,8 +134,35 @@ def _fault_of(attempt: Attempt, family: str) -> str | None:
     if is_web_page(body):
         attempt.why = WEB_PAGE.format(_ANSWERERS[family])
         return "protocol"
+    no_document = _why_no_document(attempt, body, family)
+    if no_document is not None:
+        attempt.why = NO_DOCUMENT.format(no_document, _ANSWERERS[family])
+        return "protocol"
     facts = attempt.facts = read_body(body, family)
     return facts.error
+
+
+def _why_no_document(attempt: Attempt, body: bytes, family: str) -> str | None:
+    """What a whole answer is that should have been JSON, and by its beginning is none; None where it may be."""
+    if body.removeprefix(BOM).lstrip()[:1] in (b"{", b"["):
+        return None
+    is_empty = not attempt.response_bytes
+    if not is_empty and (attempt.captured is None or attempt.content_encoding is not None):
+        # Nobody knows what it is: it was not kept, or its coding could not be taken off.
+        return None
+    if family == "model":
+        request = attempt.step.request
+        is_asked_for = attempt.method == "POST" and (request is None or is_model_path(request.path))
+    elif family == "graphql":
+        is_asked_for = not body.lstrip().startswith(_PARTS)
+    else:
+        # Whoever is told that a message was accepted has its answer from another stream.
+        is_asked_for = (
+            attempt.method == "POST"
+            and attempt.status != _ACCEPTED
+            and awaited_by(attempt.method, attempt.body) is not None
+        )
+    return None if not is_asked_for else "empty" if is_empty else "neither JSON nor a stream"
 
 
 def plain_body(attempt: Attempt) -> bytes:

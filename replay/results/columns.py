@@ -35,7 +35,8 @@ class Columns(NamedTuple):
     steps that were not sent, which have no row, by reason.
 
     What follows unreadable is None where it is not known; `numbers` and `flags` give it as a column all the same.
-    recorded_*: of the same step in the recording. stream, streamed: a stream was asked for, and came.
+    recorded_*: of the same step in the recording. stream, streamed: a stream was asked for, and came. emptied: its
+    answer had no body, where the recorded one had one.
     recorded_at_ns counts from the session's start. check: codes into checks, the names of expectations not met.
     why: codes into whys, sentences on what failed.
     other_ok, other_tokens: of a side of a pair, whether the other one answered the step, and the tokens that both have
@@ -89,6 +90,7 @@ class Columns(NamedTuple):
     streamed: Flags | None = None
     recorded_stream: Flags | None = None
     made_up: Flags | None = None
+    emptied: Flags | None = None
     checks: list[str] | None = None
     check: Codes | None = None
     whys: list[str] | None = None
@@ -165,7 +167,7 @@ _MILLISECONDS = {
     "recorded_at_ns": "recorded_at_ms",
     "recorded_ttft_ns": "recorded_ttft_ms",
 }
-_FLAGS = ("censored", "warmup", "stream", "streamed", "recorded_stream", "made_up")
+_FLAGS = ("censored", "warmup", "stream", "streamed", "recorded_stream", "made_up", "emptied")
 
 
 def read_columns(run_dir: Path) -> Columns:

@@ -34,6 +34,7 @@ SHORTFALLS = {
     "streams": "only {} of the model calls were streamed as in the recording",
     "arrivals": "only {} of the steps were ready to be sent when they were due",
     "made_up_bodies": "only {} of the requests have the recorded body; the others were filled to its size",
+    "answer_bodies": "only {} of the answers have a body, or had none when they were recorded; the others are empty",
 }
 """What each ratio says where it falls short, its value standing for {}."""
 
@@ -86,6 +87,7 @@ class FidelityFold:
         self._cut: list[Int64s] = []
         self._statuses, self._streams = _Ratio(), _Ratio()
         self._output, self._input = _Tokens(), _Tokens()
+        self._answered = self._emptied = 0
         self._sent = self._made_up = self._first_attempts = self._late = self._kept_back = self._steps = 0
 
     def adding(self, table: Table, unsent: Flags, tried: Flags) -> Iterator[None]:
@@ -109,7 +111,10 @@ class FidelityFold:
         self._first_attempts += int(np.count_nonzero(first))
         self._late += int(np.count_nonzero(first & self._are_late(table)))
         yield
-        self._add_answers(table, sent & table.equals("outcome", "ok"))
+        answered = sent & table.equals("outcome", "ok")
+        self._answered += int(np.count_nonzero(answered))
+        self._emptied += int(np.count_nonzero(answered & table.flags("emptied")))
+        self._add_answers(table, answered)
         yield
 
     def _are_late(self, table: Table) -> Flags:
@@ -146,7 +151,7 @@ class FidelityFold:
         first_ns = int(instants.sent_ns.min(initial=_NEVER_NS, where=sent))
         span_ns = int(instants.end_ns.max(initial=first_ns, where=sent)) - first_ns
         under_way_ns = int((instants.end_ns - instants.sent_ns).sum(where=sent))
-        made_up = 0 if trace.synthetic else self._made_up
+        made_up, emptied = (0, 0) if trace.synthetic else (self._made_up, self._emptied)
         found = Fidelity(
             sessions=self._whole_sessions(trace.sessions),
             steps=_rounded(min(1.0, self._steps / steps)) if steps > 0 else None,
@@ -156,6 +161,7 @@ class FidelityFold:
             streams=self._streams.value(),
             arrivals=_rounded(1 - self._late / self._first_attempts) if self._first_attempts else None,
             made_up_bodies=_rounded(1 - made_up / self._sent) if made_up else None,
+            answer_bodies=_rounded(1 - emptied / self._answered) if emptied else None,
             requests=_rounded(self._sent / (self._sent + self._kept_back)) if self._kept_back else None,
             in_flight=round(under_way_ns / span_ns, 3) if span_ns > 0 else None,
             recorded_in_flight=trace.recorded_in_flight,

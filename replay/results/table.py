@@ -77,6 +77,7 @@ FLAGS = (
     "warmup",
     "recorded_stream",
     "made_up",
+    "emptied",
     "withheld",
 )
 COLD = "cold"

@@ -61,8 +61,8 @@ ERROR_CLASSES: dict[str, str] = {
     "reset": "the connection ended before the response was complete",
     "closed": "the target closed a WebSocket before the message that ends the step",
     "protocol": (
-        "what came back is not HTTP, breaks the rules of WebSocket, or is a web page where a model or an MCP server "
-        "was asked"
+        "what came back is not HTTP, breaks the rules of WebSocket, or is a web page, plain text or nothing where a "
+        "model, an MCP server or a GraphQL server was asked"
     ),
     "tls": "TLS failed",
     "dns": "the name could not be resolved",
@@ -75,10 +75,11 @@ ERROR_CLASSES: dict[str, str] = {
     "rpc_error": "a JSON-RPC error",
     "grpc_error": "a gRPC status that was not expected",
     "tool_error": "an MCP tool result with isError",
+    "graphql_error": "errors in the answer of a GraphQL server",
     "input_required": "an MCP call that asked for the user's input, which a replay cannot give",
     "model_error": "an error object in a model's answer, or an error event in its stream",
     "cut_short": "a model's stream that ended without its layout's end, or an MCP server's without the answer",
-    "redirect": "a redirect that could not be followed, or where a model or an MCP server was asked",
+    "redirect": "a redirect that could not be followed, or where a model, an MCP server or a GraphQL server was asked",
     "extract": "the response, or an earlier one, lacks a value that the trace takes from it",
 }
 """Every class of failure that an attempt which ends its step can have, and what it says. SLOs, retries, tables and
@@ -274,6 +275,9 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     )
     made_up: Annotated[
         bool, Meta(description="Whether its body was filled in, since the recording has only the body's size.")
+    ] = False
+    emptied: Annotated[
+        bool, Meta(description="Whether its answer had no body, where the recorded one had one.")
     ] = False
     withheld: Annotated[
         bool,
@@ -577,7 +581,7 @@ class AnswerRecord(msgspec.Struct, gc=False, omit_defaults=True, tag_field="is",
         Meta(
             description=(
                 "Why no whole answer came; or what a whole one says of itself: model_error, rpc_error, "
-                "tool_error, input_required or cut_short."
+                "tool_error, graphql_error, input_required or cut_short."
             )
         ),
     ] = None
@@ -684,6 +688,9 @@ class Fidelity(msgspec.Struct, omit_defaults=True):
     ] = None
     made_up_bodies: Annotated[
         float | None, Meta(description="Requests whose body did not have to be made up.")
+    ] = None
+    answer_bodies: Annotated[
+        float | None, Meta(description="Answers that had a body, or had none when they were recorded.")
     ] = None
     requests: Annotated[
         float | None,

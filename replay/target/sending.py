@@ -184,6 +184,7 @@ RetriedError = Literal[
     "rpc_error",
     "grpc_error",
     "tool_error",
+    "graphql_error",
     "input_required",
     "model_error",
     "cut_short",

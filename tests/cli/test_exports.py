@@ -114,7 +114,17 @@ def test_csv_is_the_same_from_the_text_and_from_columns(run, tmp_path, monkeypat
         "status": "200",
         **dict.fromkeys(("final", "warmup"), "true"),
         **dict.fromkeys(
-            ("handshake", "stream", "streamed", "censored", "recorded_stream", "made_up", "withheld", "cold"),
+            (
+                "handshake",
+                "stream",
+                "streamed",
+                "censored",
+                "recorded_stream",
+                "made_up",
+                "emptied",
+                "withheld",
+                "cold",
+            ),
             "false",
         ),
         "grpc_status": "NOT_FOUND",

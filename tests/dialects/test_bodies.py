@@ -116,6 +116,23 @@ def test_what_is_no_json_says_nothing(family, body):
     assert read_body(body, family) == BodyFacts()
 
 
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b'{"data":{"me":null}}', None),
+        (b'{"data":{"errors":[1]}}', None),
+        (b'{"data":{},"errors":[]}', None),
+        (b'{"data":{},"errors":null}', None),
+        (b'{"errors":[{"message":"no"}]}', "graphql_error"),
+        (b'{"errors":[{"message":"no"}],"data":{"me":{"id":1}}}', "graphql_error"),
+        (b'[{"data":{}},{"data":null,"errors":[{"message":"no"}]}]', "graphql_error"),
+        (b"errors", None),
+    ],
+)
+def test_errors_of_graphql_are_a_failure_with_data_beside_them_too(body, error):
+    assert read_body(body, "graphql").error == error
+
+
 @pytest.mark.parametrize("body", [CHAT, MESSAGE, RESPONSE, TEXT, FINE])
 @pytest.mark.parametrize("family", ["model", "rpc"])
 @pytest.mark.parametrize("is_ascii", [True, False])
@@ -132,12 +149,30 @@ def test_an_error_before_the_cut_is_told():
     assert read_body(json.dumps({**CHAT, "pad": "x" * 2_000_000}).encode(), "model").tool_names == ("look",)
 
 
-@given(st.binary() | st.text().map(str.encode), st.sampled_from(["model", "rpc"]))
+@given(st.binary() | st.text().map(str.encode), st.sampled_from(["model", "rpc", "graphql"]))
 def test_whatever_comes_does_no_harm(body, family):
     read_body(body, family)
     read_body(b'{"error":' + body, family)
     read_body(b"[" * 100_000 + b'"error"', family)
 
+
+GRAPHQL = [
+    b"{ me }",
+    b"{me{id}}",
+    b"query Q($i: Int) { item(i: $i) { a } }",
+    rb"query Q($s: String = \"x\") {a}",
+    rb"\n  # who: {\n mutation {\n  add(n: 1) { id }\n}",
+    b"fragment F on User { id } query { me { ...F } }",
+    b"{...F}",
+]
+# What people search for, and the languages of logs and of graphs.
+NO_GRAPHQL = [
+    b"query languages",
+    b"mutation of genes",
+    rb"{app=\"shop\"} |= \"x\"",
+    b"MATCH (n {a: 1}) RETURN n",
+    b"",
+]
 
 CHAT_REQUEST = b'{"model":"m","messages":[{"role":"user","content":"{\\"jsonrpc\\": 1}"}]}'
 RPC_REQUEST = b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}'
@@ -171,6 +206,12 @@ RPC_REQUEST = b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}'
             "model",
         ),
         ("http", "POST", "/v1/projects/p/locations/l/endpoints/openapi/chat/completions", b"{}", "model"),
+        *[("http", "POST", "/g", b'{"variables":{},"query":"%s"}' % query, "graphql") for query in GRAPHQL],
+        *[("tool", "POST", "/g", b'{"query":"%s"}' % query, None) for query in NO_GRAPHQL],
+        ("tool", "POST", "/g", b'[{"query":"{ me { id } }"}]', "graphql"),
+        ("http", "POST", "/g", b'{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"x"}}}', "graphql"),
+        ("http", "POST", "/_search", b'{"query":{"match":{"title":"query { a }"}}}', None),
+        ("http", "GET", "/g", b'{"query":"{ me }"}', None),
     ],
 )
 def test_a_request_tells_the_family_of_its_answer(kind, method, path, body, family):

@@ -185,6 +185,88 @@ def test_a_models_error_object_is_a_failure(body, error):
     assert outcome(step("llm", llm=LlmCall(10, 5)), 200, body)[0] == error
 
 
+CHAT, CUSTOM = "/v1/chat/completions", "/generate"
+
+
+@pytest.mark.parametrize(
+    ("one", "body", "known", "error"),
+    [
+        (step("llm", path=CHAT), b"OK", {}, "neither JSON nor a stream"),
+        (step("llm", path=CHAT), b"", {}, "empty"),
+        (step("llm", path=CHAT), b"", {"status": 204}, "empty"),
+        (step("http", path=CHAT, method="POST"), b"upstream connect error", {}, "neither JSON nor a stream"),
+        (step("llm", llm=LlmCall(10, 5)), b"OK", {}, "neither JSON nor a stream"),
+        (step("llm", path=CHAT), b'\xef\xbb\xbf \n{"choices":[]}', {}, None),
+        (step("llm", path=CHAT), b"[]", {}, None),
+        # What a path that no model API has answers with is not known.
+        (step("llm", path=CUSTOM), b"Once upon a time", {}, None),
+        (step("llm", path=CHAT), b"\x28\xb5", {"content_encoding": b"unheard-of"}, None),
+        (step("llm", path=CHAT), b"", {"method": "HEAD"}, None),
+    ],
+)
+def test_a_model_answers_with_json_or_a_stream(one, body, known, error):
+    assert why_not_a_document(one, body, **known) == error
+
+
+@pytest.mark.parametrize(
+    ("asked", "body", "known", "error"),
+    [
+        (RPC, b"OK", {}, "neither JSON nor a stream"),
+        (RPC, b"", {}, "empty"),
+        (RPC, b'{"jsonrpc":"2.0","id":1,"result":{}}', {}, None),
+        # The older transport of MCP answers on another stream.
+        (RPC, b"Accepted", {"status": 202}, None),
+        (b'{"jsonrpc":"2.0","method":"notifications/initialized"}', b"", {}, None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["mcp", "http"])
+def test_a_call_of_json_rpc_is_answered_with_json_or_a_stream(kind, asked, body, known, error):
+    assert why_not_a_document(step(kind), body, asked, **known) == error
+
+
+ASKED = b'{"query":"{ me { id } }"}'
+WENT_WRONG = b'{"errors":[{"message":"no"}],"data":null}'
+
+
+@pytest.mark.parametrize(
+    ("body", "known", "error"),
+    [
+        (b'{"data":{"me":{"id":1}}}', {}, None),
+        (WENT_WRONG, {}, "graphql_error"),
+        (b"<!doctype html><title>Sign in</title>", {}, "protocol"),
+        (b"", {}, "protocol"),
+        (b"", {"status": 302}, "redirect"),
+        (b'--x\r\ncontent-type: application/json\r\n\r\n{"data":{}}\r\n--x--', {}, None),
+    ],
+)
+def test_a_graphql_server_answers_with_data(body, known, error):
+    assert (
+        outcome(step("http", method="POST"), known.get("status", 200), body, request_body=ASKED, method="POST")[
+            0
+        ]
+        == error
+    )
+
+
+def test_errors_of_graphql_that_are_expected_are_no_failure():
+    one = step("http", method="POST", expect=Expect(json={"/errors": JsonCheck(exists=True)}))
+
+    assert outcome(one, 200, WENT_WRONG, request_body=ASKED, method="POST") == (None, None)
+
+
+def why_not_a_document(one, body, asked=b"{}", status=200, method="POST", **fields):
+    """What the answer was found to be instead; None: it was not found to be anything else."""
+    ended = attempt(one, body=asked, status=status, method=method, **fields)
+    ended.captured, ended.response_bytes = bytearray(body), len(body)
+    expected = Outcomes(Target(url="http://x")).of(one, asked)
+    if expected is not None:
+        expected.settle(ended)
+    if ended.error is None:
+        return None
+    assert ended.error == "protocol"
+    return ended.why.removeprefix("the answer is ").partition(" where ")[0]
+
+
 def test_the_target_file_can_leave_answers_to_their_status():
     target = Target(url="http://x", answers="status")
 

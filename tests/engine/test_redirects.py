@@ -260,7 +260,7 @@ def test_a_budget_pays_for_what_a_redirect_leads_to(tmp_path, serving):
     ]
     trace.write_text("".join(json.dumps(line) + "\n" for line in lines))
     file.write_text(
-        f'url = "{server.url}"\nredirects = {{ follow = 3 }}\n[cost]\nprice = "cloud-run-us-central1"\ncall_price = 1.0\n'
+        f'url = "{server.url}"\nanswers = "status"\nredirects = {{ follow = 3 }}\n[cost]\nprice = "cloud-run-us-central1"\ncall_price = 1.0\n'
     )
 
     def run(amount, name):

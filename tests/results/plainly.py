@@ -33,7 +33,7 @@ _MILLISECONDS = {
     "recorded_at_ns": "recorded_at_ms",
     "recorded_ttft_ns": "recorded_ttft_ms",
 }
-_FLAGS = ("censored", "warmup", "stream", "streamed", "recorded_stream", "made_up")
+_FLAGS = ("censored", "warmup", "stream", "streamed", "recorded_stream", "made_up", "emptied")
 
 
 def plain_columns(blocks):

@@ -132,6 +132,14 @@ def test_bodies_that_were_filled_in_count_unless_nothing_was_recorded():
     assert folded(records, synthetic=True).made_up_bodies is None
 
 
+def test_answers_without_the_body_that_was_recorded_count_unless_nothing_was_recorded():
+    records = [record(0, kind="http", emptied=True), record(1, kind="http")]
+
+    assert folded(records).answer_bodies == 0.5
+    assert folded(records, synthetic=True).answer_bodies is None
+    assert folded(records[1:]).answer_bodies is None
+
+
 def test_the_ratio_is_the_least_and_the_reasons_say_what_falls_short():
     found = folded([record(recorded_output_tokens=100, output_tokens=50, recorded_status=204)])
 

@@ -20,7 +20,7 @@ from replay.trace.types import Step
 from replay.trace.values.extracting import MOST_BODY_BYTES
 
 # What a whole answer says went wrong; every other error of one follows from its status, or from what was expected.
-_SAID = ("model_error", "rpc_error", "grpc_error", "tool_error", "input_required", "cut_short")
+_SAID = ("model_error", "rpc_error", "grpc_error", "tool_error", "graphql_error", "input_required", "cut_short")
 Told = tuple[AnswerRecord, Shape | None]
 
 

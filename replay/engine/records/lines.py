@@ -20,6 +20,9 @@ PLAIN_LINE = (
     b'"status":%d,"request_bytes":%d,"response_bytes":%d,"connection":"%b"%b}'
 )
 
+# What they answer is in a cache, or on a socket.
+_BODILESS = (101, 304)
+
 # A shorter wait for the target is not worth a field in the record.
 LEAST_WAITED_NS = 1_000_000
 
@@ -119,6 +122,7 @@ class StepRecords:
             recorded_output_tokens=None if step.llm is None else step.llm.output_tokens or None,
             recorded_stream=step.llm is not None and step.llm.stream,
             made_up=_is_made_up(step),
+            emptied=is_emptied(x),
             attributes=attributes or None,
         )
 
@@ -142,6 +146,14 @@ class StepRecords:
             phase="first_byte",
             connection="reused",
         )
+
+
+def is_emptied(x: Attempt) -> bool:
+    """Whether an answer had no body, where the recorded one had one."""
+    recorded = x.step.recorded
+    if x.response_bytes or x.error is not None or recorded is None or not recorded.response_bytes:
+        return False
+    return x.status not in _BODILESS and x.method != "HEAD" and x.socket is None and x.sent_ns > 0
 
 
 def _is_made_up(step: Step) -> bool:

@@ -19,7 +19,14 @@ from replay.dialects.streams import MOST_GAPS
 from replay.engine.answers.digests import Digests
 from replay.engine.answers.recorder import AnswersRecorder
 from replay.engine.attempt import Attempt
-from replay.engine.records.lines import LEAST_WAITED_NS, PLAIN_LINE, StepRecords, recorded_part, told_of
+from replay.engine.records.lines import (
+    LEAST_WAITED_NS,
+    PLAIN_LINE,
+    StepRecords,
+    is_emptied,
+    recorded_part,
+    told_of,
+)
 from replay.engine.records.summing import Summing
 from replay.engine.records.writer import FileWriter
 from replay.engine.walker import Walk
@@ -258,6 +265,7 @@ class Recorder:
                 and x.number == 1
                 and intended_ns - origin >= warmup_ns
                 and sent_ns - x.started_ns < LEAST_WAITED_NS
+                and (x.response_bytes or not is_emptied(x))
             ):
                 # As in x.written_ns, which costs a call.
                 written_ns = x.written_ns if x.queued_ns or x.held_ns else sent_ns

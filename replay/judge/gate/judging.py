@@ -22,7 +22,7 @@ import numpy as np
 from replay.judge.gate.baselines import FEW, against_baselines, are_finite, limit_from, unlike_baseline
 from replay.judge.gate.lateness import withstands_lateness
 from replay.judge.gate.resting import rests_on
-from replay.judge.measures.failures import examples
+from replay.judge.measures.failures import examples, unbound_failures
 from replay.judge.measures.figures import Figure, figure_of
 from replay.judge.measures.recording import HeldToRecording, held_to_recording
 from replay.judge.measures.slo import Operator, Slo
@@ -36,6 +36,7 @@ from replay.words.numbers import milliseconds, number, seconds
 from replay.words.phrases import counted, were
 
 CONFIDENCE = 0.95
+_MOST_NAMED = 3
 
 
 def judge_gate(
@@ -209,6 +210,13 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
         notes.append(
             f"{counted(failed, 'step')} failed ({number(share)}%), and no SLO bounds errors; add for example: "
             f"errors < 0.1%"
+        )
+    elif failed and (unbound := unbound_failures(slos, run.columns)):
+        which = ", ".join(f"{series} {n:,}" for series, n in unbound.most_common(_MOST_NAMED))
+        more = ", ..." if len(unbound) > _MOST_NAMED else ""
+        notes.append(
+            f"{counted(unbound.total(), 'step')} failed ({which}{more}) that no SLO on errors is about; add for "
+            f"example: errors < 0.1%"
         )
     notes += examples(counts)
     if counts.redirected:

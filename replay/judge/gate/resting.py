@@ -20,6 +20,8 @@ from replay.words.phrases import counted, were
 
 _WHOLE = SloWindow()
 _LEAST_TRIED_AGAIN = 0.001
+_LEAST_ALIKE, _SHARE_ALIKE, _LEAST_SERIES = 20, 0.9, 2
+_MOST_NAMED = 3
 
 
 def rests_on(
@@ -34,7 +36,7 @@ def rests_on(
         notes.append(_answered_whole(run))
     if any(slo.statistic == "cold" for slo in slos):
         notes.append(_silent(run))
-    notes.append(_sent_before(run))
+    notes += [_emptied(run), _alike(run), _sent_before(run)]
     return [
         note for note in (*notes, _tried_again(run.summary.counts), _never_tried(run.summary.counts)) if note
     ]
@@ -74,6 +76,37 @@ def _sent_before(run: Evidence) -> str | None:
         f"the same requests took {milliseconds(found.first_ms)} in the median when they came first, and "
         f"{milliseconds(found.again_ms)} later in the run ({of}): "
         "a target that keeps answers, or has warmed up, is slower for new ones"
+    )
+
+
+def _emptied(run: Evidence) -> str | None:
+    """Answers of nothing are quick."""
+    columns = run.columns
+    n = int(np.count_nonzero(columns.ok & columns.flags("emptied")))
+    if not n or run.summary.trace.synthetic:
+        return None
+    of = counted(int(np.count_nonzero(columns.ok)), "answer")
+    return f"{n:,} of {of} had no body, where the recorded ones had one, and count as ok"
+
+
+def _alike(run: Evidence) -> str | None:
+    """Answers to steps of several kinds that are all of one size are one answer: a page to sign in at, a stand-in."""
+    columns = run.columns
+    rows = columns.ok & (columns.response_bytes > 0) & ~columns.flags("streamed")
+    n = int(np.count_nonzero(rows))
+    if n < _LEAST_ALIKE:
+        return None
+    sizes, times = np.unique(columns.response_bytes[rows], return_counts=True)
+    most = int(np.argmax(times))
+    of_it = rows & (columns.response_bytes == sizes[most])
+    series = np.flatnonzero(np.bincount(columns.series[of_it]))
+    if times[most] < _SHARE_ALIKE * n or len(series) < _LEAST_SERIES:
+        return None
+    named = [":".join(columns.series_names[code]) for code in series[:_MOST_NAMED]]
+    more = f" and {len(series) - _MOST_NAMED} more" if len(series) > _MOST_NAMED else ""
+    return (
+        f"{times[most]:,} of {counted(n, 'answer')} are of the same size ({counted(int(sizes[most]), 'byte')}), "
+        f"whatever was asked for ({', '.join(named)}{more}): as a page to sign in at would be, or a stand-in"
     )
 
 

@@ -4,12 +4,15 @@ Counted are the last attempts of steps that were tried, as in counts.failed of s
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 
+from replay.judge.measures.metrics import rows_of
+from replay.judge.measures.slo import Slo
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.types import ERROR_CLASSES, Counts
 
@@ -69,6 +72,20 @@ def failures(columns: Columns) -> Failures:
     found.groups = groups[:_MOST_GROUPS]
     found.left_out = sum(group.steps for group in groups[_MOST_GROUPS:])
     return found
+
+
+def unbound_failures(slos: Iterable[Slo], columns: Columns) -> Counter[str]:
+    """By kind and name, the failures that none of these SLOs counts among errors."""
+    left = ~columns.ok
+    for slo in slos:
+        if slo.statistic == "errors":
+            counted = rows_of(columns, slo.selector, slo.window)
+            if slo.error is not None:
+                code = columns.errors.index(slo.error) if slo.error in columns.errors else -2
+                counted &= columns.error == code
+            left &= ~counted
+    times = np.bincount(columns.series[left], minlength=len(columns.series_names)).tolist()
+    return Counter({":".join(columns.series_names[code]): n for code, n in enumerate(times) if n})
 
 
 def _group(columns: Columns, rows: np.ndarray, tried: np.ndarray) -> FailureGroup:

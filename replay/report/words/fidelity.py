@@ -13,6 +13,7 @@ _MEANINGS = {
     "streams": ("streams", "model calls streamed as in the recording"),
     "arrivals": ("arrivals", "steps ready to be sent when they were due"),
     "made_up_bodies": ("bodies", "requests whose body did not have to be made up"),
+    "answer_bodies": ("bodies of answers", "there, or not there when recorded either"),
 }
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from replay.engine.records.lines import StepRecords
-from replay.trace.types import Request, Step
+from replay.trace.types import Recorded, Request, Step
 from tests.support.attempts import attempt
 
 
@@ -13,3 +13,23 @@ def test_a_models_request_that_is_sent_as_recorded_says_whether_it_asks_for_a_st
     ended = attempt(call, body=b'{"stream":true}', family=family)
 
     assert StepRecords("x", 0).attempt(ended, {}).stream is is_asked
+
+
+@pytest.mark.parametrize(
+    ("size", "known", "is_emptied"),
+    [
+        (90, {}, True),
+        (90, {"response_bytes": 1}, False),
+        (90, {"status": 204}, True),
+        (90, {"status": 304}, False),
+        (90, {"method": "HEAD"}, False),
+        (90, {"error": "timeout"}, False),
+        (0, {}, False),
+        (None, {}, False),
+    ],
+)
+def test_an_answer_without_the_body_that_was_recorded_says_so(size, known, is_emptied):
+    one = Step("a", "http", "x", request=Request("GET", "/"), recorded=Recorded(200, response_bytes=size))
+    ended = attempt(one, **{"status": 200, "sent_ns": 1, **known})
+
+    assert StepRecords("x", 0).attempt(ended, {}).emptied is is_emptied

@@ -111,3 +111,73 @@ def test_answers_that_do_not_say_are_counted_beside_the_share():
     verdict = gate(cold_run(answered_silent=400), "cold < 2%")
 
     assert verdict.notes == ["cold: 400 answers of 1,400 did not say whether they were cold, and are left out"]
+
+
+def answers(sizes, names=("catalog", "search"), **fields):
+    """An answer of each size in turn, to steps of these names in turn."""
+    records = [
+        step(f"s-{n}", 20.0, n, name=names[n % len(names)], response_bytes=size, **fields)
+        for n, size in enumerate(sizes)
+    ]
+    return Evidence(summary(), columns_of([records]), "r")
+
+
+def test_answers_of_one_size_to_steps_of_several_kinds_are_told():
+    run = answers([4575] * 95 + [100, 200, 300, 400, 500])
+
+    assert gate(run, "max < 1s").notes == [
+        "95 of 100 answers are of the same size (4,575 bytes), whatever was asked for (tool:catalog, tool:search): as a "
+        "page to sign in at would be, or a stand-in"
+    ]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        answers([4575] * 19),
+        answers([4575] * 80 + list(range(20))),
+        answers([4575] * 100, names=["search"]),
+        answers([0] * 100),
+        answers([4575] * 100, streamed=True),
+        answers([4575, 4576] * 50),
+    ],
+)
+def test_answers_that_differ_or_are_few_or_of_one_kind_are_no_news(run):
+    assert gate(run, "max < 1s").notes == []
+
+
+def test_empty_answers_where_there_was_a_body_are_told():
+    records = [step(f"s-{n}", 20.0, n, response_bytes=0, emptied=n < 5) for n in range(100)]
+
+    assert gate(Evidence(summary(), columns_of([records]), "r"), "max < 1s").notes == [
+        "5 of 100 answers had no body, where the recorded ones had one, and count as ok"
+    ]
+
+
+FAILED = {"outcome": "failed", "status": 503, "error": "status_5xx"}
+
+
+@pytest.mark.parametrize(
+    ("slos", "told"),
+    [
+        (["errors < 1%"], None),
+        (["errors(llm) < 1%"], "10 steps failed (tool:search 10) that no SLO on errors is about; add for example: errors < 0.1%"),
+        (["errors(llm) < 1%", "errors(tool:search) < 20%"], None),
+        (["errors(timeout) == 0"], "10 steps failed (tool:search 10) that no SLO on errors is about; add for example: errors < 0.1%"),
+        (["errors(status_5xx) < 20%"], None),
+        (["max(llm) < 1s"], "10 steps failed (10%), and no SLO bounds errors; add for example: errors < 0.1%"),
+    ],
+)  # fmt: skip
+def test_failures_that_no_slo_counts_are_told(slos, told):
+    records = [
+        step(f"s-{n}", 20.0, n, **({"kind": "llm", "name": "answer"} if n % 2 else FAILED if n < 20 else {}))
+        for n in range(100)
+    ]
+    facts = summary(failed=10, errors={"status_5xx": 10})
+    facts.counts.ok = 90
+
+    found = [
+        note for note in gate(Evidence(facts, columns_of([records]), "r"), *slos).notes if "failed" in note
+    ]
+
+    assert found == ([] if told is None else [told])
