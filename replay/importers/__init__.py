@@ -7,6 +7,7 @@ from replay.importers.agents.codex import Codex
 from replay.importers.agents.copilot import Copilot
 from replay.importers.agents.gemini_cli import GeminiCli
 from replay.importers.agents.opencode import OpenCode
+from replay.importers.agents.openhands import OpenHands
 from replay.importers.agents.pi import Pi
 from replay.importers.agents.qwen_code import QwenCode
 from replay.importers.agents.tracelab import TraceLab
@@ -67,6 +68,7 @@ IMPORTERS |= {
         Codex(),
         GeminiCli(),
         OpenCode(),
+        OpenHands(),
         Cline(),
         Copilot(),
         Pi(),

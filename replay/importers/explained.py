@@ -8,7 +8,7 @@ import msgspec
 from replay.importers.foreign import foreign, is_binary
 from replay.importers.nearest import nearest, told
 from replay.importers.types import Importer, ImportOptions, ImportResult
-from replay.reading.inputs import SNIFFED_BYTES, first_bytes, telling_file
+from replay.reading.inputs import SNIFFED_BYTES, first_bytes, telling_files
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.types import Session
 
@@ -53,7 +53,7 @@ class Explained:
         try:
             if file is None or not file.exists():
                 return error
-            file = telling_file(file)
+            file = telling_files(file)[0]
             start = first_bytes(file, SNIFFED_BYTES)
         except TraceError:
             return error

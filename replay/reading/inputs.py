@@ -21,8 +21,8 @@ LARGEST_INPUT_BYTES = 4 << 30
 # By these a file's format is told.
 SNIFFED_BYTES = 1 << 16
 
-# Beside it lies another that tells nothing of times.
-_OF_CLINE = "ui_messages.json"
+# Beside a log may lie files that tell nothing, with names that come before it.
+_MOST_ASKED = 32
 _SPOOL_BYTES = 1 << 20
 _COMPRESSED = ("", ".gz", ".zst")
 
@@ -31,10 +31,11 @@ _Document = TypeVar("_Document")
 _PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 
 
-def input_files(paths: Sequence[Path], suffix: str) -> list[Path]:
+def input_files(paths: Sequence[Path], suffix: str, *, is_deep: bool = False) -> list[Path]:
     """The files named, and those in the folders named (in folders below where these have none), by name.
 
-    Those in folders end in suffix, which may be a pattern, or in suffix and .gz or .zst.
+    Those in folders end in suffix, which may be a pattern, or in suffix and .gz or .zst. is_deep: those in folders
+    below always.
     """
     found: list[Path] = []
     for path in paths:
@@ -42,7 +43,8 @@ def input_files(paths: Sequence[Path], suffix: str) -> list[Path]:
             found.append(path)
             continue
         try:
-            inside = _ending_in(path.glob, suffix) or _ending_in(path.rglob, suffix)
+            inside = () if is_deep else _ending_in(path.glob, suffix)
+            inside = inside or _ending_in(path.rglob, suffix)
         except OSError as error:
             raise TraceError(cannot_read(path, error)) from error
         inside = [file for file in inside if file.is_file() and not file.name.startswith(".")]
@@ -63,19 +65,18 @@ def first_bytes(path: Path, n: int) -> bytes:
         return source.read(n)
 
 
-def telling_file(path: Path) -> Path:
-    """The file that tells the format of a folder: Cline's messages, or by name the first with JSON in it, or else the
-    first; or the file.
+def telling_files(path: Path) -> list[Path]:
+    """Files that may tell the format of a folder: by name, those with JSON in them first, as many as are asked; or the
+    file.
 
     Raises TraceError where the folder holds none.
     """
     if not path.is_dir():
-        return path
+        return [path]
     for find in (path.glob, path.rglob):
         inside = sorted(entry for entry in find("[!.]*") if entry.is_file())
         if inside:
-            ranked = (_OF_CLINE, ".json", "")
-            return next(file for part in ranked for file in inside if part in file.name)
+            return sorted(inside, key=lambda file: ".json" not in file.name)[:_MOST_ASKED]
     raise TraceError(f"{shown_path(path)}: no files in this folder.")
 
 

@@ -239,6 +239,36 @@ def cline():
     )
 
 
+def openhands():
+    def event(kind, n, source, **more):
+        return line({"id": f"{n}" * 8, "timestamp": at(n).rstrip("Z"), "source": source, **more, "kind": kind})
+
+    called = {"tool_name": "run", "tool_call_id": "c", "llm_response_id": "r", "summary": CANARY}
+    said = {"id": "c", "name": "run", "arguments": json.dumps(ARGUMENTS), "origin": "completion"}
+    model = {"id": "q", "choices": [{"message": {"tool_calls": [{"id": "d", "function": said}]}}]}
+    before = {"id": 1, "timestamp": at(5).rstrip("Z"), "source": "agent", "message": CANARY, "action": "run"}
+    metadata = {
+        "function_name": "run",
+        "tool_call_id": "d",
+        "total_calls_in_response": 1,
+        "model_response": model,
+    }
+    return (
+        event("MessageEvent", 1, "user", llm_message={"role": "user", "content": CANARY})
+        + event("ActionEvent", 2, "agent", thought=CANARY, action=ARGUMENTS, tool_call=said, **called)
+        + event(
+            "ObservationEvent",
+            3,
+            "environment",
+            tool_call_id="c",
+            tool_name="run",
+            observation={"text": CANARY},
+        )
+        + line({**before, "args": {**ARGUMENTS, "thought": CANARY}, "tool_call_metadata": metadata})
+        + line({**before, "id": 2, "args": {**ARGUMENTS, "thought": CANARY}})
+    )
+
+
 def qwen_code():
     def record(kind, n, *parts):
         told = {
@@ -270,6 +300,7 @@ PLANTED = {
     "gemini-cli": [gemini_cli()],
     "inspect": [inspect()],
     "cline": [cline()],
+    "openhands": [openhands()],
     "copilot": [copilot()],
     "pi": [pi()],
     "qwen-code": [qwen_code()],

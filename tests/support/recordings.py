@@ -153,6 +153,16 @@ def _cline(n: int, text: str) -> str:
     )
 
 
+def _openhands(n: int, text: str) -> str:
+    def event(kind: str, later_ms: int, source: str, **more: Any) -> str:
+        told = {"id": f"{kind}-{n:08}", "timestamp": at(n, later_ms).rstrip("Z"), "source": source}
+        return line({**told, **more, "kind": "MessageEvent"})
+
+    said = {"role": "user", "content": [{"type": "text", "text": text}]}
+    asked = event("asked", 0, "user", llm_message=said)
+    return asked + event("answer", 500, "agent", llm_message=said, llm_response_id=f"r{n}")
+
+
 def _qwen_code(n: int, text: str) -> str:
     def record(kind: str, later_ms: int, **more: Any) -> str:
         told = {
@@ -432,6 +442,7 @@ FORMATS = {
     "dynamo": Format(_dynamo, ".jsonl"),
     "gemini-cli": Format(_gemini_cli, ".jsonl"),
     "cline": Format(_cline, "ui_messages.json"),
+    "openhands": Format(_openhands, ".jsonl"),
     "copilot": Format(_copilot, ".jsonl"),
     "pi": Format(_pi, ".jsonl"),
     "qwen-code": Format(_qwen_code, ".jsonl"),

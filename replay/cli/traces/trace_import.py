@@ -1,6 +1,7 @@
 """`replay trace import`: turn a recording of another format into a trace."""
 
 import contextlib
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ from replay.importers.nearest import looks
 from replay.importers.others import ImporterFault, OtherImporter, other_importers
 from replay.importers.types import Importer, ImportOptions
 from replay.live.working import working
-from replay.reading.inputs import SNIFFED_BYTES, first_bytes, spooled, telling_file
+from replay.reading.inputs import SNIFFED_BYTES, first_bytes, spooled, telling_files
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.import_doubts import with_import_doubts
@@ -280,15 +281,15 @@ def _named(name: str) -> Importer:
 
 
 def _sniffed(path: Path) -> Importer:
-    file = telling_file(path)
+    file, *beside = telling_files(path)
     start = first_bytes(file, SNIFFED_BYTES)
+    for beginning in itertools.chain([start], map(_beginning, beside)):
+        if (importer := _known(beginning)) is not None:
+            return importer
     if not start.strip():
         raise TraceError(f"{shown_path(file)}: there is nothing in it to import.")
     if (kind := foreign(start)) is not None:
         raise TraceError(f"{shown_path(file)}: is {kind.what}. {kind.to_do or 'It is no recording.'}")
-    for importer in IMPORTERS.values():
-        if importer.sniff(start):
-            return importer
     others, left_out = other_importers()
     for why in left_out:
         click.echo(_sentence(why), err=True)
@@ -303,6 +304,19 @@ def _sniffed(path: Path) -> Importer:
         f"cannot tell the format of {shown_path(path)}.{about} Name it before the path: "
         f"{', '.join((*IMPORTERS, *others))}."
     )
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        return first_bytes(path, SNIFFED_BYTES)
+    except TraceError:
+        return b""
+
+
+def _known(beginning: bytes) -> Importer | None:
+    if not beginning.strip() or foreign(beginning) is not None:
+        return None
+    return next((importer for importer in IMPORTERS.values() if importer.sniff(beginning)), None)
 
 
 def _put_doubts(out: Path, header: Header) -> None:

@@ -23,7 +23,11 @@ class LoggedTool(msgspec.Struct, gc=False):
 
 
 class Turn(msgspec.Struct, gc=False):
-    """One model call and the tools that it called. tokens: of its input, what of that was cached, and its output."""
+    """One model call and the tools that it called.
+
+    tokens: of its input, what of that was cached, and its output. is_one_by_one: whether a tool began when the one
+    before it had ended, because the agent runs no two at a time.
+    """
 
     start_ns: int
     end_ns: int
@@ -33,6 +37,7 @@ class Turn(msgspec.Struct, gc=False):
     tokens: tuple[int, int, int] | None = None
     tools: list[LoggedTool] = []
     is_error: bool = False
+    is_one_by_one: bool = False
 
 
 class TurnsBuilder:
@@ -84,11 +89,14 @@ class TurnsBuilder:
             yield self._builder.model_call(
                 place, called, turn.start_ns, turn.end_ns, turn.first_ns, llm, of_turn
             )
-            for k, tool in enumerate(turn.tools, 1):
-                if tool.agent in self._left:
-                    yield self._subagent(tool.agent, tool)
-                    continue
-                failed = {**told, "error": "true" if tool.is_error else None}
-                yield self._builder.tool_call(
-                    f"{place}.{k}", tool.name, tool.start_ns, tool.end_ns, tool.arguments, failed
-                )
+            lanes = [self._tool(f"{place}.{k}", tool, told) for k, tool in enumerate(turn.tools, 1)]
+            if turn.is_one_by_one and lanes:
+                entries = [entry for lane in lanes for entry in lane.entries]
+                lanes = [Lane(entries, RESOLUTION_MS, lanes[0].spawned_ms, lanes[-1].end_ms)]
+            yield from lanes
+
+    def _tool(self, place: str, tool: LoggedTool, told: Mapping[str, str | None]) -> Lane:
+        if tool.agent in self._left:
+            return self._subagent(tool.agent, tool)
+        failed = {**told, "error": "true" if tool.is_error else None}
+        return self._builder.tool_call(place, tool.name, tool.start_ns, tool.end_ns, tool.arguments, failed)

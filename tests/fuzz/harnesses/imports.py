@@ -60,6 +60,7 @@ _READS = {
     "uvicorn-log": ("logs.applications.uvicorn_log",),
     "uwsgi-log": ("logs.applications.uwsgi_log",),
     "cline": ("agents.cline",),
+    "openhands": ("agents.openhands", "agents.openhands_events", "agents.openhands_turns"),
     "copilot": ("agents.copilot", "agents.copilot_log", "agents.logged_turns"),
     "pi": ("agents.pi",),
     "qwen-code": ("agents.qwen_code",),

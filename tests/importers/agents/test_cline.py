@@ -7,7 +7,7 @@ import pytest
 from replay.importers import IMPORTERS
 from replay.importers.agents.cline import Cline
 from replay.importers.types import ImportOptions
-from replay.reading.inputs import telling_file
+from replay.reading.inputs import telling_files
 from replay.trace.errors import TraceError
 from tests.support.recordings import START_MS
 from tests.support.walks import walked_starts_ms
@@ -40,7 +40,7 @@ def imported(tmp_path):
             folder.mkdir()
             (folder / "api_conversation_history.json").write_text('[{"role":"user","content":"x"}]')
             (folder / "ui_messages.json").write_text(json.dumps(messages))
-        assert Cline().sniff(telling_file(tmp_path).read_bytes())
+        assert any(Cline().sniff(file.read_bytes()) for file in telling_files(tmp_path))
         result = Cline().read([tmp_path], ImportOptions(**options))
         return result, list(result.sessions())
 
