@@ -5,6 +5,7 @@ Fields are read one by one, so that a field that nobody needs may hold anything.
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, repeat
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -114,6 +115,14 @@ def read_items(path: Path, arrays: Sequence[str], damage: Damage) -> Iterator[It
         for item in _found(source, path, arrays, damage):
             damage.lines += 1
             yield item
+
+
+def read_all_items(files: Sequence[Path], arrays: Sequence[str], damage: Damage) -> Iterator[tuple[int, Item]]:
+    """As read_items, the objects in all files, each with its file's number. A file that cannot be read costs itself
+    only, where there are others.
+    """
+    numbers = count()
+    return damage.of_files(files, lambda file: zip(repeat(next(numbers)), read_items(file, arrays, damage)))
 
 
 def _found(source: BinaryIO, path: Path, arrays: Sequence[str], damage: Damage) -> Iterator[Item]:

@@ -6,7 +6,7 @@ surrogate pair, which is no Unicode. Such halves are read as U+FFFD.
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -54,6 +54,17 @@ def read_rows(path: Path, kind: type[_Row], damage: Damage) -> Iterator[tuple[in
                 damage.lose(error)
             else:
                 yield n, row
+
+
+def read_all_rows(files: Sequence[Path], kind: type[_Row], damage: Damage) -> Iterator[tuple[str, _Row]]:
+    """As read_rows, the rows of all files, each with its place. A file that cannot be read costs itself only, where
+    there are others.
+    """
+
+    def read(file: Path) -> Iterator[tuple[str, _Row]]:
+        return ((f"{shown_path(file)}, line {n}", row) for n, row in read_rows(file, kind, damage))
+
+    return damage.of_files(files, read)
 
 
 def _lines(source: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from replay.importers.types import ImportOptions, ImportResult, SubagentT
+from replay.reading.damage import Damage
 from replay.reading.departures import departure_notes
 from replay.reading.inputs import input_files, read_document, trace_name
 from replay.trace.arrivals import DEFAULT_ARRIVALS, Arrivals, parse_arrivals
@@ -84,6 +85,7 @@ class _Counts(msgspec.Struct):
     renamed_sessions: int = 0
     spawned_at_t: int = 0
     spawned_before_t: int = 0
+    damage: Damage = msgspec.field(default_factory=Damage)
 
 
 class ClaudeSessions:
@@ -100,19 +102,23 @@ class ClaudeSessions:
         files = input_files(paths, ".json")
         spec = options.arrivals or (DEFAULT_ARRIVALS if len(files) > 1 else "at-once")
         arrivals = parse_arrivals(spec)
-        counts, tally = _Counts(), Tally()
+        counts, tally = _Counts(damage=Damage(is_refused=options.strict)), Tally()
         resolution_ms = _FINE_MS
         for _, lane in _lanes(files, options, counts):
             resolution_ms = max(resolution_ms, lane.resolution_ms)
             infer_edges(lane, tally)
+        counts.damage.refuse_most()
         if not counts.sessions:
             raise TraceError(f"{shown_path(paths[0])}: no model calls in {len(files)} file(s).")
+        found = msgspec.to_builtins(counts)
+        del found["damage"]
         inferred: dict[str, Any] = {
             "format": self.name,
             "arrivals": spec,
             "seed": options.seed,
             "subagent_t": options.subagent_t,
-            **msgspec.to_builtins(counts),
+            **({"unreadable_files": counts.damage.lost_files} if counts.damage.lost_files else {}),
+            **found,
             **msgspec.to_builtins(tally),
         }
         header = Header(
@@ -144,8 +150,8 @@ def _lanes(
 ) -> Iterator[tuple[tuple[str, Path], Lane]]:
     """Each file's session id and path, and its calls; adds to counts what it finds and drops."""
     ids = set() if ids is None else ids
-    for index, file in enumerate(files):
-        document = read_document(file, _Document)
+    documents = counts.damage.of_files(files, lambda file: iter([(file, read_document(file, _Document))]))
+    for index, (file, document) in enumerate(documents):
         is_global = document.hash_id_scope == "global"
         reading = _Reading(
             counts=counts,
@@ -326,5 +332,6 @@ def _notes(
             ("Dropped", counts.dropped_unknown_type, "entries of an unknown type"),
         )
     )
+    yield from counts.damage.notes()
     if counts.renamed_sessions:
         yield f"{counts.renamed_sessions} session id(s) occurred before, and were made unique."

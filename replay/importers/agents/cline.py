@@ -20,7 +20,6 @@ source. What becomes what:
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import repeat
 from pathlib import Path
 
 import msgspec
@@ -33,7 +32,7 @@ from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
-from replay.reading.json_items import Item, read_items
+from replay.reading.json_items import Item, read_all_items
 from replay.reading.timestamps import epoch_ns
 from replay.trace.errors import TraceError
 
@@ -117,14 +116,13 @@ class Cline:
 
 
 def _messages(files: Sequence[Path], counts: Counts) -> Iterable[list[_Message]]:
-    """Those of each file. A file that cannot be read costs itself only, where there are others."""
-    found: dict[Path, list[_Message]] = {}
-    damage = counts.damage
-    for file, item in damage.of_files(files, lambda file: zip(repeat(file), read_items(file, (), damage))):
+    """Those of each file."""
+    found: dict[int, list[_Message]] = {}
+    for n, item in read_all_items(files, (), counts.damage):
         try:
-            _take(item, found.setdefault(file, []), counts)
+            _take(item, found.setdefault(n, []), counts)
         except TraceError as error:
-            damage.lose(error)
+            counts.damage.lose(error)
     return found.values()
 
 

@@ -24,7 +24,7 @@ from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
-from replay.reading.json_items import read_items
+from replay.reading.json_items import read_all_items
 from replay.trace.errors import TraceError
 
 _EVENT = re.compile(
@@ -48,17 +48,15 @@ class Copilot:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         counts = Counts(damage=Damage(is_refused=options.strict))
-        logs: list[CopilotLog] = []
+        logs: dict[int, CopilotLog] = {}
         seen: dict[str, int] = {}
-        for n, file in enumerate(input_files(paths, ".jsonl")):
-            log = CopilotLog(counts)
-            for event in read_items(file, (), counts.damage):
-                try:
-                    log.take(event, lambda name, n=n: seen.setdefault(name, n) != n)  # type: ignore[misc]
-                except TraceError as error:
-                    counts.damage.lose(error)
-            logs.append(log)
-        told = [(log, agents) for log in logs if any((agents := log.agents()).values())]
+        for n, event in read_all_items(input_files(paths, ".jsonl"), (), counts.damage):
+            log = logs.setdefault(n, CopilotLog(counts))
+            try:
+                log.take(event, lambda name, n=n: seen.setdefault(name, n) != n)  # type: ignore[misc]
+            except TraceError as error:
+                counts.damage.lose(error)
+        told = [(log, agents) for log in logs.values() if any((agents := log.agents()).values())]
 
         def load(unit: int, counts: Counts) -> Run:
             log, agents = told[unit]

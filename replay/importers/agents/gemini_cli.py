@@ -25,7 +25,7 @@ from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
-from replay.reading.json_items import Item, read_items
+from replay.reading.json_items import Item, read_all_items
 from replay.reading.timestamps import unix_ns
 from replay.trace.edges.inference import Call, Lane
 from replay.trace.errors import TraceError
@@ -78,13 +78,13 @@ class GeminiCli:
         counts = Counts(damage=Damage(is_refused=options.strict))
         chats: list[_Chat] = []
         seen: dict[str, int] = {}
-        for n, file in enumerate(input_files(paths, ".json*")):
-            chat = _Chat()
-            for item in read_items(file, ("messages",), counts.damage):
-                try:
-                    _take(item, chat)
-                except TraceError as error:
-                    counts.damage.lose(error)
+        read: dict[int, _Chat] = {}
+        for n, item in read_all_items(input_files(paths, ".json*"), ("messages",), counts.damage):
+            try:
+                _take(item, read.setdefault(n, _Chat()))
+            except TraceError as error:
+                counts.damage.lose(error)
+        for n, chat in read.items():
             repeated = [each for each in chat.messages if seen.setdefault(each, n) != n]
             for each in repeated:
                 del chat.messages[each]

@@ -26,7 +26,7 @@ from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
-from replay.reading.json_items import Item, read_items
+from replay.reading.json_items import Item, read_all_items
 from replay.trace.edges.inference import Call, Lane
 from replay.trace.errors import TraceError
 from replay.trace.file.rules import MOST_TOKENS
@@ -92,12 +92,11 @@ class OpenCode:
         counts = Counts(damage=Damage(is_refused=options.strict))
         sessions: dict[str, list[_Round]] = {}
         seen: set[str] = set()
-        for file in input_files(paths, ".json*"):
-            for item in read_items(file, ("messages",), counts.damage):
-                try:
-                    _take(item, sessions, seen, counts)
-                except TraceError as error:
-                    counts.damage.lose(error)
+        for _, item in read_all_items(input_files(paths, ".json*"), ("messages",), counts.damage):
+            try:
+                _take(item, sessions, seen, counts)
+            except TraceError as error:
+                counts.damage.lose(error)
         units = [unit for unit in sessions.items() if unit[1]]
 
         def load(unit: int, counts: Counts) -> Run:

@@ -16,7 +16,6 @@ becomes of events.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import repeat
 from pathlib import Path
 
 import msgspec
@@ -30,7 +29,7 @@ from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
-from replay.reading.json_items import Item, read_items
+from replay.reading.json_items import Item, read_all_items
 from replay.trace.errors import TraceError
 
 _AROUND = ("trajectory", "history")
@@ -101,18 +100,18 @@ class OpenHands:
 
 
 def _conversations(paths: Sequence[Path], counts: Counts) -> Mapping[str, _Conversation]:
-    """All that these files hold, by where they lie. A file that cannot be read costs itself only."""
+    """All that these files hold, by where they lie."""
     found: dict[str, _Conversation] = {}
-    damage = counts.damage
     files = input_files(paths, ".json*", is_deep=True)
-    for file, item in damage.of_files(files, lambda file: zip(repeat(file), read_items(file, _AROUND, damage))):
+    for n, item in read_all_items(files, _AROUND, counts.damage):
+        file = files[n]
         try:
             if file.name.startswith(_STATE):
                 _state(item, _conversation_of(file, item, found))
             elif (event := event_of(item, counts)) is not None:
                 _conversation_of(file, item, found).events.setdefault(event.id, event)
         except TraceError as error:
-            damage.lose(error)
+            counts.damage.lose(error)
     return found
 
 

@@ -27,10 +27,10 @@ from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
-from replay.reading.rows import read_rows
+from replay.reading.rows import read_all_rows
 from replay.reading.timestamps import unix_ns
 from replay.trace.edges.inference import Call, Lane
-from replay.trace.errors import TraceError, shown, shown_path
+from replay.trace.errors import TraceError, shown
 from replay.trace.types import LlmCall
 
 _INPUTS = ("user_message", "tool_result")
@@ -94,15 +94,14 @@ class TraceLab:
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         rounds: dict[str, list[_Round]] = {}
         counts = Counts(damage=Damage(is_refused=options.strict))
-        for file in input_files(paths, ".jsonl"):
-            for n, line in read_rows(file, _Line, counts.damage):
-                try:
-                    found = _round(line, f"{shown_path(file)}, line {n}", counts)
-                except TraceError as error:
-                    counts.damage.lose(error)
-                    continue
-                if found is not None:
-                    rounds.setdefault(line.session_id, []).append(found)
+        for place, line in read_all_rows(input_files(paths, ".jsonl"), _Line, counts.damage):
+            try:
+                found = _round(line, place, counts)
+            except TraceError as error:
+                counts.damage.lose(error)
+                continue
+            if found is not None:
+                rounds.setdefault(line.session_id, []).append(found)
         sessions = list(rounds.values())
 
         def load(unit: int, counts: Counts) -> Run:

@@ -12,7 +12,7 @@ from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
-from replay.reading.json_items import Item, read_items
+from replay.reading.json_items import Item, read_all_items
 from replay.trace.errors import TraceError
 from replay.trace.file.rules import MOST_TOKENS
 
@@ -38,17 +38,15 @@ def imported_turns(
 ) -> ImportResult:
     """The trace of these logs. name: the format's."""
     counts = Counts(damage=Damage(is_refused=options.strict))
-    logs: list[TurnLog] = []
+    found: dict[int, TurnLog] = {}
     first_in: dict[str, int] = {}
-    for n, file in enumerate(input_files(paths, ".jsonl")):
-        log = TurnLog()
-        for entry in read_items(file, (), counts.damage):
-            try:
-                take(entry, log, lambda entry_name, n=n: first_in.setdefault(entry_name, n) != n, counts)  # type: ignore[misc]
-            except TraceError as error:
-                counts.damage.lose(error)
-        if log.turns:
-            logs.append(log)
+    for n, entry in read_all_items(input_files(paths, ".jsonl"), (), counts.damage):
+        log = found.setdefault(n, TurnLog())
+        try:
+            take(entry, log, lambda entry_name, n=n: first_in.setdefault(entry_name, n) != n, counts)  # type: ignore[misc]
+        except TraceError as error:
+            counts.damage.lose(error)
+    logs = [log for log in found.values() if log.turns]
 
     def load(unit: int, counts: Counts) -> Run:
         log = logs[unit]

@@ -26,6 +26,7 @@ from replay.importers.requests.log_fields import (
 )
 from replay.importers.starts import refuse_arrivals
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.damage import Damage
 from replay.reading.departures import departure_notes
 from replay.reading.inputs import input_files, trace_name
 from replay.reading.timestamps import Grain
@@ -65,6 +66,7 @@ class _Counts(msgspec.Struct):
     cut_bodies: int = 0
     without_response: int = 0
     edges: EdgeCounts = msgspec.field(default_factory=EdgeCounts)
+    damage: Damage = msgspec.field(default_factory=Damage)
 
 
 class Gor:
@@ -79,17 +81,18 @@ class Gor:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         refuse_arrivals(self.name, options)
-        counts, grain, went_to = _Counts(), Grain(), OriginTally()
+        counts = _Counts(damage=Damage(is_refused=options.strict))
+        grain, went_to = Grain(), OriginTally()
         calls: list[_Call] = []
         open_calls: dict[bytes, _Call] = {}
-        for file in input_files(paths, ".*"):
-            for record in _records(file):
-                counts.records += 1
-                _take(record, calls, open_calls, options, counts, grain, went_to)
-                if len(calls) > _MOST_REQUESTS:
-                    raise TraceError(
-                        f"{shown_path(file)}: more than {_MOST_REQUESTS:,} requests. Import a part of it at a time."
-                    )
+        for record in counts.damage.of_files(input_files(paths, ".*"), _records):
+            counts.records += 1
+            _take(record, calls, open_calls, options, counts, grain, went_to)
+            if len(calls) > _MOST_REQUESTS:
+                raise TraceError(
+                    f"{shown_path(paths[0])}: more than {_MOST_REQUESTS:,} requests. Import a part of it at a time."
+                )
+        counts.damage.refuse_most()
         if not calls:
             raise TraceError(
                 f"{shown_path(paths[0])}: no requests in {counted(counts.records, 'record')}. "
@@ -105,6 +108,8 @@ class Gor:
         counts.without_response = sum(call.end_ns is None for call in ordered)
         resolution_ms = max(grain.ms, 0.001)
         sessions = _sessions(ordered, first_ns, round(resolution_ms * 1_000), options, counts)
+        found = msgspec.to_builtins(counts)
+        del found["damage"]
         header = Header(
             format=FORMAT,
             version=VERSION,
@@ -112,7 +117,7 @@ class Gor:
             source=f"{self.name}: {counted(len(ordered), 'request')} in {counted(len(sessions), 'session')}",
             resolution_ms=resolution_ms,
             origins=went_to.origins(),
-            attributes={"import": {"format": self.name, **msgspec.to_builtins(counts)}},
+            attributes={"import": {"format": self.name, **found}},
         )
         return ImportResult(header, lambda: iter(sessions), tuple(_notes(counts, len(ordered), len(sessions))))
 
@@ -261,6 +266,7 @@ def _notes(counts: _Counts, requests: int, sessions: int) -> Iterator[str]:
         yield "Every request is a session of its own. --session-by names a header that tells what belongs together."
     if counts.without_response:
         yield f"{counts.without_response} request(s) have no captured response, and so no recorded duration."
+    yield from counts.damage.notes()
     yield from departure_notes(
         (
             (

@@ -33,6 +33,7 @@ from replay.importers.requests.log_fields import (
 )
 from replay.importers.starts import refuse_arrivals
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.damage import Damage
 from replay.reading.departures import departure_notes
 from replay.reading.inputs import input_files, trace_name
 from replay.reading.timestamps import Grain
@@ -103,6 +104,7 @@ class _Counts(msgspec.Struct):
     without_header: int = 0
     without_duration: int = 0
     edges: EdgeCounts = msgspec.field(default_factory=EdgeCounts)
+    damage: Damage = msgspec.field(default_factory=Damage)
 
 
 class Mitmproxy:
@@ -116,8 +118,10 @@ class Mitmproxy:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         refuse_arrivals(self.name, options)
-        counts, grain, went_to = _Counts(), Grain(_TICK_NS), OriginTally()
+        counts = _Counts(damage=Damage(is_refused=options.strict))
+        grain, went_to = Grain(_TICK_NS), OriginTally()
         calls = _calls(input_files(paths, ".*"), options, counts, grain, went_to)
+        counts.damage.refuse_most()
         if not calls:
             raise TraceError(f"{shown_path(paths[0])}: no HTTP requests in {counted(counts.flows, 'flow')}.")
         calls.sort(key=lambda call: call.start_us)
@@ -127,6 +131,8 @@ class Mitmproxy:
                 f"{shown_path(paths[0])}: its first and last request are more than 31 years apart."
             )
         sessions = _sessions(calls, first_us, round(grain.ms * 1_000), options, counts)
+        found = msgspec.to_builtins(msgspec.structs.replace(counts, images={}))
+        del found["damage"]
         header = Header(
             format=FORMAT,
             version=VERSION,
@@ -139,7 +145,7 @@ class Mitmproxy:
                     "format": self.name,
                     "first_unix_ns": first_us * 1_000,
                     "session_by": options.session_by or "connection",
-                    **msgspec.to_builtins(msgspec.structs.replace(counts, images={})),
+                    **found,
                 }
             },
         )
@@ -176,22 +182,23 @@ def _calls(
     reader = _reader()
     calls: list[_Call] = []
     kept_bytes = 0
-    for file in files:
-        for n, flow in enumerate(_flows(file, reader), 1):
-            counts.flows += 1
-            try:
-                found = _calls_of(flow, options, counts, grain)
-                if found:
-                    _add_origins(flow.request, went_to)
-            except Exception as error:  # the library checks a flow's fields only when they are asked for
-                raise _unreadable(file, n, error) from error
-            calls += found
-            kept_bytes += sum(_kept_bytes(call.step) for call in found)
-            if len(calls) > _MOST_REQUESTS or kept_bytes > _MOST_KEPT_BYTES:
-                raise TraceError(
-                    f"{shown_path(file)}: more than {_MOST_REQUESTS:,} requests, or {_MOST_KEPT_BYTES >> 30} GiB "
-                    "of bodies. Import a part of it at a time."
-                )
+    damage = counts.damage
+    for place, flow in damage.of_files(files, lambda file: _flows(file, reader, damage)):
+        counts.flows += 1
+        try:
+            found = _calls_of(flow, options, counts, grain)
+            if found:
+                _add_origins(flow.request, went_to)
+        except Exception as error:  # the library checks a flow's fields only when they are asked for
+            damage.lose(_unreadable(place, error))
+            continue
+        calls += found
+        kept_bytes += sum(_kept_bytes(call.step) for call in found)
+        if len(calls) > _MOST_REQUESTS or kept_bytes > _MOST_KEPT_BYTES:
+            raise TraceError(
+                f"{place}: more than {_MOST_REQUESTS:,} requests, or {_MOST_KEPT_BYTES >> 30} GiB of bodies. "
+                "Import a part of it at a time."
+            )
     return calls
 
 
@@ -215,8 +222,11 @@ def _reader() -> _Reader:
     return reader
 
 
-def _flows(file: Path, reader: _Reader) -> Iterator[_Flow]:
-    """The flows of one file. Raises TraceError that names the file and the flow."""
+def _flows(file: Path, reader: _Reader, damage: Damage) -> Iterator[tuple[str, _Flow]]:
+    """The flows of one file, each with its place. What is left of a dump that was cut off is damaged.
+
+    Raises TraceError where not even the first flow can be read.
+    """
     with StoredBytes(file, hashed=False) as stored, open_lines(stored, file) as source:
         if not source.peek(1)[:1].isdigit():  # type: ignore[attr-defined]
             raise TraceError(f"{shown_path(file)}: not a dump of mitmproxy.")
@@ -224,23 +234,29 @@ def _flows(file: Path, reader: _Reader) -> Iterator[_Flow]:
         n = 0
         while True:
             n += 1
+            place = f"{shown_path(file)}, flow {n}"
             try:
                 flow = next(flows)
             except StopIteration:
                 return
             except Exception as error:  # whatever a hostile file makes the library raise
-                raise _unreadable(file, n, error) from error
-            yield flow
+                if n == 1:
+                    raise _unreadable(place, error) from error
+                damage.lines += 1
+                damage.lose(_unreadable(place, error))
+                return
+            damage.lines += 1
+            yield place, flow
 
 
-def _unreadable(file: Path, n: int, error: Exception) -> TraceError:
+def _unreadable(place: str, error: Exception) -> TraceError:
     """What to say of a flow that cannot be read; what we said ourselves below the library stays as it is."""
     for each in (error, error.__cause__):
         if isinstance(each, TraceError):
             return each
     said = shortened(str(error).rstrip("."), 200) or type(error).__name__
     return TraceError(
-        f"{shown_path(file)}, flow {n}: cannot be read: {said}. "
+        f"{place}: cannot be read: {said}. "
         "Was it cut off, or written by a newer mitmproxy than the one installed?"
     )
 
@@ -461,6 +477,7 @@ def _notes(counts: _Counts, requests: int, sessions: int, resolution_ms: float) 
     yield f"{requests} request(s) of {counts.flows} flow(s): {sessions} session(s)."
     yield f"{counts.edges.followed} request(s) follow those that had ended, which is inferred from the times."
     yield f"Times are recorded to {milliseconds(resolution_ms)}, by the proxy; they include its own connecting."
+    yield from counts.damage.notes()
     if counts.without_duration:
         yield f"{counts.without_duration} request(s) have no whole response, and so no recorded duration."
     yield from departure_notes(

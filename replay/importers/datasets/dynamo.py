@@ -29,9 +29,9 @@ from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
-from replay.reading.rows import read_rows
+from replay.reading.rows import read_all_rows
 from replay.trace.edges.inference import Call, Lane
-from replay.trace.errors import TraceError, shown, shown_path
+from replay.trace.errors import TraceError, shown
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall
 
@@ -139,9 +139,8 @@ class Dynamo:
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         counts = Counts(damage=Damage(is_refused=options.strict))
         reading = _Reading(counts)
-        for file in input_files(paths, ".jsonl"):
-            for n, line in read_rows(file, _Line, counts.damage):
-                reading.add(line.event or line, f"{shown_path(file)}, line {n}")
+        for place, line in read_all_rows(input_files(paths, ".jsonl"), _Line, counts.damage):
+            reading.add(line.event or line, place)
         groups = _with_subagents(reading.agents)
 
         def load(unit: int, counts: Counts) -> Run | None:

@@ -26,7 +26,7 @@ from replay.importers.requests.log_fields import client_key, first_address, numb
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
-from replay.reading.json_items import Item, read_items
+from replay.reading.json_items import Item, read_all_items
 from replay.reading.timestamps import unix_ns
 from replay.trace.errors import TraceError
 
@@ -67,8 +67,7 @@ class CloudRun:
 
 
 def _entries(files: Sequence[Path], damage: Damage) -> Iterator[Item]:
-    for file in files:
-        yield from read_items(file, ("entries",), damage)
+    return (item for _, item in read_all_items(files, ("entries",), damage))
 
 
 def _is_stamped_at_end(files: Sequence[Path]) -> bool:

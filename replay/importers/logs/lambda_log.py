@@ -104,22 +104,27 @@ class LambdaLog:
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         log = RequestLog(self.name, paths, options, session_is=_SESSION)
         n = 0
-        for file in input_files(paths, ".*"):
+        boots: dict[str, tuple[int, bool]] = {}
+        starts: dict[tuple[str, str], int] = {}
+
+        def events(file: Path) -> Iterator[_Event]:
             log.stamps.begin_file()
-            boots: dict[str, tuple[int, bool]] = {}
-            starts: dict[tuple[str, str], int] = {}
-            for event in log.damage.of_files([file], lambda each: _events(each, log.damage)):
-                if event.what == "REPORT":
-                    n += 1
-                    _add(log, event, n, starts.pop((event.stream, event.request_id), None), boots, options)
-                elif event.time_ns is None:
-                    log.departures.drop(_OTHERS)
-                elif event.what == "START" and len(starts) < _MOST_OPEN:
-                    starts[event.stream, event.request_id] = event.time_ns
-                elif event.what == "INIT_START":
-                    boots[event.stream] = event.time_ns, event.is_ahead
-                else:
-                    log.departures.drop(_OTHERS)
+            boots.clear()
+            starts.clear()
+            return _events(file, log.damage)
+
+        for event in log.damage.of_files(input_files(paths, ".*"), events):
+            if event.what == "REPORT":
+                n += 1
+                _add(log, event, n, starts.pop((event.stream, event.request_id), None), boots, options)
+            elif event.time_ns is None:
+                log.departures.drop(_OTHERS)
+            elif event.what == "START" and len(starts) < _MOST_OPEN:
+                starts[event.stream, event.request_id] = event.time_ns
+            elif event.what == "INIT_START":
+                boots[event.stream] = event.time_ns, event.is_ahead
+            else:
+                log.departures.drop(_OTHERS)
         return log.result(_EXPLAINED)
 
 

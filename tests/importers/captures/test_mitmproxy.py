@@ -247,19 +247,27 @@ def test_without_the_library_it_is_said_what_to_install(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError("Invalid data format."), RecursionError("too deep"), KeyError()])
-def test_a_flow_that_the_library_cannot_read_is_named(imported, error):
+def test_what_the_library_cannot_read_costs_itself_only_and_is_named(imported, error):
+    result, sessions = imported(flow(0), error)
+
+    assert [len(session.steps) for session in sessions] == [1]
+    assert any("x.flow, flow 2: cannot be read: " in note for note in result.notes)
+    with pytest.raises(TraceError, match=r"x\.flow, flow 1: cannot be read: .+\. Was it cut off"):
+        imported(error)
     with pytest.raises(TraceError, match=r"x\.flow, flow 2: cannot be read: .+\. Was it cut off"):
-        imported(flow(0), error)
+        imported(flow(0), error, strict=True)
 
 
 @pytest.mark.parametrize("field", ["path", "host", "host_header", "scheme"])
 @pytest.mark.parametrize("value", [7, b"\xff"])
-def test_a_flow_whose_fields_are_of_other_types_is_named(imported, field, value):
+def test_a_flow_whose_fields_are_of_other_types_costs_itself_only_and_is_named(imported, field, value):
     odd = flow(10)
     setattr(odd.request, field, value)
 
-    with pytest.raises(TraceError, match=r"x\.flow, flow 2: cannot be read"):
-        imported(flow(0), odd)
+    result, sessions = imported(flow(0), odd, flow(20))
+
+    assert sum(len(session.steps) for session in sessions) == 2
+    assert any("x.flow, flow 2: cannot be read" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(
