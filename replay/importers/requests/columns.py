@@ -40,8 +40,7 @@ class Known(dict[_Text, _Value], Generic[_Value]):
 
     def __missing__(self, text: _Text) -> _Value:
         value = self._means(text)
-        texts = text if isinstance(text, tuple) else (text,)
-        if sum(len(each) for each in texts if isinstance(each, str)) <= _LONGEST_KNOWN:
+        if _length(text) <= _LONGEST_KNOWN:
             if len(self) >= self._most:
                 self.clear()
             self[text] = value
@@ -50,6 +49,12 @@ class Known(dict[_Text, _Value], Generic[_Value]):
     def of(self, texts: Sequence[str | float] | Sequence[str | None]) -> list[_Value]:
         """The values of a column."""
         return list(map(self.__getitem__, texts))
+
+
+def _length(text: _Text) -> int:
+    if isinstance(text, tuple):
+        return sum(map(len, filter(None, text)))
+    return len(text) if isinstance(text, str) else 0
 
 
 class Counted(msgspec.Struct, frozen=True):

@@ -45,8 +45,12 @@ class CalledTexts(msgspec.Struct, frozen=True, gc=False):
 def texts_of(method: str, path: str) -> CalledTexts:
     """method: a token. path: as replay/importers/requests/log_fields.py makes it replayable."""
     redacted = cleaned_path(path)
-    request = f'"request":{{"method":{json_text(method)},"path":{json_text(redacted)}'
-    return CalledTexts(head_of(method, redacted), request, redacted != path)
+    return CalledTexts(head_of(method, redacted), request_text(method, redacted), redacted != path)
+
+
+def request_text(method: str, path: str) -> str:
+    """The second half, up to where a body's size stands. path: without secrets."""
+    return f'"request":{{"method":{json_text(method)},"path":{json_text(path)}'
 
 
 def head_of(method: str, path: str) -> str:

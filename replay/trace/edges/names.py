@@ -22,8 +22,8 @@ _ID = re.compile(
     r"|[a-z]{2,16}_(?=[A-Z]*\d[A-Z]*\d)[0-9A-Z]{12,}",  # an id that says of what, as thread_5n1Zk7gQ0aBc
     re.IGNORECASE | re.ASCII,
 ).fullmatch
-COMMON_ID = r"(?:\d++|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}+)"
-"""The pattern, of ASCII, of segments that surely look like ids, which most do that do."""
+COMMON_ID = r"(?:[0-9]{1,64}+|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{16,64}+)"
+"""The pattern of segments of up to 64 characters that surely look like ids, which most do that do."""
 
 _SUFFIX = re.compile(r"(?P<stem>.+)(?P<suffix>\.[a-zA-Z][a-zA-Z0-9]{0,7})", re.DOTALL).fullmatch
 

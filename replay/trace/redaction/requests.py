@@ -30,9 +30,11 @@ _IS_VISIBLE = re.compile(r"[!-~]*").fullmatch
 _SHORTEST_OWN = 12
 _FORM = "application/x-www-form-urlencoded"
 # Short words of letters and digits hold no secret that is told by its shape, nor do ids in hexadecimal digits.
-_PLAIN_WORD = r"(?:[0-9a-fA-F\-]{19,64}+(?![\w.~\-])|[\w.~\-]{0,18}+)"
-_PLAIN_PAIR = rf"[A-Za-z_][\w.\-]{{0,40}}+={_PLAIN_WORD}"
-PLAIN_PATH = rf"(?:/{_PLAIN_WORD})*+(?:\?{_PLAIN_PAIR}(?:&{_PLAIN_PAIR})*+)?+"
+PLAIN_WORD = r"(?:[0-9a-fA-F\-]{19,64}+(?![\w.~\-])|[\w.~\-]{0,18}+)"
+"""The pattern, of ASCII, of a segment of a path, or a value in its query, that holds no secret by its shape."""
+
+_PLAIN_PAIR = rf"[A-Za-z_][\w.\-]{{0,40}}+={PLAIN_WORD}"
+PLAIN_PATH = rf"(?:/{PLAIN_WORD})*+(?:\?{_PLAIN_PAIR}(?:&{_PLAIN_PAIR})*+)?+"
 """The pattern, of ASCII, of a path that holds no secret but under a secret's name in its query."""
 
 _IS_PLAIN = re.compile(PLAIN_PATH, re.ASCII).fullmatch

@@ -90,7 +90,9 @@ class JsonBlocks:
         table = {key: list(map(attrgetter(plan.fields[key]), fitting)) for key in wanted}
         stamps_ns = self._stamps_ns(table[plan.instant])
         methods, targets = _requests_in(plan, table)
-        called = self._called.of(methods, targets)
+        called = self._called.of(
+            [f"{method} {target}" for method, target in zip(methods, targets, strict=True)]
+        )
         odd = [stamp_ns == ODD_NS or what is None for stamp_ns, what in zip(stamps_ns, called, strict=True)]
         for key in plan.nesting:
             odd = [is_odd or isinstance(value, dict) for is_odd, value in zip(odd, table[key], strict=True)]
