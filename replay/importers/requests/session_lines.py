@@ -4,15 +4,17 @@ What becomes of a request says replay/importers/logs/logged_requests.py. A line 
 objects, which halves what an import takes; tests hold it to what an encoder makes of the objects.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 
+from replay.importers.requests.edge_texts import edge_texts, ms_texts
 from replay.importers.requests.kept import Part, read_part
+from replay.importers.requests.latest import latest_before
 from replay.importers.requests.spilled import Spilled
-from replay.importers.requests.types import FIRST, HEAD, Rows, SessionRule
-from replay.trace.edges.concurrent import UNKNOWN_US, EdgeCounts, concurrent_waits
+from replay.importers.requests.types import FIRST, HEAD, Ints, Rows, SessionRule
+from replay.trace.edges.concurrent import EdgeCounts
 from replay.trace.file.rules import MOST_STEPS
 
 LONG_US = 24 * 3_600 * 1_000_000
@@ -46,8 +48,8 @@ def run_of(rule: SessionRule, spilled: Spilled, part: Part) -> Run:
         heads_at=spilled.put(heads[order].tobytes()),
         texts_at=spilled.put("".join([texts[n] for n in order.tolist()]).encode("latin-1")),
         sessions=len(heads),
-        clients=sum(clients),
-        most_clients=max(clients),
+        clients=int(clients.sum()),
+        most_clients=int(clients.max()),
         firsts=firsts_of(rows),
         counts=counts,
     )
@@ -65,50 +67,67 @@ def firsts_of(requests: Rows) -> Rows:
 
 def sessions_of(
     rows: Rows, texts: Sequence[str], rule: SessionRule, counts: EdgeCounts
-) -> tuple[Rows, list[str], list[int]]:
+) -> tuple[Rows, list[str], Ints]:
     """The sessions of these requests, which are all of theirs. texts: two for each row.
 
     Of each its head, the JSON of its steps, and how many clients it has.
     """
     order = np.lexsort((rows["place"], rows["start_us"], rows["key"]))
     rows = rows[order]
-    places = order.tolist()
-    keys, starts_us, tooks_us = (rows[name].tolist() for name in ("key", "start_us", "took_us"))
-    spans = list(_spans(keys, starts_us, tooks_us, rule))
-    begins = np.array([begin for begin, _ in spans])
-    made, clients = [], []
-    for begin, end in spans:
-        tooks = tooks_us[begin:end]
-        made.append(
-            _steps_text(starts_us[begin:end], tooks, places[begin:end], texts, rule.resolution_us, counts)
-        )
-        is_of_one = name_of(keys[begin]) is None
-        clients.append(1 if is_of_one else len(set(rows["client"][begin:end].tolist())))
-    heads = np.empty(len(spans), HEAD)
+    begins = _begins(rows, rule)
+    lengths = np.diff(begins, append=len(rows))
+    heads = np.empty(len(begins), HEAD)
     for name in ("start_us", "place", "key", "client", "agent"):
         heads[name] = rows[name][begins]
-    heads["steps"] = [end - begin for begin, end in spans]
-    heads["size_bytes"] = list(map(len, made))
+    heads["steps"] = lengths
     heads["is_long"] = np.maximum.reduceat(rows["took_us"], begins) > LONG_US
-    return heads, made, clients
+    steps = _steps_texts(rows, np.repeat(begins, lengths), order, texts, rule.resolution_us, counts)
+    spans = zip(begins.tolist(), (begins + lengths).tolist(), strict=True)
+    made = [steps[begin] if end - begin == 1 else ",".join(steps[begin:end]) for begin, end in spans]
+    heads["size_bytes"] = list(map(len, made))
+    return heads, made, _clients(rows, begins, lengths)
 
 
-def _spans(
-    keys: Sequence[int], starts_us: Sequence[int], tooks_us: Sequence[int], rule: SessionRule
-) -> Iterator[tuple[int, int]]:
-    """Where sessions begin and end: with their key, by silence, or because they are as long as one may be."""
-    begin, key, end_us, gap_us = 0, keys[0], starts_us[0], rule.gap_us
-    for n, (its_key, start_us, took_us) in enumerate(zip(keys, starts_us, tooks_us, strict=True)):
-        if (
-            its_key != key
-            or (start_us - end_us > gap_us and ends_by_silence(key, rule))
-            or n - begin >= MOST_STEPS
-        ):
-            yield begin, n
-            begin, key, end_us = n, its_key, start_us
-        if start_us + took_us > end_us:
-            end_us = start_us + max(took_us, 0)
-    yield begin, len(keys)
+def _begins(rows: Rows, rule: SessionRule) -> Ints:
+    """Where sessions begin: with their key, behind a silence, or where one is as long as it may be."""
+    starts_us, keys = rows["start_us"], rows["key"]
+    ends_us = starts_us + np.maximum(rows["took_us"], 0)
+    may_end = (keys & 1 == 0) | rule.has_gaps
+    is_cut = np.concatenate([[True], keys[1:] != keys[:-1]])
+    while True:
+        silence_us = starts_us - latest_before(ends_us, is_cut)
+        begins = np.flatnonzero(is_cut | (may_end & (silence_us > rule.gap_us)))
+        is_too_long = np.diff(begins, append=len(rows)) > MOST_STEPS
+        if not is_too_long.any():
+            return begins
+        is_cut[begins[is_too_long] + MOST_STEPS] = True
+
+
+def _steps_texts(
+    rows: Rows, firsts: Ints, places: Ints, texts: Sequence[str], resolution_us: int, counts: EdgeCounts
+) -> list[str]:
+    """The JSON of each step. firsts: where the first of its session is. places: of their requests in texts."""
+    starts_us = rows["start_us"] - rows["start_us"][firsts]
+    numbers = np.arange(1, len(rows) + 1) - firsts
+    edges = edge_texts(starts_us, rows["took_us"], numbers, resolution_us, counts)
+    at = places.tolist()
+    befores, behinds = texts[::2], texts[1::2]
+    return [
+        f'{{"id":"{number}",{befores[place]}{after},"at_ms":{at_ms}{behinds[place]}'
+        for number, place, after, at_ms in zip(numbers.tolist(), at, edges, ms_texts(starts_us), strict=True)
+    ]
+
+
+def _clients(rows: Rows, begins: Ints, lengths: Ints) -> Ints:
+    """How many clients each session has."""
+    if not (rows["key"][begins] & 1).any():  # none has a name
+        return np.ones(len(begins), np.int64)
+    sessions = np.repeat(np.arange(len(begins)), lengths)
+    order = np.lexsort((rows["client"], sessions))
+    sessions, clients = sessions[order], rows["client"][order]
+    is_other = np.ones(len(rows), bool)
+    is_other[1:] = (sessions[1:] != sessions[:-1]) | (clients[1:] != clients[:-1])
+    return np.bincount(sessions[is_other])
 
 
 def client_key(client: int) -> int:
@@ -124,50 +143,3 @@ def named_key(name: int) -> int:
 def name_of(key: int) -> int | None:
     """The digest of the name of a session that has one of its own."""
     return key if key & 1 else None
-
-
-def ends_by_silence(key: int, rule: SessionRule) -> bool:
-    return rule.has_gaps or name_of(key) is None
-
-
-def _steps_text(
-    starts_us: Sequence[int],
-    tooks_us: Sequence[int],
-    places: Sequence[int],
-    texts: Sequence[str],
-    resolution_us: int,
-    counts: EdgeCounts,
-) -> str:
-    if len(places) == 1:  # most clients of a large log send one request
-        at = 2 * places[0]
-        return f'{{"id":"1",{texts[at]},"at_ms":0.0{texts[at + 1]}'
-    zero_us = starts_us[0]
-    starts_us = [start_us - zero_us for start_us in starts_us]
-    waits = concurrent_waits(starts_us, tooks_us, resolution_us, counts)
-    steps: list[str] = []
-    for n, (place, start_us, parents, think_us) in enumerate(
-        zip(places, starts_us, waits.parents, waits.think_us, strict=True), 1
-    ):
-        at_ms = f"{start_us // 1_000}.0" if start_us % 1_000 == 0 else f"{start_us / 1_000}"
-        if not parents:
-            steps.append(f'{{"id":"{n}",{texts[2 * place]},"at_ms":{at_ms}{texts[2 * place + 1]}')
-            continue
-        delay = f"{think_us // 1_000}.0" if think_us % 1_000 == 0 else f"{think_us / 1_000}"
-        if len(parents) == 1 and tooks_us[parents[0]] != UNKNOWN_US:
-            edges = f'{{"step":"{parents[0] + 1}","delay_ms":{delay}}}'
-        else:
-            edges = ",".join(
-                [
-                    f'{{"step":"{parent + 1}","delay_ms":{delay}}}'
-                    if tooks_us[parent] != UNKNOWN_US
-                    else _from_start(parent, start_us - waits.walked_us[parent])
-                    for parent in parents
-                ]
-            )
-        steps.append(f'{{"id":"{n}",{texts[2 * place]},"after":[{edges}],"at_ms":{at_ms}{texts[2 * place + 1]}')
-    return ",".join(steps)
-
-
-def _from_start(parent: int, delay_us: int) -> str:
-    step = parent + 1
-    return f'{{"step":"{step}","anchor":"start","delay_ms":{delay_us / 1_000}}},{{"step":"{step}"}}'
