@@ -28,7 +28,7 @@ from replay.reading.inputs import SNIFFED_BYTES, first_bytes, spooled, telling_f
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.import_doubts import with_import_doubts
-from replay.trace.file.stored import QUICK_LEVEL, USUAL_LEVEL
+from replay.trace.file.stored import QUICK_LEVEL, QUICK_THREADS, USUAL_LEVEL
 from replay.trace.file.stream import TraceWriter, replace_header
 from replay.trace.transforms.personal import RedactPersonal
 from replay.trace.transforms.types import Tally
@@ -182,7 +182,8 @@ def import_(
         if redaction is not None:
             header = redaction.header(header)
         lines = None if redaction is not None else result.lines
-        with TraceWriter(out, header, level=USUAL_LEVEL if lines is None else QUICK_LEVEL) as writer:
+        how = (USUAL_LEVEL, 0) if lines is None else (QUICK_LEVEL, QUICK_THREADS)
+        with TraceWriter(out, header, level=how[0], threads=how[1]) as writer:
             if lines is not None:
                 for line in map(doubts.seen_line, lines()):
                     writer.write_line(line.text, line.start_ms, line.steps)

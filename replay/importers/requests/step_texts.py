@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from replay.importers.requests.types import MadeSession
 from replay.trace.edges.names import name_of_call
 from replay.trace.file.rules import MOST_BODY_BYTES
 from replay.trace.redaction.labels import label_without_secrets
@@ -98,13 +97,12 @@ def attributes_text(attributes: Mapping[str, str]) -> str:
     return f',"attributes":{_encode(clean).decode()}'
 
 
-def session_line(session: MadeSession, name: str, start_ms: float, agent: bytes | None) -> bytes:
-    """A whole session as a line of a trace. agent: what its client calls itself, as JSON."""
-    told = b"" if agent is None else b',"user_agent":' + agent
-    before = f'{{"id":{json_text(name)},"start_ms":{start_ms},"steps":['
-    return b'%b%b],"attributes":{"client":"client %d"%b}}' % (
-        before.encode(),
-        session.text,
-        session.client,
-        told,
-    )
+def session_line(name: str, start_ms: str, steps: bytes, client: int, agent: bytes) -> bytes:
+    """A whole session as a line of a trace. name, start_ms, steps: as JSON. agent: as agent_text makes it."""
+    before = f'{{"id":{name},"start_ms":{start_ms},"steps":['
+    return b'%b%b],"attributes":{"client":"client %d"%b}}' % (before.encode(), steps, client, agent)
+
+
+def agent_text(agent: str) -> bytes:
+    """What a client calls itself, without secrets, and the comma in front."""
+    return b',"user_agent":' + _encode(label_without_secrets(agent))

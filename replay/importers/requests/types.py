@@ -33,7 +33,8 @@ HEAD = np.dtype(
         ("is_long", "?"),
     ]
 )
-"""A session without the text of its steps, which takes size_bytes. is_long: whether one of these took more than a day.
+"""A session without the text of its steps, which takes size_bytes: JSON, with commas between them. is_long: whether one
+of these took more than a day.
 
 place: of its first request, to order those that start at once. key, client, agent: of its first request.
 """
@@ -72,15 +73,8 @@ class Kept(msgspec.Struct, frozen=True):
     text_ends: Ints
 
 
-class MadeSession(NamedTuple):
-    """A session that only lacks its place in the trace: a HEAD, and the JSON of its steps with commas between them."""
+class Ordered(NamedTuple):
+    """Sessions that follow one another in the trace: their heads, as HEAD, and the JSON of their steps."""
 
-    start_us: int
-    place: int
-    key: int
-    client: int
-    agent: int
-    steps: int
-    size_bytes: int
-    is_long: bool
-    text: bytes
+    heads: Rows
+    texts: list[bytes]

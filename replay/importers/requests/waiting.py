@@ -1,18 +1,20 @@
 """Sessions that wait for their place in the trace, in runs that are in order each, and are merged at the end."""
 
-import heapq
 from collections.abc import Iterator
+from itertools import chain
 
 import msgspec
 import numpy as np
 
 from replay.importers.requests.session_lines import Run, firsts_of
 from replay.importers.requests.spilled import Spilled
-from replay.importers.requests.types import FIRST, HEAD, Ints, MadeSession, Rows
+from replay.importers.requests.types import FIRST, HEAD, Ordered, Rows
 from replay.trace.edges.concurrent import EdgeCounts
 
-_READ_BYTES = 1 << 18
-_READ_HEADS = 1 << 10
+# Of all runs together.
+_READ_BYTES = 8 << 20
+_READ_HEADS = 1 << 14
+_NO_LIMIT = (np.iinfo(np.int64).max, 0)
 _NONE = np.empty(0, FIRST)
 
 
@@ -45,14 +47,28 @@ class WaitingSessions:
         """How many clients there are."""
         return len(self._settled())
 
-    def in_order(self) -> Iterator[MadeSession]:
-        """All of them, by their starts, their clients numbered by their first requests from 1. Raises TraceError."""
+    def in_order(self) -> Iterator[Ordered]:
+        """All of them, some at a time, by their starts. Raises TraceError.
+
+        Their clients are numbered by their first requests, from 1.
+        """
         firsts = self._settled()
         numbers = np.empty(len(firsts), np.int64)
         numbers[np.lexsort((firsts["place"], firsts["start_us"]))] = np.arange(1, len(firsts) + 1)
         clients = np.ascontiguousarray(firsts["client"])
-        # No two are of one place, so that nothing else of them is compared.
-        return heapq.merge(*(self._read(run, clients, numbers) for run in self._runs))
+        runs = [_Reading(self._spilled, run, len(self._runs)) for run in self._runs]
+        while runs := [run for run in runs if run.load()]:
+            # What has not been read of a run lies behind what has.
+            limit = min((run.last for run in runs if run.goes_on), default=_NO_LIMIT)
+            heads_of, texts_of = zip(*(run.take(limit) for run in runs), strict=True)
+            # Thrice as fast as concatenating arrays with fields.
+            heads = np.frombuffer(b"".join([each.tobytes() for each in heads_of]), HEAD)
+            texts = list(chain.from_iterable(texts_of))
+            # No two are of one place.
+            order = np.lexsort((heads["place"], heads["start_us"]))
+            heads = heads[order]
+            heads["client"] = numbers[np.searchsorted(clients, heads["client"])]
+            yield Ordered(heads, [texts[n] for n in order.tolist()])
 
     def _settled(self) -> Rows:
         """The first request of each client, by client."""
@@ -61,18 +77,48 @@ class WaitingSessions:
             self._fresh = []
         return self._firsts
 
-    def _read(self, run: Run, clients: Ints, numbers: Ints) -> Iterator[MadeSession]:
-        text_at = run.texts_at
-        for begin in range(0, run.sessions, _READ_HEADS):
-            n = min(_READ_HEADS, run.sessions - begin)
-            stored = self._spilled.get(run.heads_at + begin * HEAD.itemsize, n * HEAD.itemsize)
-            heads = np.frombuffer(stored, HEAD).copy()
-            heads["client"] = numbers[np.searchsorted(clients, heads["client"])]
-            reads = np.cumsum(heads["size_bytes"]) // _READ_BYTES
-            for some in np.split(heads, np.flatnonzero(np.diff(reads)) + 1):
-                texts, at = self._spilled.get(text_at, int(some["size_bytes"].sum())), 0
-                text_at += len(texts)
-                for head in some.tolist():
-                    session = MadeSession._make((*head, texts[at : at + head[6]]))
-                    at += session.size_bytes
-                    yield session
+
+class _Reading:
+    """A run as it is read, a few sessions at a time, so that all of them together take little memory.
+
+    goes_on: whether there is more of it than has been read.
+    """
+
+    def __init__(self, spilled: Spilled, run: Run, runs: int) -> None:
+        self._spilled = spilled
+        self._run = run
+        self._most_heads, self._most_bytes = max(1, _READ_HEADS // runs), _READ_BYTES // runs
+        self._read = 0
+        self._text_at = run.texts_at
+        self._heads = np.empty(0, HEAD)
+
+    @property
+    def goes_on(self) -> bool:
+        return self._read < self._run.sessions
+
+    @property
+    def last(self) -> tuple[int, int]:
+        """When the last session starts that has been read, and its place."""
+        return int(self._heads["start_us"][-1]), int(self._heads["place"][-1])
+
+    def load(self) -> bool:
+        """Have some sessions to take; whether there are any."""
+        if not len(self._heads) and self.goes_on:
+            n = min(self._most_heads, self._run.sessions - self._read)
+            stored = self._spilled.get(self._run.heads_at + self._read * HEAD.itemsize, n * HEAD.itemsize)
+            heads = np.frombuffer(stored, HEAD)
+            self._heads = heads[: max(1, np.searchsorted(np.cumsum(heads["size_bytes"]), self._most_bytes))]
+            self._read += len(self._heads)
+        return len(self._heads) > 0
+
+    def take(self, limit: tuple[int, int]) -> tuple[Rows, list[bytes]]:
+        """The heads and the texts of those of them that come no later."""
+        starts_us, places = self._heads["start_us"], self._heads["place"]
+        n = np.count_nonzero((starts_us < limit[0]) | ((starts_us == limit[0]) & (places <= limit[1])))
+        taken, self._heads = self._heads[:n], self._heads[n:]
+        ends = np.cumsum(taken["size_bytes"]).tolist()
+        if not ends:
+            return taken, []
+        texts = self._spilled.get(self._text_at, ends[-1])
+        self._text_at += ends[-1]
+        return taken, [texts[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]

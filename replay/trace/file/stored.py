@@ -26,6 +26,9 @@ USUAL_LEVEL = 3
 QUICK_LEVEL = 1
 """Takes half as long: sessions of logged requests come to 4 % less at it, but recorded prompts' to 80 % more."""
 
+QUICK_THREADS = 2
+"""Take four fifths of the compressing off what writes a long trace, where cores are idle, and add a fifth to it."""
+
 _LARGEST_WINDOW_BYTES = 1 << 27  # zstd's own default limit for decompression
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -250,16 +253,18 @@ class WholeFile:
     It is for its owner alone: a trace may hold prompts, bodies, and what no redaction knows for a secret.
 
     A context manager, and nothing is on the disk before it is entered: leaving it by an exception, or an interrupt at
-    any instant, leaves nothing behind, and an older file as it was. level: of zstandard.
+    any instant, leaves nothing behind, and an older file as it was. level: of zstandard. threads: so many compress
+    beside the one that writes.
     """
 
     _raw: io.FileIO
     _file: BinaryIO
     _sink: BinaryIO | zstandard.ZstdCompressionWriter | _GzipWriter
 
-    def __init__(self, path: Path, *, level: int = USUAL_LEVEL) -> None:
+    def __init__(self, path: Path, *, level: int = USUAL_LEVEL, threads: int = 0) -> None:
         self._path = path
         self._level = level
+        self._threads = threads
         # As the user names it: what a shell has put behind /dev/stdout has no name of its own.
         is_file = path.is_file() or path.is_dir() or not path.exists()
         with self._translated():
@@ -275,14 +280,16 @@ class WholeFile:
             self._raw = io.FileIO(self._part, "xb", opener=as_private)
         self._file = self._sink = io.BufferedWriter(self._raw, _BUFFER_BYTES)
         if self._path.suffix == ".zst":
-            compressor = zstandard.ZstdCompressor(level=self._level)
+            compressor = zstandard.ZstdCompressor(level=self._level, threads=self._threads)
             self._sink = compressor.stream_writer(self._file, closefd=False)
         elif self._path.suffix == ".gz":
             self._sink = _GzipWriter(self._file)
 
     def write(self, data: bytes) -> None:
-        with self._translated():
+        try:
             self._sink.write(data)
+        except OSError as error:
+            raise self._cannot_write(error) from error
 
     def __enter__(self) -> "WholeFile":
         try:
@@ -322,6 +329,8 @@ class WholeFile:
         try:
             yield
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
-            text = f"{shown_path(self._path)}: cannot be written: {why}. Nothing was left behind."
-            raise TraceError(text) from error
+            raise self._cannot_write(error) from error
+
+    def _cannot_write(self, error: OSError) -> TraceError:
+        why = (error.strerror or str(error)).lower()
+        return TraceError(f"{shown_path(self._path)}: cannot be written: {why}. Nothing was left behind.")

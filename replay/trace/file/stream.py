@@ -291,16 +291,19 @@ class TraceReader:
 class TraceWriter:
     """A new trace file, complete or absent: it takes its name when the writer is left without an exception.
 
-    A path that ends in .zst is compressed, at this level. Sessions must come in order of start_ms.
+    A path that ends in .zst is compressed, at this level, by as many threads beside this one. Sessions must come in
+    order of start_ms.
     """
 
-    def __init__(self, path: str | PathLike[str], header: Header, *, level: int = USUAL_LEVEL) -> None:
+    def __init__(
+        self, path: str | PathLike[str], header: Header, *, level: int = USUAL_LEVEL, threads: int = 0
+    ) -> None:
         self._path = Path(path)
         fault = header_problem(header)
         if fault is not None:
             raise TraceError(f"{shown_path(self._path)}: {fault}")
         self._header = header
-        self._file = WholeFile(self._path, level=level)
+        self._file = WholeFile(self._path, level=level, threads=threads)
         self._last_start_ms = 0.0
         self.sessions = 0
         self.steps = 0
