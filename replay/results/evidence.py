@@ -1,6 +1,7 @@
 """A run as evidence: its figures, and its steps as columns."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -15,11 +16,16 @@ from replay.results.types import Summary
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """One run: its figures, and its steps."""
+    """One run: its figures, and its steps. options: as its manifest has them; empty where nobody knows them.
+
+    is_early: it was not whole because it was ended once enough was seen of it.
+    """
 
     summary: Summary
     columns: Columns
     name: str
+    options: dict[str, Any] = {}
+    is_early: bool = False
 
 
 def read_evidence(run_dir: Path, summary: Summary | None = None) -> Evidence:
@@ -29,7 +35,7 @@ def read_evidence(run_dir: Path, summary: Summary | None = None) -> Evidence:
     """
     name = run_dir.name or str(run_dir)
     if summary is not None:
-        return Evidence(summary, read_columns(run_dir), name)
+        return Evidence(summary, read_columns(run_dir), name, RunDir(run_dir).read_manifest().options)
     make_whole(run_dir)
     manifest = RunDir(run_dir).read_manifest()
     gathered, tally = Gathering(), ReadTally()
@@ -44,4 +50,5 @@ def read_evidence(run_dir: Path, summary: Summary | None = None) -> Evidence:
         fold.summary(manifest, logged_of(run_dir), instants, tally.unreadable),
         columns,
         name,
+        manifest.options,
     )

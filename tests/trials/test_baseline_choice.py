@@ -57,3 +57,32 @@ def test_a_run_that_was_ended_early_because_it_had_passed_is_a_baseline(runs):
     (runs / "judged" / "verdict.json").write_text('{"verdict": "pass"}')
 
     assert [run.name for run in read_baselines([runs])] == ["judged"]
+
+
+def kept_up(run_dir, verdict):
+    manifest = json.loads((run_dir / "run.json").read_text())
+    manifest["generator"] = {"verdict": verdict, "reasons": []}
+    (run_dir / "run.json").write_text(json.dumps(manifest))
+
+
+def test_runs_of_a_late_machine_are_baselines_only_where_there_is_no_other(runs):
+    shutil.copytree(runs / "judged", runs / "late")
+    kept_up(runs / "judged", "ok")
+    kept_up(runs / "late", "suspect")
+
+    assert [run.name for run in read_baselines([runs])] == ["judged"]
+
+    kept_up(runs / "judged", "saturated")
+
+    assert {run.name for run in read_baselines([runs])} == {"judged", "late"}
+
+
+def test_a_run_that_is_named_twice_is_one_baseline_and_the_one_that_is_judged_is_none(runs):
+    run = runs / "judged"
+
+    assert [one.name for one in read_baselines([run, runs, runs / "." / "judged"])] == ["judged"]
+    with pytest.raises(RunDirError) as raised:
+        gate_run(run, [BOUND], [run])
+    assert (
+        str(raised.value) == f"{run}: is the run that is judged, and no baseline for itself. Name another run."
+    )

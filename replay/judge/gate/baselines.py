@@ -10,8 +10,9 @@ figures scatter less than chance would have them, by chance, and say nothing of 
 the interval is never narrower than the widths on both sides make it, and open where one of them is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import exp, log
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -33,12 +34,21 @@ from replay.judge.statistics.sample import Sample
 from replay.judge.types import Interval
 from replay.results.columns import Codes
 from replay.results.evidence import Evidence
-from replay.results.types import Summary
 from replay.words.numbers import number
 from replay.words.phrases import counted
 
 # Below this, loads differ by how their spans were rounded.
 _SAME_LOAD = 0.01
+_LOAD = {
+    "--speed": "speed",
+    "--arrivals": "arrivals",
+    "--think": "think",
+    "--idle-cap": "idle_cap_s",
+    "--timing": "timing",
+    "--max-in-flight": "max_in_flight",
+    "--read-only": "read_only",
+    "--at or --fault": "at",
+}
 FEW = 3
 """As many baselines tell how much runs differ among themselves."""
 
@@ -48,12 +58,12 @@ def are_finite(known: Sequence[float]) -> bool:
     return bool(np.isfinite(known).all())
 
 
-def unlike_baseline(summary: Summary, baselines: Sequence[Evidence]) -> str | None:
+def unlike_baseline(run: Evidence, baselines: Sequence[Evidence]) -> str | None:
     """Why a baseline did not have the same to do as this run, so that a difference is no news; None if each had.
 
     What it had to do is the trace with all that makes load of it: speed, arrivals, copies, limits.
     """
-    ours = summary.trace
+    ours = run.summary.trace
     for baseline in baselines:
         theirs = baseline.summary.trace
         if theirs.sha256 != ours.sha256:
@@ -68,7 +78,28 @@ def unlike_baseline(summary: Summary, baselines: Sequence[Evidence]) -> str | No
             ratio = ours.recorded_in_flight / theirs.recorded_in_flight
             if abs(ratio - 1) > _SAME_LOAD:
                 return f"this run's load was {number(ratio)} times that of the baseline {baseline.name}"
+        mine, other = _load_of(run.options), _load_of(baseline.options)
+        for option in mine:
+            # Older runs lack some of them.
+            if option in other and mine[option] != other[option]:
+                return (
+                    f"this run had {option} {_as_written(mine[option])}, and the baseline {baseline.name} "
+                    f"{_as_written(other[option])}"
+                )
     return None
+
+
+def _load_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a run's load of its trace, by the name of the option."""
+    told = {**options, **(options.get("knobs") or {})}
+    return {option: told[key] for option, key in _LOAD.items() if key in told}
+
+
+def _as_written(value: Any) -> str:
+    """A value of an option; what is off, or was not given, is none."""
+    if value is None or value is False or value == []:
+        return "none"
+    return "some" if value is True or isinstance(value, list) else str(value)
 
 
 def limit_from(slo: Slo, known: Sequence[float]) -> float:

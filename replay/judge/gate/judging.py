@@ -74,10 +74,12 @@ def judge_gate(
     ]
     unlike = unlike_recording(run.summary, least_fidelity, is_stopped_early=is_stopped_early)
     checks = [_unlike(check, unlike) for check in checks]
-    other = None if any_baseline else unlike_baseline(run.summary, baselines)
+    other = None if any_baseline else unlike_baseline(run, baselines)
     if other is not None:
+        other = f"{other}; --any-baseline compares them all the same"
+    if (why := other or _doubtful(baselines, least_fidelity)) is not None:
         checks = [
-            _not_comparable(check, other) if slo.needs_baseline else check
+            _not_comparable(check, why) if slo.needs_baseline else check
             for check, slo in zip(checks, slos, strict=True)
         ]
     resting = rests_on(slos, checks, run, lambda slo: _check(slo, run, baselines, confidence))
@@ -122,6 +124,20 @@ def run_doubts(summary: Summary, *, is_stopped_early: bool = False) -> list[str]
     return doubts
 
 
+def _doubtful(baselines: Sequence[Evidence], least_fidelity: float) -> str | None:
+    """Why a baseline's own figures may not be what its target did; None where each was whole, kept up, and was like its
+    recording.
+    """
+    for baseline in baselines:
+        doubts = [
+            *run_doubts(baseline.summary, is_stopped_early=baseline.is_early),
+            *unlike_recording(baseline.summary, least_fidelity, is_stopped_early=baseline.is_early),
+        ]
+        if doubts:
+            return f"of the baseline {baseline.name}: {doubts[0]}"
+    return None
+
+
 def unlike_recording(summary: Summary, least: float, *, is_stopped_early: bool = False) -> list[str]:
     """Why the replay was too little like the recording for its times to mean anything; empty where it was like it."""
     if summary.fidelity is None:
@@ -159,7 +175,7 @@ def _unlike(check: Check, unlike: list[str]) -> Check:
 def _not_comparable(check: Check, why: str) -> Check:
     if check.verdict == "inconclusive":
         return check
-    reason = f"would {check.verdict}, but {why}; --any-baseline compares them all the same"
+    reason = f"would {check.verdict}, but {why}"
     return msgspec.structs.replace(check, verdict="inconclusive", reason=reason)
 
 
@@ -234,7 +250,7 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
     cut = int(np.count_nonzero(run.columns.cut_sessions))
     if cut and any(slo.measure == "makespan" for slo in slos):
         notes.append(f"{were(cut, 'session')} cut off before the end; the makespans shown are of the others")
-    if any(slo.needs_baseline for slo in slos) and (other := unlike_baseline(run.summary, baselines)):
+    if any(slo.needs_baseline for slo in slos) and (other := unlike_baseline(run, baselines)):
         notes.append(f"{other}, which may explain a difference")
     return notes
 

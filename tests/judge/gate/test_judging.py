@@ -183,6 +183,70 @@ def test_a_baseline_with_other_work_decides_nothing_unless_that_is_asked_for(the
     assert f"{why}, which may explain a difference" in asked.notes
 
 
+OPTIONS = {
+    "timing": "causal",
+    "knobs": {"speed": 1.0, "think": 1.0, "idle_cap_s": None},
+    "read_only": False,
+    "at": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "why"),
+    [
+        ({"knobs": {**OPTIONS["knobs"], "speed": 2.0}}, "--speed 1.0, and the baseline base 2.0"),
+        ({"knobs": {**OPTIONS["knobs"], "think": 0.0}}, "--think 1.0, and the baseline base 0.0"),
+        ({"knobs": {**OPTIONS["knobs"], "idle_cap_s": 5.0}}, "--idle-cap none, and the baseline base 5.0"),
+        ({"timing": "recorded"}, "--timing causal, and the baseline base recorded"),
+        ({"read_only": True}, "--read-only none, and the baseline base some"),
+        ({"at": [{"at_s": 3.0, "fault": "kill"}]}, "--at or --fault none, and the baseline base some"),
+        # Whether its steps were tried again, or dealt to workers, is no load; nor is what an older version did not say.
+        ({"workers": 4, "on_error": "skip-rest"}, None),
+        ({"max_in_flight": 7}, None),
+    ],
+)
+def test_a_baseline_of_another_load_decides_nothing_where_only_its_options_tell(theirs, why, rng):
+    values = np.exp(rng.normal(3, 0.5, 3000))
+    base = msgspec.structs.replace(evidence(values, name="base"), options={**OPTIONS, **theirs})
+    run = msgspec.structs.replace(evidence(values), options=OPTIONS)
+
+    found = check("p99 < baseline * 1.3", run, [base])
+
+    assert found.verdict == ("pass" if why is None else "inconclusive")
+    if why is not None:
+        expected = f"would pass, but this run had {why}; --any-baseline compares them all the same"
+        assert found.reason == expected
+
+
+@pytest.mark.parametrize(
+    ("theirs", "why"),
+    [
+        ({"generator": "suspect"}, "the generator was suspect: CPU was at 99%"),
+        ({"generator": "saturated"}, "the generator was saturated: CPU was at 99%"),
+        ({"status": "interrupted"}, "the run was interrupted, so the trace was not completed"),
+        ({"status": "incomplete"}, "the run was incomplete, so the trace was not completed"),
+        ({"unsent_reasons": {"late": 5}}, "5 steps were left unsent, so the trace was not completed"),
+    ],
+)
+@pytest.mark.parametrize("factor", [1.0, 3.0])
+def test_a_baseline_whose_own_figures_are_in_doubt_gives_no_limit(theirs, why, factor, rng):
+    values = np.exp(rng.normal(3, 0.5, 3000))
+    slos = [parse_slo("p99 < baseline * 1.3"), parse_slo("p99 < 10s")]
+
+    verdict = judge_gate(slos, evidence(values * factor), [evidence(values, name="base", **theirs)])
+
+    would = "pass" if factor == 1.0 else "fail"
+    assert [one.verdict for one in verdict.checks] == ["inconclusive", "pass"]
+    assert verdict.checks[0].reason == f"would {would}, but of the baseline base: {why}"
+
+
+def test_a_baseline_that_was_ended_once_enough_was_seen_is_one(rng):
+    values = np.exp(rng.normal(3, 0.5, 3000))
+    base = msgspec.structs.replace(evidence(values, status="interrupted"), is_early=True)
+
+    assert check("p99 < baseline * 1.3", evidence(values), [base]).verdict == "pass"
+
+
 def test_a_baseline_with_the_same_work_is_one_however_its_span_was_rounded(rng):
     base = working(evidence(np.exp(rng.normal(3, 0.5, 3000)), name="base"), recorded_in_flight=8.001)
     same = working(evidence(np.exp(rng.normal(3, 0.5, 3000))), recorded_in_flight=8.0)
