@@ -39,14 +39,20 @@ from replay.money.sizing import Capacity, Held, Load, Stated, capacity_of, follo
 from replay.money.staff import StaffFlip, staff_flip, with_staff
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.money.usage import MONTH_S, Basis, Usage
+from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence
+from replay.results.fidelity import LEAST_FIDELITY, shortfalls
 from replay.results.types import InstanceRecord, Summary
+from replay.words.endings import ending
 from replay.words.numbers import number
+from replay.words.phrases import counted
 
 _DAY_S = 86_400.0
 _DAYS = MONTH_S / _DAY_S
 # A run that takes so much less time than its recording is as busy as that.
 _LIKE_RECORDED = 1.05
+# Fewer failures change no bill by more than it is known.
+_FEW_FAILED = 0.01
 
 
 class OnServerless(NamedTuple):
@@ -190,7 +196,11 @@ def cost_of_run(
         peak_rps=load.peak_rps,
         planes=planes,
         beside=_beside(month, beside),
-        notes=[*_calendar_notes(run, calendar, of_month), *_notes(run, month)],
+        notes=[
+            *_calendar_notes(run, calendar, of_month),
+            *_seen_notes(run, beside),
+            *_notes(run, month),
+        ],
     )
     bills = sorted(
         ((plane.name, plane.bill) for plane in planes if plane.bill is not None), key=lambda one: one[1].total
@@ -322,10 +332,16 @@ def _beside(month: Usage, beside: Beside) -> list[BillLine]:
     lines = []
     if beside.call_price and month.model_calls:
         lines.append(
-            _aside("model calls", month.model_calls, "calls", beside.call_price, "as many as were sent")
+            _aside(
+                "model calls",
+                month.model_calls,
+                "calls",
+                beside.call_price,
+                "as many as were sent, tries before a step's last one among them",
+            )
         )
     if beside.token_price and month.tokens:
-        tokens = "tokens of the responses, as the run counted them"
+        tokens = "tokens of the responses, as they tell them, or by the events that brought them"
         lines.append(_aside("model tokens", month.tokens / 1e6, "million tokens", beside.token_price, tokens))
     names = {1: ("staff",), 3: ("staff, low", "staff, mid", "staff, high")}
     for name, hours in zip(names.get(len(beside.staff_hours), ()), beside.staff_hours, strict=False):
@@ -355,6 +371,33 @@ def _calendar_notes(run: Evidence, calendar: Calendar | None, load: MonthLoad) -
         f"{number(load.peak_factor)} times in its fullest hours"
     )
     return [said, *calendar.notes]
+
+
+def _seen_notes(run: Evidence, beside: Beside) -> list[str]:
+    """Why a month like this run may not be the month that was meant: what it did not do costs nothing here."""
+    summary, columns = run.summary, run.columns
+    notes = []
+    failed = int(np.count_nonzero(~columns.ok))
+    if failed > _FEW_FAILED * columns.n:
+        notes.append(
+            f"{counted(failed, 'step')} of {columns.n:,} failed, and are priced as what they were: a target that "
+            "answers may take longer"
+        )
+    if summary.status not in ("finished", "running"):
+        notes.append(f"{ending(summary.status)}, so the month is one of what was done by then")
+    if summary.fidelity is not None:
+        notes += [
+            f"the replay was unlike the recording, whose load may cost another amount: {why}"
+            for why in shortfalls(summary.fidelity, LEAST_FIDELITY)
+        ]
+    if beside.token_price:
+        is_llm = np.array([kind == "llm" for kind, _ in columns.series_names], np.bool_)
+        calls = columns.ok & (is_llm[columns.series] if len(is_llm) else False)
+        silent = int(np.count_nonzero(calls & (columns.written_tokens == ABSENT_NS)))
+        if silent:
+            of = counted(int(np.count_nonzero(calls)), "model call")
+            notes.append(f"{silent:,} of {of} told no tokens, and are in the price of tokens with none")
+    return notes
 
 
 def _hurried(summary: Summary) -> str | None:

@@ -33,8 +33,9 @@ Basis = Literal["measured", "simulated", "estimated", "missing"]
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """What was used in so many seconds. requests: steps that were sent, by which a load is scaled. earlier_tries:
-    those tries before a step's last one that were sent; each is paid as a request, and is in no other figure, since how
-    long it took is not told. active_s: instance seconds with a request; billed_s: the same, each interval
+    those tries before a step's last one that were sent; each is paid as a request, is among model_calls where it is of
+    one, and is in no other figure, since how long it took is not told. tokens: that models wrote, by their own count
+    where they tell one. active_s: instance seconds with a request; billed_s: the same, each interval
     rounded up as the price table has it. request_s: the sum of the requests' own times. boot_s: of instances that
     booted. live_s: from boot to end, None where the plane does not say; beyond_kept_s: the part of it beyond instances
     that are kept; waiting_s: the part of that in which they neither booted nor had a request. ranks: of the active
@@ -246,7 +247,8 @@ def usage_by_window(
     def known(values: npt.NDArray[np.int64]) -> Floats:
         return np.where(values == ABSENT_NS, 0, values).astype(np.float64)
 
-    calls = is_llm[columns.series[sent]].astype(np.float64) if len(is_llm) else np.zeros(len(at_s))
+    is_of_models = is_llm[columns.series] if len(is_llm) else np.zeros(columns.n, np.bool_)
+    calls = is_of_models[sent].astype(np.float64)
     active, billed = active * own, billed * own
     share, of_all = 1.0, (starts, ends)
     if rows is not None:
@@ -269,8 +271,9 @@ def usage_by_window(
         billed,
         summed(end_s - served_ns[sent] / _NS) * own_requests,
         summed(known(columns.response_bytes[sent])),
-        summed(calls),
-        summed(known(columns.tokens[sent])),
+        summed(calls)
+        + _earlier_tries(columns, is_of_models if rows is None else is_of_models & rows, window_s, windows),
+        summed(known(columns.written_tokens[sent])),
         np.zeros(windows) if there is None else share * there.boot_s,
         None if there is None else share * there.live_s,
         None if there is None else share * there.beyond_kept_s,

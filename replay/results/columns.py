@@ -104,6 +104,14 @@ class Columns(NamedTuple):
         return len(self.session)
 
     @property
+    def written_tokens(self) -> Int64s:
+        """The tokens of each step's answer: as its own usage counts them, else the events that brought any; ABSENT_NS
+        where neither tells.
+        """
+        told = self.numbers("output_tokens")
+        return np.where(told == ABSENT_NS, self.tokens, told)
+
+    @property
     def shown_ns(self) -> Int64s:
         """When each step's answer began to be there: its first token; of one that was asked for as a stream and was
         answered whole, or without a token, its end. ABSENT_NS of all others, and of failures without a token.

@@ -154,7 +154,10 @@ class _Rate(click.ParamType[tuple[str, float]]):
 @click.option("--staff-rate", type=_NOT_NEGATIVE, default=0.0, help="Cost of an hour of staff.")
 @click.option("--call-price", type=_NOT_NEGATIVE, default=0.0, help="Price of a model call, beside the bill.")
 @click.option(
-    "--token-price", type=_NOT_NEGATIVE, default=0.0, help="Price of a million tokens, beside the bill."
+    "--token-price",
+    type=_NOT_NEGATIVE,
+    default=0.0,
+    help="Price of a million tokens that models write, beside the bill.",
 )
 @click.option(
     "--rate",
