@@ -125,12 +125,16 @@ def _answered_whole(run: Evidence) -> str | None:
 
 
 def _silent(run: Evidence) -> str | None:
-    """Answers that do not say whether they were cold are in no share of those that do."""
+    """Steps of which none says whether it was cold are in no share of those that do."""
     columns = run.columns
-    silent = int(np.count_nonzero(columns.ok & (columns.cold < 0)))
-    if not silent or silent == columns.n:
+    says = np.bincount(columns.series[columns.cold >= 0], minlength=max(1, len(columns.series_names))) > 0
+    silent = int(np.count_nonzero(columns.ok & (columns.cold < 0) & ~says[columns.series])) if columns.n else 0
+    if not silent or not says.any():
         return None
-    return f"cold: {counted(silent, 'answer')} of {columns.n:,} did not say whether they were cold, and are left out"
+    return (
+        f"cold: {counted(silent, 'answer')} of {columns.n:,} are of steps of which none says whether it was cold, and "
+        "are left out"
+    )
 
 
 def _tried_again(counts: Counts) -> str | None:

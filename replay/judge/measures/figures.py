@@ -301,7 +301,8 @@ def _share_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) ->
 
 def _cold_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) -> Figure:
     """Of the steps that say whether they were cold. What failed without saying so may have been, as what ran into a
-    time limit behind a boot was, so its share is open by as much.
+    time limit behind a boot was, and so may what was answered without a word where others of its kind and name have
+    one; so the share is open by as much. Where none of a name says so, it goes elsewhere, and is left out.
     """
     known = rows & (columns.cold >= 0)
     if not known.any():
@@ -319,14 +320,16 @@ def _cold_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) -> 
         figure.interval, figure.worth = _in_percent(interval), value
         figure.n_needed = None if value.has_few_sessions else _least_share_n(slo, confidence)
         figure.why_unbounded = why_unseen(value, base) if value.has_few_sessions else None
-    silent = rows & ~columns.ok & (columns.cold < 0)
-    n_silent = int(np.count_nonzero(silent))
+    says = np.bincount(columns.series[known], minlength=len(columns.series_names)) > 0
+    silent = rows & (columns.cold < 0) & (~columns.ok | says[columns.series])
+    n_silent, n_failed = int(np.count_nonzero(silent)), int(np.count_nonzero(silent & ~columns.ok))
     if not n_silent:
         return figure
     most = known | silent
     may_be = _in_percent(share_interval(columns.cold[most] != 0, _sample(columns, most), confidence)[0])
     low = observed if figure.interval is None else figure.interval.low
-    why = f"{counted(n_silent, 'step')} failed without saying whether they were cold, and may have been"
+    ended = {0: "were answered", n_silent: "failed"}.get(n_failed, "were answered, or failed,")
+    why = f"{counted(n_silent, 'step')} {ended} without saying whether they were cold, and may have been"
     return msgspec.structs.replace(
         figure, interval=Interval(low, may_be.high), why_unbounded=why, n_needed=None, is_open=True
     )

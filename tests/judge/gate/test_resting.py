@@ -107,10 +107,27 @@ def test_none_at_all_is_not_passed_where_failures_may_have_been_one():
     assert gate(cold_run(failed_silent=1), "cold == 0%").verdict == "inconclusive"
 
 
-def test_answers_that_do_not_say_are_counted_beside_the_share():
-    verdict = gate(cold_run(answered_silent=400), "cold < 2%")
+@pytest.mark.parametrize(("silent", "verdict"), [(0, "pass"), (3, "pass"), (400, "inconclusive")])
+def test_answers_that_do_not_say_may_have_been_cold_where_others_of_their_name_say_it(silent, verdict):
+    (found,) = gate(cold_run(answered_silent=silent), "cold < 2%").checks
 
-    assert verdict.notes == ["cold: 400 answers of 1,400 did not say whether they were cold, and are left out"]
+    assert found.verdict == verdict
+    if verdict == "inconclusive":
+        assert (
+            found.reason == "400 steps were answered without saying whether they were cold, and may have been"
+        )
+
+
+def test_steps_of_a_name_of_which_none_says_it_are_counted_beside_the_share():
+    elsewhere = [step(f"t-{n}", 20.0, n, kind="llm", name="answer", cold=None) for n in range(400)]
+    here = [step(f"s-{n}", 20.0, n, cold=False) for n in range(1000)]
+
+    verdict = gate(Evidence(summary(), columns_of([here + elsewhere]), "r"), "cold < 2%")
+
+    assert (verdict.verdict, verdict.checks[0].n) == ("pass", 1000)
+    assert verdict.notes == [
+        "cold: 400 answers of 1,400 are of steps of which none says whether it was cold, and are left out"
+    ]
 
 
 def answers(sizes, names=("catalog", "search"), **fields):
