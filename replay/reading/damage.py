@@ -38,6 +38,17 @@ class Damage(msgspec.Struct):
         self.damaged += 1
         self.first = self.first or str(why)
 
+    def lose_at_once(self) -> bool:
+        """Count and leave out a line that is surely damaged, where nobody will hear why; whether that was so.
+
+        What is wrong with a line costs more to say than to see, and the first one is told already.
+        """
+        if self.is_refused or not self.first:
+            return False
+        self.lines += 1
+        self.damaged += 1
+        return True
+
     def lose_file(self, why: TraceError) -> None:
         """Leave out a file, or what is left of it, or raise why."""
         if self.is_refused:

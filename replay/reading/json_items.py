@@ -17,6 +17,7 @@ from replay.reading.opened import open_recording
 from replay.reading.rows import (
     LONGEST_ROW_BYTES,
     is_whole,
+    looks_like_an_object,
     refuse_long,
     refuse_other_than_utf8,
     without_halves,
@@ -141,6 +142,8 @@ def _found(source: BinaryIO, path: Path, arrays: Sequence[str], damage: Damage) 
                 return
             source = io.BytesIO(document[len(line) :])
         is_first = False
+        if not looks_like_an_object(text) and damage.lose_at_once():
+            continue
         place = f"{shown_path(path)}, line {n}"
         refuse_long(line, place)
         try:

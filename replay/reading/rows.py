@@ -41,6 +41,8 @@ def read_rows(path: Path, kind: type[_Row], damage: Damage) -> Iterator[tuple[in
     shown = shown_path(path)
     with open_recording(path) as source:
         for n, line in _lines(source, path):
+            if not looks_like_an_object(line.strip()) and damage.lose_at_once():
+                continue
             place = f"{shown}, line {n}"
             damage.lines += 1
             refuse_heavy(line, place)
@@ -124,6 +126,11 @@ def refuse_other_than_utf8(line: bytes, place: str) -> None:
             line.decode()
         except UnicodeDecodeError as error:
             raise TraceError(f"{place}: not valid UTF-8.") from error
+
+
+def looks_like_an_object(text: bytes) -> bool:
+    """Whether a line without the space around it can be a JSON object."""
+    return text.startswith(b"{") and text.endswith(b"}")
 
 
 def is_whole(line: bytes) -> bool:

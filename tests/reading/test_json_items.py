@@ -109,3 +109,17 @@ def test_whatever_the_document_there_are_objects_or_a_plain_error(tmp_path_facto
     except TraceError as error:
         said = [str(error)]
     assert all(each.startswith(str(path)) for each in said)
+
+
+def test_of_many_damaged_lines_the_first_is_named_and_all_are_counted(tmp_path):
+    file = tmp_path / "x.jsonl"
+    file.write_text('{"a": 1}\n6\n{"cut\n[7]\n{x}\n{"a": 2}\n')
+    damage = Damage()
+
+    found = [item.plain("a") for item in read_items(file, (), damage)]
+
+    assert found == ["1", "2"]
+    assert (damage.lines, damage.damaged) == (6, 4)
+    assert damage.first == f"{file}, line 2: expected an object, got a whole number."
+    with pytest.raises(TraceError, match="line 2"):
+        list(read_items(file, (), Damage(is_refused=True)))
