@@ -5,6 +5,8 @@ from replay.trace.remembered import remembered
 STARTS = ("start_time", "time_start", "request_start", "startutc")
 # msec before the others: where nginx writes both, it is the finer one.
 ENDS = ("end_time", "time_end", "request_end", "ended_at", "completed_at", "finished_at")
+COLLECTED = "collected_at"
+"""Where the time is put that a collector wrote beside a line."""
 INSTANTS = (
     "msec",
     "time_iso8601",
@@ -16,6 +18,7 @@ INSTANTS = (
     "date",
     "asctime",
     "datetime",
+    COLLECTED,
 )
 METHODS = (
     "request_method",

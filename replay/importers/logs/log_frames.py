@@ -1,4 +1,5 @@
-"""What collectors of logs write around each line: container runtimes, docker, compose, kubectl, syslog, journald.
+"""What collectors of logs write around each line: container runtimes, docker, compose, kubectl, syslog, journald,
+Fluentd, Fluent Bit, Loki.
 
 Pure. A frame is told by most of the first lines having it, and then taken off every line that has it; lines that a
 runtime cut in pieces are put together. Frames may stand in one another, as syslog's in a container's.
@@ -8,6 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
+
+from replay.importers.logs.json_keys import COLLECTED
 
 TOLD_BY_LINES = 20
 _DEEPEST = 3
@@ -21,11 +24,13 @@ _SYSLOG_TIME = rf"(?:[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d|{_ISO})"
 _STRUCTURED = r"(?:-|(?:\[[^\]\n]{0,2000}\])+)"
 # Behind the time of a Classic Load Balancer's line, which is no frame: its name, whom it served, and by whom.
 _OF_ELB = r"[\w\-]{1,64} [\d.:a-fA-F\[\]]{3,60} (?:[\d.:a-fA-F\[\]]{3,60}|-) -?\d{1,9}(?:\.\d{1,9})? "
+_LABELS = r"\{(?:[A-Za-z_]\w{0,100}=\"(?:[^\"\\]|\\.){0,500}\"(?:, ?)?){0,50}\}"
 _PATTERNS = {
     "kubectl's prefix": rf"\[pod/[\w.\-]{{1,253}}(?:[/:][\w.\-]{{1,253}})*\] (?:{_ISO} )?",
     "docker compose's prefix": rf"{_COLOUR}[\w.\-]{{1,100}} *\|{_COLOUR} (?:{_ISO} )?",
     "syslog's prefix (RFC 5424)": rf"<\d{{1,3}}>1 (?:{_ISO}|-)(?: \S{{1,255}}){{4}} {_STRUCTURED} ?",
     "syslog's prefix": rf"(?:<\d{{1,3}}>)?{_SYSLOG_TIME} (?!{_OF_ELB})(?:[\w.:\-]{{1,255}} )?{_TAG}",
+    "Loki's prefix": rf"{_ISO} {_LABELS} ",
     "a time in front": rf"{_ISO} (?=\S)(?!{_OF_ELB})",
 }
 _FOUND = {name: re.compile(pattern).match for name, pattern in _PATTERNS.items()}
@@ -46,6 +51,17 @@ _TELLS_REQUESTS = re.compile(
 # An access log's own JSON may have a message beside the request.
 _OF_A_REQUEST = re.compile(rb'"(?:status|method|request_method|response_code|DownstreamStatus)"\s*:').search
 _CONTAINER = "a container runtime's prefix"
+# A collector's time and tag, and the record that it parsed.
+_RECORDS = {
+    "Fluentd's prefix": re.compile(
+        rf"(?P<time>{_ISO})\t[\w./@\-]{{1,255}}\t(?P<line>\{{.*\}})", re.DOTALL
+    ).fullmatch,
+    "Fluent Bit's prefix": re.compile(
+        r"(?:\[\d{1,9}\] )?[\w./@\-]{1,255}: \[(?:\[(?P<time>\d{1,11}(?:\.\d{1,9})?), \{[^{}]{0,1000}\}\]|"
+        r"(?P<before>\d{1,11}(?:\.\d{1,9})?)), (?P<line>\{.*\})\]",
+        re.DOTALL,
+    ).fullmatch,
+}
 
 CLOUDWATCH = "CloudWatch's JSON"
 # What `aws logs get-log-events` and `filter-log-events` print, and what a subscription brings.
@@ -136,6 +152,9 @@ def _frame_of(lines: Sequence[str]) -> tuple[str, Unframe] | None:
     enough = len(lines) // 2 + 1
     if sum(_CRI(line) is not None for line in lines) >= enough:
         return _CONTAINER, _Cri()
+    for name, match in _RECORDS.items():
+        if sum(match(line) is not None for line in lines) >= enough:
+            return name, _Record(name)
     for key, name in _OBJECTS.items():
         texts = [text for line in lines if (text := _text_of(line, key)) is not None]
         if len(texts) >= enough and (key not in _MAY_HOLD or any(map(_TELLS_REQUESTS, texts))):
@@ -158,6 +177,23 @@ class _Prefix:
     def __call__(self, line: str) -> str:
         found = self._match(line)
         return line if found is None else line[found.end() :]
+
+
+class _Record:
+    """A record behind the time that its collector took out of it, and puts in again, for records that have none."""
+
+    def __init__(self, name: str) -> None:
+        self._match = _RECORDS[name]
+
+    def __call__(self, line: str) -> str:
+        found = self._match(line)
+        if found is None:
+            return line
+        time = next(
+            filter(None, (found[name] for name in ("time", "before") if name in found.re.groupindex)), ""
+        )
+        inside = found["line"][1:]
+        return f'{{"{COLLECTED}":"{time}"{"" if inside.strip() == "}" else ","}{inside}'
 
 
 class _Cri:

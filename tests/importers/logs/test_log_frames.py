@@ -29,6 +29,7 @@ PREFIXES = {
     "rsyslog": "2025-10-10T13:55:30.123456+00:00 web-1 nginx[1]: ",
     "journald short-iso": "2025-10-10T13:55:30+0000 web-1 nginx[1]: ",
     "syslog in a container": f"{AT} stdout F Oct 10 13:55:30 web-1 nginx[2869]: ",
+    "logcli": AT + ' {app="web", container="nginx"} ',
     "a virtual host": "shop.example ",
     "a virtual host with its port": "shop.example:443 ",
     "two columns": "eu-1 shop.example ",
@@ -72,6 +73,43 @@ def test_every_kind_of_log_may_stand_in_a_frame(tmp_path, prefix):
 
     assert read(JsonLog(), tmp_path, [prefix + json.dumps(request)] * 3)["lines"] == 3
     assert read(EnvoyLog(), tmp_path, [prefix + envoy] * 3)["lines"] == 3
+
+
+COLLECTED = {
+    "fluentd": ("Fluentd's prefix", lambda s, record: f"2025-10-10T13:55:{s:02}+00:00\tapp.nginx\t{record}"),
+    "fluent bit 1": ("Fluent Bit's prefix", lambda s, record: f"app.nginx: [{1_760_104_500 + s}.25, {record}]"),
+    "fluent bit 2": (
+        "Fluent Bit's prefix",
+        lambda s, record: f"[{s}] app.nginx: [[{1_760_104_500 + s}.25, {{}}], {record}]",
+    ),
+}
+
+
+@pytest.mark.parametrize(("frame", "collected"), COLLECTED.values(), ids=COLLECTED)
+def test_a_record_has_the_time_that_its_collector_took_out_of_it(tmp_path, frame, collected):
+    record = {"remote": "192.0.2.1", "method": "GET", "path": "/a", "code": "200", "size": "5", "agent": "x"}
+    file = tmp_path / "some.log"
+    file.write_text("".join(collected(10 * n, json.dumps(record)) + "\n" for n in range(4)))
+
+    assert [name for name, importer in IMPORTERS.items() if importer.sniff(file.read_bytes())] == ["json-log"]
+    result = IMPORTERS["json-log"].read([file], ImportOptions())
+    [session] = result.sessions()
+
+    assert result.header.attributes["import"]["frames"] == [frame]
+    assert [step.at_ms for step in session.steps] == [0, 10_000, 20_000, 30_000]
+
+
+def test_a_records_own_time_stands_before_its_collectors(tmp_path):
+    lines = [
+        f'2025-10-10T13:59:59+00:00\tapp\t{{"time":"2025-10-10T13:55:{n}0Z","method":"GET","path":"/","status":200}}'
+        for n in range(3)
+    ]
+    file = tmp_path / "some.log"
+    file.write_text("\n".join(lines))
+
+    [session] = IMPORTERS["json-log"].read([file], ImportOptions()).sessions()
+
+    assert [step.at_ms for step in session.steps] == [0, 10_000, 20_000]
 
 
 def test_a_line_that_a_runtime_cut_in_pieces_is_put_together(tmp_path):
