@@ -10,9 +10,8 @@ import zlib
 from itertools import count
 
 from replay.importers.recorded_sessions import Counts
+from replay.importers.types import DEFAULT_BLOCK_SIZE
 from replay.trace.types import LlmCall
-
-DEFAULT_BLOCK_SIZE = 512
 
 # What one session may hold; a real one of 500 calls with 1 million tokens each has a fourth of it.
 _MOST_IDS = 4_000_000

@@ -12,6 +12,10 @@ from replay.trace.types import Header, Responses, Session
 SubagentT = Literal["spawn", "end"]
 
 
+DEFAULT_BLOCK_SIZE = 512
+"""Tokens in a prefix block, where neither the recording nor the user says how many."""
+
+
 class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What a user may choose. An importer ignores what its format has no use for.
 

@@ -16,13 +16,12 @@ from replay.cli.traces.personal import personal_data, personal_options, redact_o
 from replay.cli.units import DURATION, WORKERS_ON_ALL_CORES, WholeNumber
 from replay.importers import IMPORTERS
 from replay.importers.closing_table import closing_table
-from replay.importers.datasets.mooncake import DEFAULT_BLOCK_SIZE
 from replay.importers.doubts import Doubts
 from replay.importers.explained import Explained
 from replay.importers.foreign import foreign, is_binary
 from replay.importers.nearest import looks
 from replay.importers.others import ImporterFault, OtherImporter, other_importers
-from replay.importers.types import Importer, ImportOptions
+from replay.importers.types import DEFAULT_BLOCK_SIZE, Importer, ImportOptions
 from replay.live.working import working
 from replay.reading.inputs import SNIFFED_BYTES, first_bytes, spooled, telling_files
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError

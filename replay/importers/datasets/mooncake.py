@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.types import ImportOptions, ImportResult
+from replay.importers.types import DEFAULT_BLOCK_SIZE, ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files, trace_name
 from replay.reading.rows import read_rows
@@ -36,7 +36,6 @@ from replay.trace.types import FORMAT, VERSION, Edge, Header, LlmCall, Session, 
 from replay.words.numbers import exact, milliseconds, seconds
 from replay.words.phrases import counted
 
-DEFAULT_BLOCK_SIZE = 512
 BAILIAN_BLOCK_SIZE = 16
 # Unix time in ms of the year 2286; the format's own traces begin at 0.
 _LATEST_MS = 1e13
