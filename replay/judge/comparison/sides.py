@@ -39,6 +39,7 @@ from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.others import other_differences
 from replay.judge.comparison.pair import Pair, Side, values_of
 from replay.judge.comparison.slowest import slowest_of_one_side
+from replay.judge.gate.baselines import other_option
 from replay.judge.gate.judging import CONFIDENCE, run_doubts, unlike_recording
 from replay.judge.measures.failures import examples
 from replay.judge.statistics.quantile import quantile
@@ -240,6 +241,10 @@ def _notes(a: Side, b: Side, mode: Mode) -> list[str]:
         )
     if {run.summary.trace.sha256 for run in a.runs} != {run.summary.trace.sha256 for run in b.runs}:
         notes.append("the sides replayed different traces")
+    elif mode == "unpaired" and (other := other_option(a.runs[0], b.runs[0])) is not None:
+        notes.append(
+            f"side a had {other[0]} {other[1]}, and side b {other[2]}: what differs may be the load, and not the target"
+        )
     kept_back = [any(run.summary.counts.withheld for run in side.runs) for side in (a, b)]
     if kept_back[0] != kept_back[1]:
         notes.append(f"side {'a' if kept_back[0] else 'b'} was replayed read-only and the other was not")

@@ -78,14 +78,19 @@ def unlike_baseline(run: Evidence, baselines: Sequence[Evidence]) -> str | None:
             ratio = ours.recorded_in_flight / theirs.recorded_in_flight
             if abs(ratio - 1) > _SAME_LOAD:
                 return f"this run's load was {number(ratio)} times that of the baseline {baseline.name}"
-        mine, other = _load_of(run.options), _load_of(baseline.options)
-        for option in mine:
-            # Older runs lack some of them.
-            if option in other and mine[option] != other[option]:
-                return (
-                    f"this run had {option} {_as_written(mine[option])}, and the baseline {baseline.name} "
-                    f"{_as_written(other[option])}"
-                )
+        other = other_option(run, baseline)
+        if other is not None:
+            return f"this run had {other[0]} {other[1]}, and the baseline {baseline.name} {other[2]}"
+    return None
+
+
+def other_option(one: Evidence, other: Evidence) -> tuple[str, str, str] | None:
+    """An option by which two runs had another load, and what it was in each; None where none is known to differ."""
+    mine, theirs = _load_of(one.options), _load_of(other.options)
+    for option in mine:
+        # Older runs lack some of them.
+        if option in theirs and mine[option] != theirs[option]:
+            return option, _as_written(mine[option]), _as_written(theirs[option])
     return None
 
 

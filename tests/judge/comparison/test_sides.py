@@ -489,3 +489,19 @@ def test_rounds_that_differ_either_way_are_no_equality(rng):
     assert verdict.differences[0].verdict == "no_difference"
     assert verdict.verdict == "inconclusive"
     assert verdict.reasons == ["the rounds differ by more than the margin, one this way and one that"]
+
+
+@pytest.mark.parametrize(("mode", "is_told"), [("unpaired", True), ("paired", False)])
+def test_runs_that_were_made_with_another_load_are_told(rng, mode, is_told):
+    a, b = (
+        side._replace(runs=[msgspec.structs.replace(side.runs[0], options={"knobs": {"speed": speed}})])
+        for side, speed in zip(sides(rng), (1.0, 2.0), strict=True)
+    )
+
+    told = [note for note in judge_compare(a, b, mode).notes if "--speed" in note]
+
+    assert told == (
+        ["side a had --speed 1.0, and side b 2.0: what differs may be the load, and not the target"]
+        if is_told
+        else []
+    )
