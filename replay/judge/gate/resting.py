@@ -4,6 +4,7 @@ Each is as it was asked for, and each can turn a fail into a pass: a window that
 hides a failure, a session that goes no further than its first. So it stands beside the verdict, with its numbers.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -20,7 +21,8 @@ from replay.words.phrases import counted, were
 
 _WHOLE = SloWindow()
 _LEAST_TRIED_AGAIN = 0.001
-_LEAST_ALIKE, _SHARE_ALIKE, _LEAST_SERIES = 20, 0.9, 2
+_LEAST_ALIKE, _SHARE_ALIKE, _LEAST_SERIES = 10, 0.9, 2
+_LEAST_PAGE_BYTES = 200
 _MOST_NAMED = 3
 
 
@@ -90,24 +92,31 @@ def _emptied(run: Evidence) -> str | None:
 
 
 def _alike(run: Evidence) -> str | None:
-    """Answers to steps of several kinds that are all of one size are one answer: a page to sign in at, a stand-in."""
+    """Answers to steps of several kinds that are all of one size are one answer: a page to sign in at, a stand-in.
+
+    A short one may be right, as `{"ok":true}` is, unless it is nearly all that the target says.
+    """
     columns = run.columns
     rows = columns.ok & (columns.response_bytes > 0) & ~columns.flags("streamed")
+    alike: dict[int, list[int]] = {}
+    told: Counter[int] = Counter()
+    for code in range(len(columns.series_names)):
+        sizes, times = np.unique(columns.response_bytes[rows & (columns.series == code)], return_counts=True)
+        most = int(np.argmax(times)) if len(times) else 0
+        if times.sum() >= _LEAST_ALIKE and times[most] >= _SHARE_ALIKE * times.sum():
+            alike.setdefault(int(sizes[most]), []).append(code)
+            told[int(sizes[most])] += int(times[most])
     n = int(np.count_nonzero(rows))
-    if n < _LEAST_ALIKE:
-        return None
-    sizes, times = np.unique(columns.response_bytes[rows], return_counts=True)
-    most = int(np.argmax(times))
-    of_it = rows & (columns.response_bytes == sizes[most])
-    series = np.flatnonzero(np.bincount(columns.series[of_it]))
-    if times[most] < _SHARE_ALIKE * n or len(series) < _LEAST_SERIES:
-        return None
-    named = [":".join(columns.series_names[code]) for code in series[:_MOST_NAMED]]
-    more = f" and {len(series) - _MOST_NAMED} more" if len(series) > _MOST_NAMED else ""
-    return (
-        f"{times[most]:,} of {counted(n, 'answer')} are of the same size ({counted(int(sizes[most]), 'byte')}), "
-        f"whatever was asked for ({', '.join(named)}{more}): as a page to sign in at would be, or a stand-in"
-    )
+    for size, of_it in told.most_common():
+        series = alike[size]
+        if len(series) >= _LEAST_SERIES and (size >= _LEAST_PAGE_BYTES or of_it >= _SHARE_ALIKE * n):
+            named = [":".join(columns.series_names[code]) for code in series[:_MOST_NAMED]]
+            more = f" and {len(series) - _MOST_NAMED} more" if len(series) > _MOST_NAMED else ""
+            return (
+                f"{of_it:,} of {counted(n, 'answer')} are of the same size ({counted(size, 'byte')}), whatever was "
+                f"asked for ({', '.join(named)}{more}): as a page to sign in at would be, or a stand-in"
+            )
+    return None
 
 
 def _answered_whole(run: Evidence) -> str | None:
