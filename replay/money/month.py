@@ -44,15 +44,17 @@ from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY, shortfalls
 from replay.results.types import InstanceRecord, Summary
 from replay.words.endings import ending
-from replay.words.numbers import number
+from replay.words.numbers import number, seconds
 from replay.words.phrases import counted
 
+_NS = 1_000_000_000
 _DAY_S = 86_400.0
 _DAYS = MONTH_S / _DAY_S
 # A run that takes so much less time than its recording is as busy as that.
 _LIKE_RECORDED = 1.05
 # Fewer failures change no bill by more than it is known.
 _FEW_FAILED = 0.01
+_LONG_TAIL = 0.5
 
 
 class OnServerless(NamedTuple):
@@ -390,6 +392,16 @@ def _seen_notes(run: Evidence, beside: Beside) -> list[str]:
             f"the replay was unlike the recording, whose load may cost another amount: {why}"
             for why in shortfalls(summary.fidelity, LEAST_FIDELITY)
         ]
+    if summary.counts.withheld:
+        notes.append(
+            f"the run was read-only: {counted(summary.counts.withheld, 'request')} were not sent, and are in no bill"
+        )
+    last_s = float(columns.sent_ns.max(initial=0)) / _NS
+    if summary.elapsed_s - last_s > _LONG_TAIL * summary.elapsed_s:
+        notes.append(
+            f"nothing was sent in the last {seconds(summary.elapsed_s - last_s)} of the run's "
+            f"{seconds(summary.elapsed_s)}; the month has that pause in it as often as the run"
+        )
     if beside.token_price:
         is_llm = np.array([kind == "llm" for kind, _ in columns.series_names], np.bool_)
         calls = columns.ok & (is_llm[columns.series] if len(is_llm) else False)

@@ -1,4 +1,4 @@
-"""What is paid for model calls and their tokens beside a bill, and what a run did not do that a month would."""
+"""What is paid for model calls and their tokens beside a bill, and what a run did not do that a month would have."""
 
 import datetime
 
@@ -93,3 +93,27 @@ def test_a_run_that_was_broken_off_or_unlike_its_recording_is_told():
         "the replay was unlike the recording, whose load may cost another amount: only 50% of the model calls were "
         "streamed as in the recording"
     ) in notes
+
+
+@pytest.mark.parametrize(("last_s", "is_told"), [(90, False), (60, False), (20, True)])
+def test_a_run_that_mostly_waited_for_its_last_answers_says_so(last_s, is_told):
+    steps = [*calls(10), step("last", 5.0, at_ms=1000 * last_s)]
+
+    told = [note for note in cost_of(steps).notes if "nothing was sent" in note]
+
+    assert told == (
+        [
+            "nothing was sent in the last 80 s of the run's 100 s; the month has that pause in it as often as the run"
+        ]
+        if is_told
+        else []
+    )
+
+
+def test_requests_that_a_read_only_run_kept_back_are_told():
+    facts = summary(elapsed_s=RUN_S)
+    facts.counts.withheld = 7
+
+    notes = cost_of_run(Evidence(facts, columns_of([calls(10)]), "run"), [], [E2], TODAY).notes
+
+    assert "the run was read-only: 7 requests were not sent, and are in no bill" in notes
