@@ -38,6 +38,7 @@ class Turn(msgspec.Struct, gc=False):
     tools: list[LoggedTool] = []
     is_error: bool = False
     is_one_by_one: bool = False
+    is_end_known: bool = True
 
 
 class TurnsBuilder:
@@ -80,15 +81,15 @@ class TurnsBuilder:
         for n, turn in enumerate(turns, 1):
             tokens = turn.tokens or (0, 0, 0)
             self._counts.drop("count(s) of tokens, which are not recorded", turn.tokens is None)
-            llm = LlmCall(tokens[0], tokens[2], turn.model, self._is_streamed)
+            is_streamed = self._is_streamed or turn.first_ns is not None
+            llm = LlmCall(tokens[0], tokens[2], turn.model, is_streamed)
             add_prefix(llm, prefix, tokens[1], self._prompts, self._counts)
             told = {"agent": key or None}
             called = name if turn.name == "main" else turn.name
             place = f"{prefix}{n}"
             of_turn = {**told, "error": "true" if turn.is_error else None}
-            yield self._builder.model_call(
-                place, called, turn.start_ns, turn.end_ns, turn.first_ns, llm, of_turn
-            )
+            end_ns = turn.end_ns if turn.is_end_known else None
+            yield self._builder.model_call(place, called, turn.start_ns, end_ns, turn.first_ns, llm, of_turn)
             lanes = [self._tool(f"{place}.{k}", tool, told) for k, tool in enumerate(turn.tools, 1)]
             if turn.is_one_by_one and lanes:
                 entries = [entry for lane in lanes for entry in lane.entries]

@@ -9,28 +9,29 @@ its `parts`. What becomes what:
 - A part `tool` becomes a `tool` step with its input, from `time.start` to `time.end` of its state.
 - Tokens that a cache had or took count as input, and those of thoughts as output. A message that sums up the session
   (`summary`) is a model call named `compaction`.
-- A sub-agent's session is exported by itself, and becomes a session of its own.
+- A sub-agent's session is exported by itself, and stands in the place of the tool that set it to work, where both are
+  imported.
 - Calls whose texts have times are streamed; others as `stream` says.
 - Edges are inferred as replay/importers/agent_runs.py says.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from replay.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
-from replay.importers.prompt_blocks import SessionPrompts, add_prefix
+from replay.importers.agent_runs import Run, RunBuilder, imported_runs
+from replay.importers.agents.logged_turns import LoggedTool, Turn, TurnsBuilder
+from replay.importers.prompt_blocks import SessionPrompts
 from replay.importers.recorded_sessions import Counts
+from replay.importers.tool_requests import as_arguments
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
 from replay.reading.json_items import Item, read_all_items
-from replay.trace.edges.inference import Call, Lane
 from replay.trace.errors import TraceError
 from replay.trace.file.rules import MOST_TOKENS
-from replay.trace.types import LlmCall
 
 _KEYS = tuple(
     re.compile(pattern).search
@@ -43,39 +44,27 @@ _EXPLAINED = (
 )
 
 
-class _Tool(msgspec.Struct, gc=False):
-    name: str
-    start_ns: int
-    end_ns: int | None
-    arguments: bytes | None
-    is_error: bool
-
-
 class _Round(msgspec.Struct, gc=False):
-    """One model call and its tools. tokens: of its input, what of that was cached, and its output."""
+    """One model call and its tools. is_seen: whether any of it was."""
 
-    start_ns: int
-    name: str = "main"
-    model: str | None = None
-    first_ns: int | None = None
-    end_ns: int | None = None
-    tokens: tuple[int, int, int] | None = None
-    tools: list[_Tool] = []
+    turn: Turn
     is_seen: bool = False
 
     def spoke(self, start_ns: int | None, end_ns: int | None) -> None:
         """Take in a text, a thought, or the call of a tool."""
+        turn = self.turn
         for at_ns in (start_ns, end_ns):
             if at_ns is not None:
                 self.is_seen = True
-                self.first_ns = at_ns if self.first_ns is None else min(self.first_ns, at_ns)
-                self.end_ns = at_ns if self.end_ns is None else max(self.end_ns, at_ns)
+                turn.first_ns = at_ns if turn.first_ns is None else min(turn.first_ns, at_ns)
+                turn.end_ns = max(turn.end_ns, at_ns) if turn.is_end_known else at_ns
+                turn.is_end_known = True
 
     @property
     def last_ns(self) -> int:
         """When it and its tools had ended, as far as is known."""
-        ends = [tool.end_ns for tool in self.tools if tool.end_ns is not None]
-        return max([self.start_ns, *ends, *([] if self.end_ns is None else [self.end_ns])])
+        ends = [tool.end_ns for tool in self.turn.tools if tool.end_ns is not None]
+        return max([self.turn.start_ns, self.turn.end_ns, *ends])
 
 
 class OpenCode:
@@ -90,23 +79,28 @@ class OpenCode:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         counts = Counts(damage=Damage(is_refused=options.strict))
-        sessions: dict[str, list[_Round]] = {}
+        found: dict[str, list[Turn]] = {}
         seen: set[str] = set()
         for _, item in read_all_items(input_files(paths, ".json*"), ("messages",), counts.damage):
             try:
-                _take(item, sessions, seen, counts)
+                _take(item, found, seen, counts)
             except TraceError as error:
                 counts.damage.lose(error)
-        units = [unit for unit in sessions.items() if unit[1]]
+        for turns in found.values():
+            turns.sort(key=lambda turn: turn.start_ns)
+        sessions = [unit for unit in _with_agents(found).items() if any(unit[1].values())]
 
         def load(unit: int, counts: Counts) -> Run:
-            name, rounds = units[unit]
-            return _run(name, rounds, SessionPrompts(unit, options.block_size), options, counts)
+            name, agents = sessions[unit]
+            zero_ns = min(turn.start_ns for turns in agents.values() for turn in turns)
+            prompts = SessionPrompts(unit, options.block_size)
+            builder = TurnsBuilder(RunBuilder(zero_ns, counts), agents, prompts, options.stream, counts)
+            return Run(name, zero_ns, builder.lane(), {"agent": self.name})
 
-        return imported_runs(self.name, paths, options, len(units), load, _EXPLAINED, counts)
+        return imported_runs(self.name, paths, options, len(sessions), load, _EXPLAINED, counts)
 
 
-def _take(item: Item, sessions: dict[str, list[_Round]], seen: set[str], counts: Counts) -> None:
+def _take(item: Item, sessions: dict[str, list[Turn]], seen: set[str], counts: Counts) -> None:
     info = item.inner("info")
     if info is None or info.plain("role") != "assistant":
         return
@@ -115,27 +109,27 @@ def _take(item: Item, sessions: dict[str, list[_Round]], seen: set[str], counts:
         counts.drop("message(s) that another export has, too")
         return
     seen.add(name or "")
-    rounds = list(_rounds(item, info))
-    sessions.setdefault(info.plain("sessionID") or "", []).extend(rounds)
+    turns = list(_turns(item, info))
+    sessions.setdefault(info.plain("sessionID") or "", []).extend(turns)
 
 
-def _rounds(item: Item, info: Item) -> Iterator[_Round]:
+def _turns(item: Item, info: Item) -> Iterator[Turn]:
     times = info.inner("time")
     created_ns, completed_ns = _ns(times, "created"), _ns(times, "completed")
     if created_ns is None:
         raise info.error("time", "no time at which the message was made")
     name = "compaction" if info.raw("summary") == b"true" else "main"
     model = info.plain("modelID")
-    found = _Round(created_ns, name, model)
+    found = _begun(created_ns, name, model)
     made: list[_Round] = [found]
     for part in item.objects("parts"):
         kind = part.plain("type")
         if kind == "step-start" and found.is_seen:
-            found = _Round(found.last_ns, name, model)
+            found = _begun(found.last_ns, name, model)
             made.append(found)
         elif kind == "step-finish":
             found.is_seen = True
-            found.tokens = _tokens(part.inner("tokens")) or found.tokens
+            found.turn.tokens = _tokens(part.inner("tokens")) or found.turn.tokens
         elif kind in ("text", "reasoning"):
             told = part.inner("time")
             found.spoke(_ns(told, "start"), _ns(told, "end"))
@@ -143,12 +137,16 @@ def _rounds(item: Item, info: Item) -> Iterator[_Round]:
             _take_tool(part, found)
     if len(made) > 1 and not made[-1].is_seen:
         made.pop()
-    last = made[-1]
+    last = made[-1].turn
     if last.tokens is None and len(made) == 1:
         last.tokens = _tokens(info.inner("tokens"))
     if not last.tools and completed_ns is not None and completed_ns >= last.start_ns:
-        last.end_ns = completed_ns
-    yield from made
+        last.end_ns, last.is_end_known = completed_ns, True
+    return (each.turn for each in made)
+
+
+def _begun(start_ns: int, name: str, model: str | None) -> _Round:
+    return _Round(Turn(start_ns, start_ns, name, model, tools=[], is_end_known=False))
 
 
 def _take_tool(part: Item, found: _Round) -> None:
@@ -158,11 +156,17 @@ def _take_tool(part: Item, found: _Round) -> None:
     if state is None or start_ns is None:
         return
     found.spoke(start_ns, None)
-    end_ns, is_error = _ns(times, "end"), state.plain("status") == "error"
-    found.tools = [
-        *found.tools,
-        _Tool(part.plain("tool") or "", start_ns, end_ns, state.raw("input"), is_error),
-    ]
+    told = state.inner("metadata")
+    found.turn.tools.append(
+        LoggedTool(
+            part.plain("tool") or "",
+            start_ns,
+            _ns(times, "end"),
+            as_arguments(state.raw("input")),
+            state.plain("status") == "error",
+            None if told is None else told.plain("sessionId"),
+        )
+    )
 
 
 def _ns(times: Item | None, name: str) -> int | None:
@@ -183,23 +187,20 @@ def _count(told: Item | None, name: str) -> int:
     return int(min(max(found or 0.0, 0.0), MOST_TOKENS))
 
 
-def _run(
-    name: str, rounds: Sequence[_Round], prompts: SessionPrompts, options: ImportOptions, counts: Counts
-) -> Run:
-    rounds = sorted(rounds, key=lambda each: each.start_ns)
-    builder = RunBuilder(rounds[0].start_ns, counts)
-    entries: list[Call | Lane] = []
-    for n, each in enumerate(rounds, 1):
-        tokens = each.tokens or (0, 0, 0)
-        counts.drop("count(s) of tokens, which are not recorded", each.tokens is None)
-        llm = LlmCall(tokens[0], tokens[2], each.model, options.stream or each.first_ns is not None)
-        add_prefix(llm, "", tokens[1], prompts, counts)
-        entries.append(
-            builder.model_call(str(n), each.name, each.start_ns, each.end_ns, each.first_ns, llm, {})
-        )
-        for k, tool in enumerate(each.tools, 1):
-            failed = {"error": "true" if tool.is_error else None}
-            entries.append(
-                builder.tool_call(f"{n}.{k}", tool.name, tool.start_ns, tool.end_ns, tool.arguments, failed)
-            )
-    return Run(name, rounds[0].start_ns, Lane(entries, RESOLUTION_MS), {"agent": "opencode"})
+def _with_agents(found: Mapping[str, Sequence[Turn]]) -> dict[str, dict[str, Sequence[Turn]]]:
+    """Each session that no tool of another set to work, with the turns of its agents by their ids; its own under ""."""
+    spawned = {tool.agent for turns in found.values() for turn in turns for tool in turn.tools}
+    sessions: dict[str, dict[str, Sequence[Turn]]] = {}
+    placed: set[str] = set()
+    # Those that set each other to work, which only a damaged export says, come last.
+    for key in sorted(found, key=lambda key: key in spawned):
+        if key in placed:
+            continue
+        agents, waiting = sessions.setdefault(key, {}), [key]
+        while waiting:
+            each = waiting.pop()
+            if each in found and each not in placed:
+                placed.add(each)
+                agents["" if each == key else each] = found[each]
+                waiting += [tool.agent for turn in found[each] for tool in turn.tools if tool.agent is not None]
+    return sessions

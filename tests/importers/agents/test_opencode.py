@@ -83,3 +83,46 @@ def test_without_times_of_texts_the_message_tells(tmp_path):
     ]
     assert session.steps[0].llm.output_tokens == 25
     assert not session.steps[0].llm.stream
+
+
+def spawning(start, end, session):
+    told = tool(start, end, "task")
+    told["state"]["metadata"] = {"sessionId": session}
+    return told
+
+
+def exported(folder, session, *messages):
+    of_session = [{**each, "info": {**each["info"], "sessionID": session}} for each in messages]
+    path = folder / f"{session}.json"
+    path.write_text(json.dumps({"info": {"id": session, "projectID": "p"}, "messages": of_session}))
+
+
+def test_a_sub_agent_that_was_exported_too_stands_in_the_place_of_its_tool(tmp_path):
+    exported(tmp_path, "child", message(220, 400, BEGIN, text(300, 380), END, name="m2"))
+    exported(
+        tmp_path,
+        "parent",
+        message(0, 500, BEGIN, spawning(200, 450, "child"), spawning(200, 480, "gone"), END, name="m1"),
+        message(600, 700, BEGIN, text(650, 690), END, name="m3"),
+    )
+
+    result = OpenCode().read([tmp_path], ImportOptions())
+    [session] = result.sessions()
+
+    assert session.id == "parent"
+    assert [(step.id, step.name, step.at_ms, step.took_ms) for step in session.steps] == [
+        ("1", "main", 0, 200),
+        ("1.2", "task", 200, 280),
+        ("a1.1", "subagent", 220, 180),
+        ("2", "main", 600, 100),
+    ]
+    assert result.header.attributes["import"]["subagents"] == 1
+
+
+def test_sessions_that_set_each_other_to_work_are_all_kept(tmp_path):
+    exported(tmp_path, "a", message(0, 90, BEGIN, spawning(50, 80, "b"), END, name="m1"))
+    exported(tmp_path, "b", message(60, 75, BEGIN, spawning(65, 70, "a"), END, name="m2"))
+
+    [session] = OpenCode().read([tmp_path], ImportOptions()).sessions()
+
+    assert [step.kind for step in session.steps].count("llm") == 2
