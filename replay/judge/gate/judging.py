@@ -83,6 +83,7 @@ def judge_gate(
             for check, slo in zip(checks, slos, strict=True)
         ]
     resting = rests_on(slos, checks, run, lambda slo: _check(slo, run, baselines, confidence))
+    notes = _notes(slos, checks, run, baselines, [*doubts, *unlike, *resting])
     if run.summary.ended is not None:
         checks = [_of_the_end(run.summary.ended), *checks]
     verdict = overall([check.verdict for check in checks])
@@ -97,7 +98,7 @@ def judge_gate(
         run=run.name,
         baselines=[baseline.name for baseline in baselines],
         elapsed_s=round(run.summary.elapsed_s, 3),
-        notes=_notes(slos, run, baselines, [*doubts, *unlike, *resting]),
+        notes=notes,
     )
 
 
@@ -217,7 +218,22 @@ def _late_but_standing(check: Check, slo: Slo, doubts: list[str], summary: Summa
     return _doubted(msgspec.structs.replace(check, reason=reason), doubts, is_generator=False)
 
 
-def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], doubts: list[str]) -> list[str]:
+def _passed_by(slo: Slo) -> str | None:
+    """What a bound the wrong way round is kept by; None for one that is the right way round, or may be."""
+    if slo.operator not in (">", ">="):
+        return None
+    if slo.statistic in ("errors", "cold"):
+        return "fails" if slo.statistic == "errors" else "starts cold"
+    return "takes long" if slo.statistic in ("quantile", "mean", "max") else None
+
+
+def _notes(
+    slos: Sequence[Slo],
+    checks: Sequence[Check],
+    run: Evidence,
+    baselines: Sequence[Evidence],
+    doubts: list[str],
+) -> list[str]:
     notes = list(doubts)
     counts = run.summary.counts
     failed = counts.failed - counts.errors.get(INTERRUPTED, 0)
@@ -242,6 +258,11 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
             f"the run was read-only: {counted(counts.withheld, 'request')} were not sent, so the target was measured "
             "without their load"
         )
+    notes += [
+        f"{slo.text}: passes because the target {worse}, and would not if it did so less; if that is not meant, write <"
+        for slo, check in zip(slos, checks, strict=True)
+        if check.verdict == "pass" and (worse := _passed_by(slo)) is not None
+    ]
     if any(slo.needs_baseline for slo in slos) and 0 < len(baselines) < FEW:
         notes.append(
             f"{counted(len(baselines), 'baseline')}: noise from run to run is not known; name {FEW} or more to "

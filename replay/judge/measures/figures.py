@@ -287,7 +287,7 @@ def _share_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) ->
     interval, value = share_interval(hits, base, confidence)
     bounds = _in_percent(interval)
     needed = None if value.has_few_sessions else _least_share_n(slo, confidence)
-    why = why_unseen(value, base) if value.has_few_sessions else None
+    why = why_unseen(value, base) if value.has_few_sessions else _why_never_shown(slo)
     figure = Figure(
         observed, base.n, base.clusters, bounds, value, n_needed=needed, failed=failed_n, why_unbounded=why
     )
@@ -319,7 +319,7 @@ def _cold_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) -> 
     if slo.operator != "==":
         figure.interval, figure.worth = _in_percent(interval), value
         figure.n_needed = None if value.has_few_sessions else _least_share_n(slo, confidence)
-        figure.why_unbounded = why_unseen(value, base) if value.has_few_sessions else None
+        figure.why_unbounded = why_unseen(value, base) if value.has_few_sessions else _why_never_shown(slo)
     says = np.bincount(columns.series[known], minlength=len(columns.series_names)) > 0
     silent = rows & (columns.cold < 0) & (~columns.ok | says[columns.series])
     n_silent, n_failed = int(np.count_nonzero(silent)), int(np.count_nonzero(silent & ~columns.ok))
@@ -333,6 +333,15 @@ def _cold_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) -> 
     return msgspec.structs.replace(
         figure, interval=Interval(low, may_be.high), why_unbounded=why, n_needed=None, is_open=True
     )
+
+
+def _why_never_shown(slo: Slo) -> str | None:
+    """Why no pass is to be had, however many steps there are."""
+    if slo.limit.factor is not None or (slo.operator, slo.limit.value) not in (("<=", 0.0), (">=", 100.0)):
+        return None
+    share = "0%" if slo.operator == "<=" else "100%"
+    fact = f"; {slo.metric} == 0 is about this run alone" if slo.operator == "<=" else ""
+    return f"no number of steps shows that a share is exactly {share}: write a limit short of it{fact}"
 
 
 def _within(slo: Slo, sample: Sample) -> Flags:

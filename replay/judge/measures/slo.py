@@ -38,6 +38,19 @@ _RECORDED_STATISTICS = ("quantile", "mean", "share", "errors")
 _STATISTICS = ("p50", "p90", "p95", "p99", "p99.9", "mean", "min", "max", "errors", "cold", "share", "rate")
 
 
+# What no figure can keep, or break, by unit, comparison and limit.
+_FOREGONE: dict[tuple[Unit, Operator, float], str] = {
+    ("percent", ">=", 0.0): "always",
+    ("percent", "<=", 100.0): "always",
+    ("percent", "<", 0.0): "never",
+    ("percent", ">", 100.0): "never",
+    ("ms", ">=", 0.0): "always",
+    ("ms", "<", 0.0): "never",
+    ("rps", ">=", 0.0): "always",
+    ("rps", "<", 0.0): "never",
+}
+
+
 class SloWindow(NamedTuple):
     """Which part of the run, by the time that steps were intended."""
 
@@ -378,6 +391,14 @@ class _Parser:
             raise self._tokens.error("a share lies between 0% and 100%", at)
 
     def _check_direction(self, slo: Slo) -> None:
+        said = (
+            None if slo.limit.factor is not None else _FOREGONE.get((slo.unit, slo.operator, slo.limit.value))
+        )
+        if said is not None:
+            raise self._tokens.error(
+                f"this {said} holds, whatever is measured; check the comparison and the limit",
+                self._tokens.text.index(slo.operator),
+            )
         is_exact = slo.statistic in ("min", "max", "rate") or (
             slo.statistic in ("errors", "cold", "share") and slo.limit == Limit(0.0)
         )

@@ -213,3 +213,40 @@ def test_failures_that_no_slo_counts_are_told(slos, told):
     ]
 
     assert found == ([] if told is None else [told])
+
+
+@pytest.mark.parametrize(
+    ("slo", "note"),
+    [
+        ("p95 > 1ms", "p95 > 1ms: passes because the target takes long, and would not if it did so less; if that is not meant, write <"),
+        ("errors > 5%", "errors > 5%: passes because the target fails, and would not if it did so less; if that is not meant, write <"),
+        # It does not hold, so nobody is misled.
+        ("p95 > 1s", None),
+        ("min > 1ms", None),
+        ("rate > 1/s", None),
+        ("share(response < 1s) > 50%", None),
+    ],
+)  # fmt: skip
+def test_a_bound_that_is_kept_by_doing_worse_is_told(slo, note):
+    records = [
+        step(f"s-{n}", 20.0 + n % 7, n, **(FAILED if n % 8 == 0 and "errors" in slo else {}))
+        for n in range(2000)
+    ]
+    facts = summary()
+
+    told = [
+        one for one in gate(Evidence(facts, columns_of([records]), "r"), slo).notes if "passes because" in one
+    ]
+
+    assert told == ([] if note is None else [note])
+
+
+def test_a_share_that_no_number_of_steps_shows_says_so():
+    found = gate(
+        evidence([20.0 + n % 7 for n in range(2000)]), "errors <= 0%", "share(response < 1s) >= 100%"
+    ).checks
+
+    assert [(one.verdict, one.reason) for one in found] == [
+        ("inconclusive", "no number of steps shows that a share is exactly 0%: write a limit short of it; errors == 0 is about this run alone"),
+        ("inconclusive", "no number of steps shows that a share is exactly 100%: write a limit short of it"),
+    ]  # fmt: skip

@@ -130,3 +130,27 @@ def test_a_file_holds_one_a_line_and_errors_name_the_line():
         parse_slo_file("p99 < 1s\np50 < 3\n", "slo.txt")
     with pytest.raises(SloError, match=r"slo\.txt: holds no SLO"):
         parse_slo_file("# nothing\n", "slo.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("errors >= 0%", "always"),
+        ("share(response < 1s) <= 100%", "always"),
+        ("p99 >= 0ms", "always"),
+        ("rate >= 0/s", "always"),
+        ("errors < 0%", "never"),
+        ("share(response < 1s) > 100%", "never"),
+        ("p99 < 0ms", "never"),
+    ],
+)
+def test_a_bound_that_no_figure_can_keep_or_break_is_refused(text, said):
+    with pytest.raises(SloError, match=f"this {said} holds, whatever is measured"):
+        parse_slo(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["errors == 0", "errors <= 0%", "min > 0ms", "errors >= baseline", "rate > 0/s"]
+)
+def test_a_bound_that_a_figure_can_break_is_none_of_these(text):
+    assert parse_slo(text).text == text
