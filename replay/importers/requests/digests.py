@@ -3,17 +3,27 @@
 Of 63 bits: that two of five million texts are taken for one is as likely as one in a million.
 """
 
+import re
 from hashlib import blake2b
 
 from replay.importers.requests.columns import Known
+from replay.importers.requests.log_fields import client_key, first_address
 
 _BYTES_FOR_EACH = 200
+_IS_BARE = re.compile(r"[0-9.]{1,15}").fullmatch
 
 
 def digest(text: str) -> int:
     """An odd number for a text."""
     data = text.encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "little", signed=True) | 1
+
+
+def client_digest(forwarded: str | None, peer: str | None, agent: str | None) -> int:
+    """The digest of what tells a client apart: for whom it was forwarded, or its address, and its user agent."""
+    text = forwarded or peer or ""
+    address = text if _IS_BARE(text) else first_address(forwarded, peer)
+    return digest(client_key(address, agent))
 
 
 class Digests(Known[int]):

@@ -186,13 +186,14 @@ def entries(draw):
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     lines=entries(),
-    damage=st.sampled_from([[], ["{"], ["", "# x"], ["[1]", "5"], ['{"a":"\\ud800"}']]),
+    damage=st.sampled_from([[], ["{"], [""], ["", "# x"], ["[1]", "5"], ['{"a":"\\ud800"}']]),
+    glue=st.sampled_from(["\n", "\n", " ", "", ",\n", "\r\n", " \n"]),
     session_by=st.sampled_from(
         [None, None, "client", "Request-ID", "host", "status", "request.uri", "query:q"]
     ),
 )
-def test_whatever_the_keys_of_lines_a_block_says_what_they_say(tmp_path, lines, damage, session_by):
-    data = "\n".join([*lines[:2], *damage, *lines[2:]]).encode()
+def test_whatever_the_keys_of_lines_a_block_says_what_they_say(tmp_path, lines, damage, glue, session_by):
+    data = "\n".join([*lines[:1], glue.join(lines[1:3]), *damage, *lines[3:]]).encode()
     at_once = imported(tmp_path, JsonLog(), data, session_by=session_by)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("replay.importers.logs.json_log.JsonBlocks", LineByLine)

@@ -24,9 +24,8 @@ from replay.importers.requests.columns import (
     odd_lines,
     pieces,
 )
-from replay.importers.requests.digests import digest
+from replay.importers.requests.digests import client_digest
 from replay.importers.requests.log_fields import (
-    client_key,
     first_address,
     forwarded_addresses,
     number,
@@ -66,7 +65,6 @@ _WHERE_PLAIN = (
     (r"[^\]\n]", r"[^\]]"),
 )
 _NOT_IN_TARGETS = '\t\r\f\v"'
-_IS_BARE = re.compile(r"[0-9.]{1,15}").fullmatch
 _SAMPLES = 20
 _NOTHING = ("", "-")
 _QUERY = "query:"
@@ -244,9 +242,7 @@ def _stamp_ns(text: str) -> int:
 
 def _client(who: tuple[str, str | None]) -> int:
     """What tells a client apart. who: its address, or for whom its requests were forwarded, and its user agent."""
-    text, agent = who
-    address = text if _IS_BARE(text) else first_address(None, text)
-    return digest(client_key(address, agent))
+    return client_digest(None, *who)
 
 
 def _request(text: str) -> str:

@@ -10,10 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from operator import attrgetter
+from operator import add, attrgetter
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from replay.importers.call_steps import LONGEST_TEXT
 from replay.importers.logs.blocks.json_plan import Plan, plan_for
@@ -21,9 +22,9 @@ from replay.importers.logs.json_keys import ATTRIBUTES, DURATIONS, flat_key
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.requests.called import Called, CalledRequests
 from replay.importers.requests.columns import ODD_NS, Columns, Known, OddLine, counted, odd_lines, pieces
-from replay.importers.requests.digests import digest
+from replay.importers.requests.digests import client_digest
 from replay.importers.requests.log_fields import (
-    client_key,
+    LONGEST_PATH,
     first_address,
     number,
     query_value,
@@ -45,13 +46,15 @@ from replay.reading.timestamps import unix_ns
 from replay.trace.edges.concurrent import UNKNOWN_US
 from replay.trace.redaction.labels import label_without_secrets
 
+_NOTHING = ("", "-")
 _QUERY = "query:"
 _SAMPLES = 20
 _IS_ISO = re.compile(r"(?:19[89]\d|20\d\d|21\d\d)-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?!\d)", re.ASCII).fullmatch
 _ISO_CHARACTERS = 19
 _ZERO = "2000-01-01T00:00:00"
 _ZERO_NS = unix_ns(_ZERO) or 0
-_ARE_IDS = re.compile(r"[0-9a-fA-F\-]{1,64}+(?:\n[0-9a-fA-F\-]{1,64}+)*+").fullmatch
+_LONGEST_ID = 64
+_OF_IDS = np.isin(np.arange(256), list(b"0123456789abcdefABCDEF-"))
 _LARGEST_COUNT = 1 << 50
 _COUNTS = ("status", "request_bytes", "response_bytes", "body_bytes")
 _NAMES = ("forwarded", "peer", "host", "agent", "referer")
@@ -76,12 +79,11 @@ class JsonBlocks:
 
     def pieces(self, block: Block) -> Iterator[Columns | OddLine]:
         """What the lines say, in their order."""
-        lines = block.data.split(b"\n")[:-1]
-        plan = _likely_plan(lines[:_SAMPLES])
+        plan = _likely_plan(block.data.split(b"\n", _SAMPLES)[:_SAMPLES])
         if plan is None or not _tells_session(plan.fields, self._session_by):
             yield from odd_lines(block)
             return
-        entries = [_entry(line, plan.decode_line) for line in lines]
+        entries = _entries(block.data, plan)
         fitting = [entry for entry in entries if entry is not None]
         if not fitting:
             yield from odd_lines(block)
@@ -116,6 +118,8 @@ class JsonBlocks:
             whole = [text or "" for text in texts]
             seconds = self._seconds.of([text[:_ISO_CHARACTERS] for text in whole])
             fractions = self._fractions.of([text[_ISO_CHARACTERS:] for text in whole])
+            if ODD_NS not in seconds and ODD_NS not in fractions:
+                return list(map(add, seconds, fractions))
             return [
                 second + fraction if second != ODD_NS and fraction != ODD_NS else self._stamps[text]
                 for second, fraction, text in zip(seconds, fractions, whole, strict=True)
@@ -184,15 +188,18 @@ class JsonBlocks:
         columns = [self._labelled(name, _first(table, keys)) for name, keys in plan.attributes.items()]
         if not columns:
             return [""] * n
-        if len(columns) == 1:
-            return [f',"attributes":{{{text}}}' if text else "" for text in columns[0]]
-        found = (",".join(filter(None, texts)) for texts in zip(*columns, strict=True))
+        found, *others = columns
+        for other in others:
+            found = [
+                f"{text},{more}" if text and more else text or more
+                for text, more in zip(found, other, strict=True)
+            ]
         return [f',"attributes":{{{text}}}' if text else "" for text in found]
 
     def _labelled(self, name: str, texts: _Texts) -> Sequence[str]:
         """An attribute of each line, as a member of JSON; nothing where it has none."""
         if name == "request_id":
-            if None not in texts and _ARE_IDS("\n".join(texts)):  # type: ignore[arg-type]
+            if _are_ids(texts):
                 return [f'"request_id":"{text}"' for text in texts]
             return [_label(name, text or "") for text in texts]
         return self._labels[name].of([text or "" for text in texts])
@@ -212,8 +219,7 @@ def _session_keys(keys: Iterable[str], session_by: str | None) -> Iterator[str]:
 
 def _client(who: tuple[str | None, str | None, str | None]) -> int:
     """What tells a client apart. who: those that its request was forwarded for, its address, and its user agent."""
-    forwarded, peer, agent = who
-    return digest(client_key(first_address(forwarded, peer), agent))
+    return client_digest(*who)
 
 
 def _likely_plan(lines: Sequence[bytes]) -> Plan | None:
@@ -223,6 +229,18 @@ def _likely_plan(lines: Sequence[bytes]) -> Plan | None:
         with contextlib.suppress(msgspec.DecodeError, UnicodeError, RecursionError):
             found[tuple(_decode_sample(line))] += 1
     return next((plan for keys, _ in found.most_common() if (plan := plan_for(keys)) is not None), None)
+
+
+def _entries(data: bytes, plan: Plan) -> list[Any]:
+    """The values in each line of a block; None for an odd one."""
+    # Then each of as many objects as there are lines is one: no line break stands within one but behind a comma.
+    n = data.count(b"\n")
+    if data.startswith(b"{") and data.endswith(b"}\n") and data.count(b"}\n{") == n - 1:
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+            entries = plan.decode_lines(data)
+            if len(entries) == n:
+                return entries
+    return [_entry(line, plan.decode_line) for line in data.split(b"\n")[:-1]]
 
 
 def _entry(line: bytes, decode: Callable[[bytes], Any]) -> Any:
@@ -235,14 +253,19 @@ def _entry(line: bytes, decode: Callable[[bytes], Any]) -> Any:
 
 def _said(values: Sequence[Any]) -> _Texts:
     """What values say, as texts."""
-    if (
-        set(map(type, values)) == {str}
-        and "" not in values
-        and "-" not in values
-        and max(map(len, values)) < 200
-    ):
-        return values
-    return list(map(said, values))
+    if set(map(type, values)) != {str} or max(map(len, values)) >= LONGEST_PATH:
+        return list(map(said, values))
+    if "" in values or "-" in values:
+        return [None if text in _NOTHING else text for text in values]
+    return values
+
+
+def _are_ids(texts: _Texts) -> bool:
+    """Whether each is an id in hexadecimal digits, which holds no secret and stands in JSON as it is."""
+    if None in texts or max(map(len, texts)) > _LONGEST_ID:  # type: ignore[arg-type]
+        return False
+    characters = "".join(texts).encode("utf-8", "surrogatepass")  # type: ignore[arg-type]
+    return bool(_OF_IDS[np.frombuffer(characters, np.uint8)].all())
 
 
 def _first(table: Mapping[str, Sequence[Any]], keys: Sequence[str]) -> _Texts:

@@ -43,7 +43,8 @@ _IS_PLAIN_KEY = re.compile(r"[ !#-\[\]-~]*+").fullmatch
 class Plan(msgspec.Struct, frozen=True):
     """Which keys tell what; of several the first one that says something. is_end: whether the instant is the end.
 
-    told: by our names. attributes: by theirs. fields: by key, of the values that `decode_line` gives.
+    told: by our names. attributes: by theirs. fields: by key, of the values that `decode_line` gives of a line, and
+    `decode_lines` of each of many.
     """
 
     instant: str
@@ -55,6 +56,7 @@ class Plan(msgspec.Struct, frozen=True):
     nesting: tuple[str, ...]
     fields: dict[str, str]
     decode_line: Callable[[bytes], Any]
+    decode_lines: Callable[[bytes], list[Any]]
 
     @property
     def wanted(self) -> set[str]:
@@ -103,6 +105,7 @@ def plan_for(keys: tuple[str, ...]) -> Plan | None:
     }
     attributes["request_id"] = tuple(flat[key] for key in REQUEST_IDS if key in flat)
     fields = {key: f"value_{n}" for n, key in enumerate(keys)}
+    decoder = _decoder(fields)
     return Plan(
         instant=flat[instants[0]],
         is_end=instants[0] not in STARTS,
@@ -112,13 +115,14 @@ def plan_for(keys: tuple[str, ...]) -> Plan | None:
         attributes={name: found for name, found in attributes.items() if found},
         nesting=tuple(flat[key] for key in NESTING if key in flat),
         fields=fields,
-        decode_line=_decoder(fields),
+        decode_line=decoder.decode,
+        decode_lines=decoder.decode_lines,
     )
 
 
-def _decoder(fields: Mapping[str, str]) -> Callable[[bytes], Any]:
+def _decoder(fields: Mapping[str, str]) -> msgspec.json.Decoder[Any]:
     """Decodes a line with these keys, and no others, in a third of the time that a dictionary takes."""
     values = [(field, Any) for field in fields.values()]
     names = {field: key for key, field in fields.items()}
     line = msgspec.defstruct("Line", values, rename=names, forbid_unknown_fields=True, gc=False)
-    return msgspec.json.Decoder(line).decode
+    return msgspec.json.Decoder(line)
