@@ -4,7 +4,8 @@ What becomes of a request says replay/importers/logs/logged_requests.py. A line 
 objects, which halves what an import takes; tests hold it to what an encoder makes of the objects.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,6 +20,8 @@ from replay.trace.file.rules import MOST_STEPS
 
 LONG_US = 24 * 3_600 * 1_000_000
 """A step that took longer is doubted."""
+
+_STEPS_IN_PIECE = 4_096
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -37,55 +40,87 @@ class Run(msgspec.Struct, frozen=True):
     counts: EdgeCounts
 
 
+class _Made(NamedTuple):
+    """Sessions, each with its head, and where its steps begin and end, and the JSON of these.
+
+    clients: how many each of them has.
+    """
+
+    heads: Rows
+    begins: Ints
+    ends: Ints
+    steps: list[str]
+    clients: Ints
+
+
 def run_of(rule: SessionRule, spilled: Spilled, part: Part) -> Run:
     """The sessions of a part, which wait where its requests do."""
-    rows, text = read_part(spilled, part)
+    rows, texts = _read(spilled, part)
     counts = EdgeCounts()
-    # As many characters as bytes, whatever these say.
-    heads, texts, clients = sessions_of(rows, text.decode("latin-1").split("\n"), rule, counts)
-    order = np.lexsort((heads["place"], heads["start_us"]))
+    made = _sessions_of(rows, texts, rule, counts)
+    del texts
+    order = np.lexsort((made.heads["place"], made.heads["start_us"]))
+    heads = made.heads[order]
+    spans = zip(made.begins[order].tolist(), made.ends[order].tolist(), strict=True)
     return Run(
-        heads_at=spilled.put(heads[order].tobytes()),
-        texts_at=spilled.put("".join([texts[n] for n in order.tolist()]).encode("latin-1")),
+        heads_at=spilled.put(heads.tobytes()),
+        texts_at=spilled.put_pieces(_pieces(made.steps, spans), int(heads["size_bytes"].sum())),
         sessions=len(heads),
-        clients=int(clients.sum()),
-        most_clients=int(clients.max()),
+        clients=int(made.clients.sum()),
+        most_clients=int(made.clients.max()),
         firsts=firsts_of(rows),
         counts=counts,
     )
 
 
+def _read(spilled: Spilled, part: Part) -> tuple[Rows, list[str]]:
+    """The requests of a part, and two texts for each."""
+    rows, text = read_part(spilled, part)
+    # As many characters as bytes, whatever these say.
+    return rows, text.decode("latin-1").split("\n")
+
+
+def _pieces(steps: Sequence[str], spans: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+    """The JSON of sessions, one behind the other, in pieces. spans: where their steps begin and end."""
+    waiting: list[str] = []
+    for begin, end in spans:
+        while end - begin > _STEPS_IN_PIECE:
+            waiting += (",".join(steps[begin : begin + _STEPS_IN_PIECE]), ",")
+            begin += _STEPS_IN_PIECE
+            yield "".join(waiting).encode("latin-1")
+            waiting = []
+        waiting.append(",".join(steps[begin:end]))
+        if len(waiting) > _STEPS_IN_PIECE:
+            yield "".join(waiting).encode("latin-1")
+            waiting = []
+    yield "".join(waiting).encode("latin-1")
+
+
 def firsts_of(requests: Rows) -> Rows:
     """The first of these requests of each client. requests: ROW or FIRST."""
     order = np.lexsort((requests["place"], requests["start_us"], requests["client"]))
-    clients, at = np.unique(requests["client"][order], return_index=True)
-    firsts = np.empty(len(clients), FIRST)
-    firsts["client"] = clients
-    firsts["start_us"], firsts["place"] = requests["start_us"][order[at]], requests["place"][order[at]]
+    clients = requests["client"][order]
+    order = order[np.concatenate([[True], clients[1:] != clients[:-1]])]
+    firsts = np.empty(len(order), FIRST)
+    for name in ("client", "start_us", "place"):
+        firsts[name] = requests[name][order]
     return firsts
 
 
-def sessions_of(
-    rows: Rows, texts: Sequence[str], rule: SessionRule, counts: EdgeCounts
-) -> tuple[Rows, list[str], Ints]:
-    """The sessions of these requests, which are all of theirs. texts: two for each row.
-
-    Of each its head, the JSON of its steps, and how many clients it has.
-    """
+def _sessions_of(rows: Rows, texts: Sequence[str], rule: SessionRule, counts: EdgeCounts) -> _Made:
+    """The sessions of these requests, which are all of theirs. texts: two for each row."""
     order = np.lexsort((rows["place"], rows["start_us"], rows["key"]))
     rows = rows[order]
     begins = _begins(rows, rule)
     lengths = np.diff(begins, append=len(rows))
+    steps = _steps_texts(rows, np.repeat(begins, lengths), order, texts, rule.resolution_us, counts)
     heads = np.empty(len(begins), HEAD)
     for name in ("start_us", "place", "key", "client", "agent"):
         heads[name] = rows[name][begins]
     heads["steps"] = lengths
+    heads["size_bytes"] = np.add.reduceat(list(map(len, steps)), begins) + lengths - 1  # and commas
     heads["is_long"] = np.maximum.reduceat(rows["took_us"], begins) > LONG_US
-    steps = _steps_texts(rows, np.repeat(begins, lengths), order, texts, rule.resolution_us, counts)
-    spans = zip(begins.tolist(), (begins + lengths).tolist(), strict=True)
-    made = [steps[begin] if end - begin == 1 else ",".join(steps[begin:end]) for begin, end in spans]
-    heads["size_bytes"] = list(map(len, made))
-    return heads, made, _clients(rows, begins, lengths)
+    return _Made(heads, begins, begins + lengths, steps, _clients(rows, begins, lengths))
 
 
 def _begins(rows: Rows, rule: SessionRule) -> Ints:

@@ -7,6 +7,7 @@ its end, and all read everywhere.
 import os
 import tempfile
 import weakref
+from collections.abc import Iterable
 from io import FileIO
 from multiprocessing import get_context
 from multiprocessing.reduction import DupFd
@@ -33,13 +34,19 @@ class Spilled:
 
     def put(self, data: bytes) -> int:
         """Keep these bytes, and say where they begin."""
-        at = self._room(len(data))
-        if self._file is None and at + len(data) > self._most_held_bytes:
+        return self.put_pieces((data,), len(data))
+
+    def put_pieces(self, pieces: Iterable[bytes], length: int) -> int:
+        """Keep these, one behind the other, and say where they begin. length: of all of them together."""
+        at = end = self._room(length)
+        if self._file is None and at + length > self._most_held_bytes:
             self._to_disk()
-        if self._file is None:
-            self._held += data
-        else:
-            self._write(data, at)
+        for piece in pieces:
+            if self._file is None:
+                self._held += piece
+            else:
+                self._write(piece, end)
+            end += len(piece)
         return at
 
     def get(self, at: int, length: int) -> bytes:

@@ -73,8 +73,9 @@ class WaitingSessions:
     def _settled(self) -> Rows:
         """The first request of each client, by client."""
         if self._fresh:
-            self._firsts = firsts_of(np.concatenate([self._firsts, *self._fresh]))
-            self._fresh = []
+            firsts = np.concatenate([self._firsts, *self._fresh])
+            self._firsts, self._fresh = _NONE, []  # gone before others are made of them
+            self._firsts = firsts_of(firsts)
         return self._firsts
 
 

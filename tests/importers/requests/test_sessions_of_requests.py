@@ -58,6 +58,7 @@ def test_how_many_parts_there_are_and_what_waits_on_the_disk_changes_nothing(the
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(waiting, "_READ_HEADS", read_at_once)
         patch.setattr(waiting, "_READ_BYTES", 100 * read_at_once)
+        patch.setattr(session_lines, "_STEPS_IN_PIECE", read_at_once)
         found = lines_of(these, parts=parts, held_bytes=held, named=True)
 
     assert found == lines_of(these, named=True)
@@ -185,8 +186,11 @@ def test_a_disk_that_has_lost_what_it_took_is_said():
 def test_what_waits_is_read_back_from_memory_and_from_the_disk(pieces, held):
     spilled = Spilled(held)
     places = [(spilled.put(piece), len(piece)) for piece in pieces]
+    whole = b"".join(pieces)
+    at = spilled.put_pieces(iter(pieces), len(whole))
 
     assert [spilled.get(*place) for place in places] == pieces
+    assert spilled.get(at, len(whole)) == whole
 
 
 def test_each_text_is_handed_over_with_its_digest_once():
