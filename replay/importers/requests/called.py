@@ -75,7 +75,7 @@ def _called_alike(alike: str) -> tuple[str, str, int, bool] | None:
     """
     method, _, target = alike.partition(" ")
     path, _, query = target.partition("?")
-    if not is_method(method) or not _IS_PLAIN(target.replace(_MARK, "0")) or not target:
+    if not is_method(method) or not target.startswith("/") or not _IS_PLAIN(target.replace(_MARK, "0")):
         return None
     if any(is_secret_parameter(pair.partition("=")[0], _ANY) for pair in query.split("&")):
         return None

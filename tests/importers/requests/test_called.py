@@ -67,6 +67,11 @@ def test_a_value_under_a_secrets_name_goes_though_it_looks_like_any_other(name):
     assert told[2]
 
 
+@pytest.mark.parametrize("target", ["?page=7", "", "7", "*", "http://a.example/7"])
+def test_a_target_that_is_no_path_is_odd_however_plain(target):
+    assert CalledRequests().of([f"GET {target}", "GET /7"])[0] is None
+
+
 def test_a_target_that_is_too_long_is_odd_and_the_one_beside_it_is_not():
     first, second = CalledRequests().of(["GET /" + "a/" * LONGEST_PATH, "GET /b"])
 
