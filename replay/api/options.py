@@ -36,6 +36,7 @@ class RunKeywords(TypedDict, total=False):
     warmup_s: float
     grace_s: float
     repeat: bool
+    begins_with: int | None
     phases: tuple[Phase, ...]
     at: tuple[At, ...]
     answers: Answers
@@ -76,6 +77,10 @@ def options_of(given: Mapping[str, Any], caller: str, others: str = "") -> RunOp
         raise InputError(f"{caller} cannot take budget={given['budget']!r}: {error}") from error
     if options.repeat and options.duration_s is None:
         raise InputError("repeat goes on for ever; say until when with duration_s, in seconds.")
+    if options.begins_with is not None and not options.repeat:
+        raise InputError(
+            "begins_with is where the first lap begins, and without repeat=True there are no laps."
+        )
     if options.data is not None and not options.references:
         raise InputError("data gives values to references, and references=False leaves them alone.")
     return options

@@ -8,9 +8,11 @@ seed, the session and the copy alone; so the order is restored with a buffer of 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from heapq import heappop, heappush
-from itertools import count
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from replay.engine.arms import ALL, Arm, armed
 from replay.engine.shares import WHOLE, Scheduled, Share
@@ -115,7 +117,7 @@ def planned_sessions(
     trace asks which.
     """
     read = partial(read_sessions, trace, checked=False, text=found.text)
-    sessions = _laps(read, found, options.knobs.scale) if options.repeat else read()
+    sessions = _laps(read, found, options.knobs.scale, options.begins_with) if options.repeat else read()
     planned = scheduled(sessions, options, pace, found.mean_gap_ms or 1000.0, found.marks.copy)
     if found.has_references or names_users:
         # Counted before arms and shares part, so that a session is the same user in all of them.
@@ -123,25 +125,43 @@ def planned_sessions(
     return armed(planned, arm, share)
 
 
-def _laps(read: Callable[[], Iterable[Session]], found: TraceScan, scale: int) -> Iterator[Session]:
+def lap_gap_ms(found: TraceScan) -> float:
+    """The time from the last session of a lap to the first of the next, in ms: as between others, in the mean."""
+    return found.mean_gap_ms or found.span_ms or 1000.0
+
+
+def _laps(
+    read: Callable[[], Iterable[Session]], found: TraceScan, scale: int, begins_with: int | None
+) -> Iterator[Session]:
     """The trace again and again, without end; each lap begins one mean gap after the last session of the lap before.
 
-    The copies of a lap are numbered on from those of the lap before.
+    The copies of a lap are numbered on from those of the lap before. begins_with: the place of the session that comes
+    first, at once; those before it are passed over here and now, since a run that has begun has no time for that.
     """
-    gap_ms = found.mean_gap_ms or found.span_ms or 1000.0
-    period_ms = found.last_start_ms - found.first_start_ms + gap_ms
-    for lap in count():
+    if begins_with is None:
+        return _from_here((), None, read, found, scale)
+    sessions = iter(read())
+    return _from_here(tuple(islice(sessions, begins_with, begins_with + 1)), sessions, read, found, scale)
+
+
+def _from_here(
+    ahead: Sequence[Session],
+    sessions: Iterable[Session] | None,
+    read: Callable[[], Iterable[Session]],
+    found: TraceScan,
+    scale: int,
+) -> Iterator[Session]:
+    """ahead, sessions: what is left of the first lap, of which nothing was read yet if it is None."""
+    period_ms = found.last_start_ms - found.first_start_ms + lap_gap_ms(found)
+    before_ms = ahead[0].start_ms if ahead else 0.0
+    for session in read() if sessions is None else chain(ahead, sessions):
+        yield (
+            msgspec.structs.replace(session, start_ms=session.start_ms - before_ms) if before_ms else session
+        )
+    for lap in count(1):
         for session in read():
-            yield (
-                session
-                if not lap
-                else copied(
-                    session,
-                    lap_id(session.id, lap, found.marks.lap),
-                    session.start_ms + lap * period_ms,
-                    lap * scale,
-                )
-            )
+            start_ms = session.start_ms - before_ms + lap * period_ms
+            yield copied(session, lap_id(session.id, lap, found.marks.lap), start_ms, lap * scale)
 
 
 def bent(start_ns: int, phases: Sequence[Phase]) -> int:

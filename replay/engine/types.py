@@ -19,6 +19,7 @@ FactorOrZero = Annotated[float, Meta(ge=0, le=1e6)]
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 MOST_WORKERS = 100
 Count = Annotated[int, Meta(ge=1)]
+Place = Annotated[int, Meta(ge=0)]
 
 
 class Knobs(msgspec.Struct, frozen=True):
@@ -85,17 +86,18 @@ class Budget(msgspec.Struct, frozen=True, omit_defaults=True):
 class RunOptions(msgspec.Struct, frozen=True):
     """One run. late_limit_s: with late = "skip", a step found later than this is counted as unsent.
 
-    duration_s: nothing is sent later than this into the run. sessions: only the first so many.
-    warmup_s: steps intended before this are marked. grace_s: how long an interrupted run waits for responses.
-    repeat: the trace begins again when it ends, until duration_s. phases: how the load changes over the run; the
-    last one lasts to the end. at: what is done to the target meanwhile. answers: what is recorded of answers, in
-    answers.jsonl: nothing; what they look like; or digests of their values too. references: whether {{copy}} and the
-    like are filled in (replay/trace/values/reserved.py). data: a CSV file, of which each session has a row, in
-    data_order. to_origin: the target may be where the trace was recorded; else such a run is refused. read_only:
-    requests that may change something become waits of their recorded length. budget: what the model calls of one
-    replay may cost, of all its targets together. workers: so many processes do a share of the sessions each.
-    listen: where these come to from other machines, host:port; cluster: the address of a
-    Dask scheduler, whose workers they are; None for both: they are processes of this one.
+    duration_s: nothing is sent later than this into the run. sessions: only the first so many. warmup_s: steps intended
+    before this are marked. grace_s: how long an interrupted run waits for responses. repeat: the trace begins again
+    when it ends, until duration_s. begins_with: with repeat, which session is the first one, counted from 0, and begins
+    at once; those before it come with the next lap. phases: how the load changes over the run; the last one lasts to
+    the end. at: what is done to the target meanwhile. answers: what is recorded of answers, in answers.jsonl: nothing;
+    what they look like; or digests of their values too. references: whether {{copy}} and the like are filled in
+    (replay/trace/values/reserved.py). data: a CSV file, of which each session has a row, in data_order. to_origin: the
+    target may be where the trace was recorded; else such a run is refused. read_only: requests that may change
+    something become waits of their recorded length. budget: what the model calls of one replay may cost, of all its
+    targets together. workers: so many processes do a share of the sessions each. listen: where these come to from other
+    machines, host:port; cluster: the address of a Dask scheduler, whose workers they are; None for both: they are
+    processes of this one.
     """
 
     timing: Timing = "causal"
@@ -109,6 +111,7 @@ class RunOptions(msgspec.Struct, frozen=True):
     warmup_s: Seconds = 0.0
     grace_s: Seconds = 5.0
     repeat: bool = False
+    begins_with: Place | None = None
     phases: tuple[Phase, ...] = ()
     at: tuple[At, ...] = ()
     answers: Answers = "none"

@@ -78,6 +78,24 @@ def test_a_repeated_trace_goes_on_until_the_duration_is_over(write_trace):
     assert planned_counts(trace, scan(trace), options).steps == 5
 
 
+@pytest.mark.parametrize(
+    ("begins_with", "expected"),
+    [
+        (0, [(0, "s-0"), (400, "s-1"), (1200, "s-2"), (1800, "s-0@2")]),
+        (1, [(0, "s-1"), (800, "s-2"), (1400, "s-0@2"), (1800, "s-1@2")]),
+        (2, [(0, "s-2"), (600, "s-0@2"), (1000, "s-1@2"), (1800, "s-2@2")]),
+    ],
+)
+def test_a_trace_that_is_repeated_may_begin_in_its_middle(write_trace, begins_with, expected):
+    """That session starts at once, and laps are as far apart as ever."""
+    trace = write_trace(*((start_ms, [write_trace.get("a")]) for start_ms in (100.0, 500.0, 1300.0)))
+    options = RunOptions(repeat=True, duration_s=2.0, begins_with=begins_with)
+
+    planned = planned_sessions(trace, scan(trace), options, Pace(options.knobs))
+
+    assert [(start_ns / 1e6, session.id) for start_ns, session in planned] == expected
+
+
 @pytest.mark.parametrize("most_kept_bytes", [1 << 20, 400], ids=["short enough to be kept", "long"])
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
