@@ -18,6 +18,8 @@ from replay.results.types import INTERRUPTED, StepRecord
 
 ABSENT_NS = ABSENT
 """Stands for an instant or a duration that was not measured."""
+REFUSED = (429, 503)
+"""The statuses of a target that sheds load."""
 
 
 class Columns(NamedTuple):
@@ -25,14 +27,15 @@ class Columns(NamedTuple):
 
     ok: answered, and as expected. answered: a whole response came, whether or not it was the expected one.
 
-    session, series, error, instance: codes into the lists of the same name (series: (kind, name)). Instants are
-    ns from the run's start, ABSENT_NS where there is none. cold: 1, 0, or -1 where the target did not say.
-    attempts: tries of the step, the last one included; redirects that led to one are none. sent_before: those before
-    the last one that were sent, none of them on a connection that had been closed. retried_ns: from the first try's
-    intended time to the last one's sending, 0 for one try without a redirect. makespan_ns: of each session, from
-    its first intended time to its last end, waits included, ABSENT_NS where that is not known. cut: of each session,
-    whether a step of it was left unsent, or interrupted, so that its makespan is only the least that it can be. unsent:
-    steps that were not sent, which have no row, by reason.
+    session, series, error, instance: codes into the lists of the same name (series: (kind, name)). Instants are ns from
+    the run's start, ABSENT_NS where there is none. cold: 1, 0, or -1 where the target did not say. attempts: tries of
+    the step, the last one included; redirects that led to one are none. sent_before: those before the last one that
+    were sent, none of them on a connection that had been closed. refused_before: those of them that were answered with
+    429 or 503; None where that is not known. retried_ns: from the first try's intended time to the last one's sending,
+    0 for one try without a redirect. makespan_ns: of each session, from its first intended time to its last end, waits
+    included, ABSENT_NS where that is not known. cut: of each session, whether a step of it was left unsent, or
+    interrupted, so that its makespan is only the least that it can be. unsent: steps that were not sent, which have no
+    row, by reason.
 
     What follows unreadable is None where it is not known; `numbers` and `flags` give it as a column all the same.
     recorded_*: of the same step in the recording. stream, streamed: a stream was asked for, and came. emptied: its
@@ -98,6 +101,7 @@ class Columns(NamedTuple):
     cut: Flags | None = None
     other_ok: Flags | None = None
     other_tokens: Int64s | None = None
+    refused_before: Codes | None = None
 
     @property
     def n(self) -> int:
@@ -207,6 +211,7 @@ class Gathering:
         self._earlier: dict[tuple[str, str], int] = {}
         self._hops: Counter[tuple[str, str]] = Counter()
         self._sent_before: Counter[tuple[str, str]] = Counter()
+        self._refused_before: Counter[tuple[str, str]] = Counter()
         self._cut: set[str] = set()
         self._first_ns = np.empty(0, np.int64)
         self._last_ns = np.empty(0, np.int64)
@@ -242,14 +247,17 @@ class Gathering:
         n = int(np.count_nonzero(rows))
         attempts = _mapped(taken(table.numbers("attempt")), lambda column: column.astype(np.int32))
         sent_before: Codes = constant(0, n, np.int32)
+        refused_before: Codes = constant(0, n, np.int32)
         retried: Int64s = constant(0, n, np.int64)
         if again.any() or earlier.any():
             before = self._before(table, earlier, again, ok)
             retried, sent_before = before.retried_ns[rows], before.sent[rows]
+            refused_before = before.refused[rows]
             if before.hops[rows].any():
                 attempts = attempts - before.hops[rows]
         self._put("attempts", attempts)
         self._put("sent_before", sent_before)
+        self._put("refused_before", refused_before)
         self._put("retried_ns", retried)
 
     def columns(self, unreadable: int = 0) -> Columns:
@@ -303,7 +311,8 @@ class Gathering:
         sent, intended = table.numbers("sent_ns"), table.numbers("intended_ns")
         sessions, steps = table.codes("session"), table.codes("step")
         was_sent = table.has("sent_ns")
-        found = _Before(np.zeros(table.n, np.int64), np.zeros(table.n, np.int32), np.zeros(table.n, np.int32))
+        refused = np.isin(table.numbers("status"), REFUSED)
+        found = _Before(np.zeros(table.n, np.int64), *(np.zeros(table.n, np.int32) for _ in range(3)))
         for row in np.flatnonzero(earlier | again).tolist():
             step = table.texts("session")[sessions[row]], table.texts("step")[steps[row]]
             due_ns = max(0, int(intended[row]))
@@ -313,11 +322,14 @@ class Gathering:
                     self._hops[step] += 1
                 elif was_sent[row]:
                     self._sent_before[step] += 1
+                    if refused[row]:
+                        self._refused_before[step] += 1
             else:
                 since_ns = self._earlier.pop(step, due_ns)
                 found.retried_ns[row] = sent[row] - since_ns if was_sent[row] else 0
                 found.hops[row] = self._hops.pop(step, 0)
                 found.sent[row] = self._sent_before.pop(step, 0)
+                found.refused[row] = self._refused_before.pop(step, 0)
         return found
 
     def _add_steps(self, table: Table, rows: npt.NDArray[np.intp]) -> None:
@@ -332,12 +344,14 @@ class Gathering:
 
 class _Before(NamedTuple):
     """Of each line what came before it in its step. retried_ns: since when the step was due until this was sent, 0 if
-    it was not. hops: redirects that led to it. sent: tries before it that were sent.
+    it was not. hops: redirects that led to it. sent: tries before it that were sent; refused: of those, the ones
+    that the target refused for its load.
     """
 
     retried_ns: Int64s
     hops: Codes
     sent: Codes
+    refused: Codes
 
 
 def _picker(rows: Flags) -> Callable[[npt.NDArray[Any]], Any]:

@@ -46,7 +46,9 @@ def plain_columns(blocks):
     tries = []
     led = Counter()
     sent = Counter()
+    refused = Counter()
     asked = []
+    turned_away = []
     retried = []
     unsent = {}
     earlier = {}
@@ -54,7 +56,7 @@ def plain_columns(blocks):
     first_ns = []
     last_ns = []
     for records in blocks:
-        rows, since, of_rows, before = [], [], [], []
+        rows, since, of_rows, before, shed = [], [], [], [], []
         for record in records:
             if record.end_ns is not None and record.intended_ns is not None:
                 code = sessions.code(record.session)
@@ -76,6 +78,8 @@ def plain_columns(blocks):
                         led[record.session, record.step] += 1
                     elif record.sent_ns is not None:
                         sent[record.session, record.step] += 1
+                        if record.status in (429, 503):
+                            refused[record.session, record.step] += 1
             elif (
                 record.end_ns is not None
                 and record.intended_ns is not None
@@ -83,13 +87,15 @@ def plain_columns(blocks):
                 and (record.sent_ns is not None or record.outcome == "failed")
             ):
                 rows.append(record)
-                waited_ns, hops, sent_before = 0, 0, 0
+                waited_ns, hops, sent_before, refused_before = 0, 0, 0, 0
                 if record.attempt > 1:
                     due_ns = earlier.pop((record.session, record.step), record.intended_ns)
                     waited_ns = 0 if record.sent_ns is None else record.sent_ns - due_ns
                     hops = led.pop((record.session, record.step), 0)
                     sent_before = sent.pop((record.session, record.step), 0)
+                    refused_before = refused.pop((record.session, record.step), 0)
                 before.append(sent_before)
+                shed.append(refused_before)
                 since.append(waited_ns)
                 of_rows.append(record.attempt - hops)
         for name in _NUMBERS:
@@ -122,6 +128,7 @@ def plain_columns(blocks):
         )
         tries.append(np.array(of_rows, np.int32))
         asked.append(np.array(before, np.int32))
+        turned_away.append(np.array(shed, np.int32))
         retried.append(np.array(since, np.int64))
         steps += [row.step for row in rows]
     return Columns(
@@ -134,6 +141,7 @@ def plain_columns(blocks):
         step=steps,
         attempts=_joined(tries, np.int32),
         sent_before=_joined(asked, np.int32),
+        refused_before=_joined(turned_away, np.int32),
         retried_ns=_joined(retried, np.int64),
         cut=np.array([session in cut for session in sessions.values], np.bool_),
         makespan_ns=np.array(last_ns, np.int64) - np.array(first_ns, np.int64),
