@@ -19,7 +19,7 @@ from replay.choice.types import (
     UndecidedSlo,
 )
 from replay.judge.gate.judging import CONFIDENCE, judge_gate, keeps
-from replay.judge.load.ceiling import CeilingVerdict
+from replay.judge.load.ceiling import Ceiling, CeilingVerdict
 from replay.judge.measures.figures import figure_of
 from replay.judge.measures.slo import Slo, parse_slo
 from replay.judge.tail.coldstart import ColdVerdict
@@ -202,8 +202,7 @@ def _put_ceiling(found: PilotPlane, verdict: CeilingVerdict) -> None:
     ceiling = verdict.ceiling
     if ceiling is None or not ceiling.scale or found.ceiling_verdict not in ("found", "at_least"):
         return
-    per_scale = ceiling.rps / ceiling.scale
-    low, high = (None if scale is None else round(scale * per_scale, 3) for scale in ceiling.ci_scale)
+    low, high = ceiling.ci_rps or _by_scale(ceiling)
     carried = found.carried_rps
     if carried is not None and high is not None and carried > high:
         # What was carried outweighs what a search says would break it.
@@ -214,9 +213,16 @@ def _put_ceiling(found: PilotPlane, verdict: CeilingVerdict) -> None:
         )
     else:
         found.ceiling_rps, found.limited_by = ceiling.rps, ceiling.limited_by
-        found.ceiling_ci_rps = low or 0.0, high
+        found.ceiling_ci_rps = low, high
     if found.machines:
         found.capacity_rps = round(found.ceiling_rps / found.machines, 3)
+
+
+def _by_scale(ceiling: Ceiling) -> tuple[float, float | None]:
+    """The bracket in requests a second, of a verdict that does not have it."""
+    low, high = ceiling.ci_scale
+    per_scale = ceiling.rps / ceiling.scale
+    return round(low * per_scale, 3), None if high is None else round(high * per_scale, 3)
 
 
 def _put_trouble(found: PilotPlane, phases: Mapping[PhaseName, Evidence]) -> None:

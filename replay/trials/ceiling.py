@@ -8,12 +8,15 @@ from typing import NamedTuple
 import msgspec
 
 from replay.engine.counting import Progress
+from replay.engine.plan import lap_gap_ms
 from replay.engine.progress import OnProgress
 from replay.engine.run import Outcome, StopWhen, replay_trace
 from replay.engine.types import Phase, RunOptions
+from replay.judge.load.arrivals import Arrivals
 from replay.judge.load.ceiling import (
     FEWEST,
     MOST_TRIES,
+    Ceiling,
     CeilingVerdict,
     Level,
     Search,
@@ -30,7 +33,7 @@ from replay.results.evidence import Evidence, read_evidence
 from replay.results.rundir import RunDir
 from replay.results.types import Ended, RunStatus
 from replay.target.target import Target
-from replay.trace.file.stream import scan
+from replay.trace.file.stream import TraceScan, read_sessions, scan
 from replay.trials.evidence import gone_if_empty, write_verdict
 from replay.trials.spending import with_less
 from replay.words.endings import ending
@@ -45,9 +48,18 @@ _FAILED_RATIO = 0.5
 _LEAST_ENDED = 100
 _LONGEST_LEVEL = 6.0
 _FILLS, _LEAST_FILLS = 5, 2
+# Without a failure, so many requests over a share bound it at 95% (the rule of three: Hanley and Lippman-Hand 1983).
+_TO_BOUND = 3.0
+# The mean rate is told where the load that was played is so many times it.
+_MATTERS = 1.1
+_NEARLY = 0.95
 # A level is made again where it had to be so many times as long. A queue is the load of so many seconds, beside what
 # requests take by themselves.
 _FAR_LONGER, _QUEUE_S = 1.2, 5.0
+# The load that held is asked for once more by a level so many times as long.
+_LONGER = 3.0
+# No part of a trace is taken to be denser than the whole by more than that.
+_LEAST_SHARE = 1000.0
 
 
 class CeilingPlan(NamedTuple):
@@ -129,7 +141,7 @@ def find_ceiling(
     notes = []
     with gone_if_empty(directory):
         while (scale := search.next_scale()) is not None and not hunt.is_over:
-            level = hunt.measure(scale)
+            level = hunt.measure(scale, is_longer=search.asks_longer)
             if level is not None:
                 search.tell(level)
     verdict, reasons, ceiling = conclude(search)
@@ -151,6 +163,9 @@ def find_ceiling(
             notes.append(note)
     if hunt.unfilled is not None and verdict in ("found", "at_least"):
         verdict, reasons, ceiling = "inconclusive", [hunt.unfilled], None
+    if ceiling is not None:
+        ceiling = _by_the_mean(ceiling, hunt, notes)
+    notes += _on_what_was_asked(ceiling, search.levels)
     if hunt.repeats_trace:
         notes.append(
             "levels send the trace's own requests over and over: a target that remembers answers bears more of them "
@@ -183,6 +198,52 @@ def find_ceiling(
     return CeilingOutcome(found, directory, hunt.status, hunt.ended)
 
 
+def _arrivals(trace: Path, found: TraceScan) -> Arrivals:
+    starts_ms, requests = [], []
+    for session in read_sessions(trace, checked=False, text=found.text):
+        starts_ms.append(session.start_ms)
+        requests.append(sum(not step.is_wait for step in session.steps))
+    return Arrivals.of(starts_ms, requests, lap_gap_ms(found))
+
+
+def _bounds_failures(slo: Slo) -> bool:
+    return slo.statistic == "errors" and slo.limit.factor is None and slo.limit.value > 0
+
+
+def _by_the_mean(ceiling: Ceiling, hunt: "_Hunt", notes: list[str]) -> Ceiling:
+    """The ceiling with what it is by the mean rate of the trace, where levels played a busier part, which is noted."""
+    mean_scale = ceiling.rps / hunt.mean_rps if hunt.mean_rps else 0.0
+    if not hunt.arrivals.varies or mean_scale < _MATTERS * ceiling.scale:
+        return ceiling
+    notes.append(
+        f"load varies in this trace, and levels play its busiest part: {number(ceiling.scale, 4)}x is for the trace as "
+        f"it is, that part included. Of its mean rate, {number(hunt.mean_rps, 4)}/s, {number(ceiling.rps, 4)}/s is "
+        f"{number(mean_scale, 4)} times as much"
+    )
+    return msgspec.structs.replace(ceiling, mean_scale=round(mean_scale, 6))
+
+
+def _on_what_was_asked(ceiling: Ceiling | None, levels: Sequence[Level]) -> list[str]:
+    """What a reader of the ceiling's requests a second must know of how they came."""
+    if ceiling is None:
+        return []
+    notes = []
+    if ceiling.tries_rps is not None:
+        notes.append(
+            f"the target was sent {number(ceiling.tries_rps, 4)} tries a second at the ceiling, retries included; "
+            f"{number(ceiling.rps, 4)} requests a second were answered"
+        )
+    peaks = [level for level in levels if level.verdict == "pass" and level.busiest_rps is not None]
+    top = max(peaks, key=lambda level: level.scale, default=None)
+    if top is not None and top.busiest_rps is not None and top.scale >= _NEARLY * ceiling.scale:
+        notes.append(
+            f"requests come unevenly within a level: {number(top.busiest_rps, 4)}/s in the busiest tenth of one at "
+            f"{number(top.scale, 4)}x, {number(top.offered_rps, 4)}/s in the mean. The target may bear more of them "
+            "where they come evenly; --shape constant shows that"
+        )
+    return notes
+
+
 class _Hunt:
     """Makes the runs of one search, and counts the time that they take."""
 
@@ -202,12 +263,15 @@ class _Hunt:
         self._options, self._directory = options, directory
         self._on_progress, self._on_level, self._replay = on_progress, on_level, replay
         found = scan(trace, references=options.references)
-        gap_ms = found.mean_gap_ms or found.span_ms or 1000.0
+        self.arrivals = _arrivals(trace, found)
         knobs = options.knobs
-        per_session = found.requests / max(1, found.sessions)
+        # Of the recording's time a second of a level at scale 1 plays so much.
+        self._pace = knobs.speed * knobs.arrivals
         # Requests a second at scale 1, by the trace.
-        self._rps = per_session * 1000 / gap_ms * knobs.speed * knobs.arrivals * knobs.scale
-        self._needed = max([FEWEST, *(least_n(slo.q, 0.95) for slo in slos if slo.q is not None)])
+        self.mean_rps = self.arrivals.mean_rps * self._pace * knobs.scale
+        quantiles = [least_n(slo.q, 0.95) for slo in slos if slo.q is not None]
+        shares = [ceil(_TO_BOUND * 100 / slo.limit.value) for slo in slos if _bounds_failures(slo)]
+        self._needed = max([FEWEST, *quantiles, *shares])
         self._requests = found.requests
         self._levels = 0
         self.longest_level_s = 0.0
@@ -234,9 +298,11 @@ class _Hunt:
             f"end before they are full; with --level {ceil(self._fill_s)}s they do not"
         )
 
-    def measure(self, scale: float) -> Level | None:
+    def measure(self, scale: float, *, is_longer: bool = False) -> Level | None:
         """One level; None if it broke off. Once more, and longer, where it has ended before it was full."""
         length_s = self._length_s(scale)
+        if is_longer:
+            length_s = max(length_s, min(_LONGER * length_s, self._longest_s))
         seen = self._seen(scale, length_s)
         if seen is not None and self._learns(self._judged(seen, scale, length_s)):
             longer_s = self._length_s(scale)
@@ -252,7 +318,7 @@ class _Hunt:
     def _seen(self, scale: float, length_s: float) -> tuple[Evidence, str | None] | None:
         """A run at this load, and why it was ended early."""
         # What requests take by themselves is no queue; before it is known, no number of them is.
-        rps = self._rps * scale
+        rps = self._rps(scale, length_s)
         most = 1 << 60 if self._fill_s is None else max(1000, int((_QUEUE_S + self._fill_s) * rps))
         guard = Guard(most)
         self.longest_level_s = max(self.longest_level_s, length_s)
@@ -266,7 +332,23 @@ class _Hunt:
     def _judged(self, seen: tuple[Evidence, str | None], scale: float, length_s: float) -> Level:
         evidence, why = seen
         fill_s = min(self._filling_s, length_s / 2)
-        return judge_level(self._slos, evidence, scale, length_s, why, fill_s, self._rps * scale)
+        first, pace = self._first(scale, length_s), scale * self._pace
+        copies = self._options.knobs.scale
+
+        def planned(from_s: float, to_s: float) -> float:
+            return copies * self.arrivals.requests_in(first, from_s * pace, to_s * pace)
+
+        return judge_level(self._slos, evidence, scale, length_s, why, fill_s, planned)
+
+    def _first(self, scale: float, length_s: float) -> int:
+        """The session that a level of this length begins with: levels play the densest part of the trace."""
+        return self.arrivals.densest(length_s * scale * self._pace)
+
+    def _rps(self, scale: float, length_s: float) -> float:
+        """Requests a second that such a level is planned to have."""
+        part_s = length_s * scale * self._pace
+        requests = self.arrivals.requests_in(self._first(scale, length_s), 0.0, part_s)
+        return requests * self._options.knobs.scale / length_s
 
     def _learns(self, level: Level) -> bool:
         """Whether this level says that requests take another time than was known."""
@@ -289,7 +371,17 @@ class _Hunt:
 
     def _length_s(self, scale: float) -> float:
         """Long enough for the quantile that is asked for, and for the target to fill up, within bounds."""
-        plan, rps, fill_s = self._plan, max(1e-9, self._rps * scale), self._filling_s
+        most_s = self._long_enough_s(self.mean_rps * scale)
+        if not self.arrivals.varies:
+            return most_s
+        # A part that is denser than the whole has as many requests in less time, and how dense it is, its length says.
+        length_s = max(self._long_enough_s(inf), most_s / _LEAST_SHARE)
+        while length_s < most_s and self._long_enough_s(self._rps(scale, length_s)) > length_s:
+            length_s = min(most_s, _FAR_LONGER * length_s)
+        return length_s
+
+    def _long_enough_s(self, rps: float) -> float:
+        plan, rps, fill_s = self._plan, max(1e-9, rps), self._filling_s
         enough_s, full_s = plan.level_s, (_FILLS - 1) * fill_s
         if plan.requests is not None:
             enough_s = min(enough_s, plan.requests / rps)
@@ -303,7 +395,12 @@ class _Hunt:
         self._levels += 1
         knobs = msgspec.structs.replace(self._options.knobs, arrivals=self._options.knobs.arrivals * scale)
         options = msgspec.structs.replace(
-            self._options, knobs=knobs, repeat=True, duration_s=length_s, phases=phases
+            self._options,
+            knobs=knobs,
+            repeat=True,
+            begins_with=self._first(scale, length_s),
+            duration_s=length_s,
+            phases=phases,
         )
         out = self._directory / f"{self._levels:02d}-{what}"
         run = self._replay(self._trace, self._target, options, out, self._on_progress, guard)

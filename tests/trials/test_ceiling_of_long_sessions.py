@@ -72,15 +72,3 @@ def test_sessions_that_are_short_beside_a_level_need_no_such_words(tmp_path: Pat
     assert found.ceiling is not None
     assert found.ceiling.scale == pytest.approx(10 / 2 * EVERY_S, rel=0.15)
     assert not any("in the long run" in reason for reason in found.reasons)
-
-
-def test_short_sessions_in_a_quiet_part_of_the_trace_are_not_said_to_last_long(tmp_path: Path):
-    """Levels play the first minutes, at 5/s; the trace then goes on at 50/s."""
-    starts_s = [*(n * 0.2 for n in range(6_000)), *(1_200 + n * 0.02 for n in range(6_000))]
-    found = searched(tmp_path, 1, 20.0, 1, starts_s=starts_s)
-
-    assert found.ceiling is not None
-    assert found.ceiling.rps == pytest.approx(50, rel=0.1)
-    assert found.ceiling.scale == pytest.approx(50 / (12_000 / 1_320), rel=0.1)
-    (reason,) = (reason for reason in found.reasons if "in the long run" in reason)
-    assert "or the part of the trace that levels play is quieter than the whole" in reason
