@@ -53,7 +53,7 @@ class Explained:
         try:
             if file is None or not file.exists():
                 return error
-            file = telling_files(file)[0]
+            file = next(telling_files(file))
             start = first_bytes(file, SNIFFED_BYTES)
         except TraceError:
             return error

@@ -5,6 +5,7 @@ import io
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -23,6 +24,7 @@ SNIFFED_BYTES = 1 << 16
 
 # Beside a log may lie files that tell nothing, with names that come before it.
 _MOST_ASKED = 32
+_MOST_LOOKED_AT = 20_000
 _SPOOL_BYTES = 1 << 20
 _COMPRESSED = ("", ".gz", ".zst")
 
@@ -65,19 +67,25 @@ def first_bytes(path: Path, n: int) -> bytes:
         return source.read(n)
 
 
-def telling_files(path: Path) -> list[Path]:
-    """Files that may tell the format of a folder: by name, those with JSON in them first, as many as are asked; or the
-    file.
+def telling_files(path: Path) -> Iterator[Path]:
+    """Files that may tell the format of a folder, as many as are worth asking; or the file.
+
+    Those in folders below come last, and those with JSON in them first.
 
     Raises TraceError where the folder holds none.
     """
     if not path.is_dir():
-        return [path]
+        yield path
+        return
+    asked: set[Path] = set()
     for find in (path.glob, path.rglob):
-        inside = sorted(entry for entry in find("[!.]*") if entry.is_file())
-        if inside:
-            return sorted(inside, key=lambda file: ".json" not in file.name)[:_MOST_ASKED]
-    raise TraceError(f"{shown_path(path)}: no files in this folder.")
+        entries = islice(find("[!.]*"), _MOST_LOOKED_AT)
+        inside = (entry for entry in entries if entry not in asked and entry.is_file())
+        found = sorted(inside, key=lambda file: (".json" not in file.name, file))[:_MOST_ASKED]
+        asked.update(found)
+        yield from found
+    if not asked:
+        raise TraceError(f"{shown_path(path)}: no files in this folder.")
 
 
 @contextlib.contextmanager

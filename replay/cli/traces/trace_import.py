@@ -281,9 +281,10 @@ def _named(name: str) -> Importer:
 
 
 def _sniffed(path: Path) -> Importer:
-    file, *beside = telling_files(path)
+    files = telling_files(path)
+    file = next(files)
     start = first_bytes(file, SNIFFED_BYTES)
-    for beginning in itertools.chain([start], map(_beginning, beside)):
+    for beginning in itertools.chain([start], map(_beginning, files)):
         if (importer := _known(beginning)) is not None:
             return importer
     if not start.strip():

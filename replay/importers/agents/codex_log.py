@@ -31,7 +31,9 @@ _TURN_EVENTS = ("task_started", "turn_started", "task_complete", "turn_complete"
 _HISTORY_NS = 1_000_000_000
 _AT_ONCE_NS = 5_000_000
 _MOST_S = 1 << 33
-_READ = ("session_meta", "turn_context", "response_item", "event_msg", "compacted")
+_VERSION = re.compile(r"0\.(?P<minor>\d{1,4})\.", re.ASCII).match
+_TELLS_BEFORE_TOOLS = 47
+_READ = ("session_meta", "turn_context", "response_item", "event_msg", "compacted", "token_usage_record")
 
 
 class _Record(msgspec.Struct, gc=False):
@@ -91,6 +93,13 @@ class _TokenCount(msgspec.Struct, gc=False):
     info: _UsageInfo | None = None
 
 
+class _UsageRecord(msgspec.Struct, gc=False):
+    """Written when an answer is complete; its token count comes behind the tools that it called."""
+
+    usage: Usage | None = None
+    thread_token_usage: Usage | None = None
+
+
 class _Item(msgspec.Struct, gc=False):
     """A tool call or its output. arguments: JSON in a text; input: a text; action: an object.
 
@@ -144,7 +153,11 @@ class ToolUse(msgspec.Struct):
 
 
 class ModelCall(msgspec.Struct):
-    """One answer of the model. first_ns: its first output; last_ns: its token count, or else its last output."""
+    """One answer of the model.
+
+    first_ns: its first output. last_ns: when its tokens were told, where that was before its tools had ended, or else
+    its last output.
+    """
 
     start_ns: int
     first_ns: int
@@ -213,6 +226,10 @@ class Log:
         self._has_usage = has_usage
         self.saw_usage = False
         self._has_input_since = False
+        # The answer of which the tokens were told before any of its items was written, as versions around 0.50 do it:
+        # they write an answer with its tools and their outputs at once when all have ended.
+        self._unwritten: ModelCall | None = None
+        self._has_items = self._has_records = False
         for n, record in read_rows(file, _Record, counts.damage):
             if record.type in _READ:
                 try:
@@ -221,6 +238,7 @@ class Log:
                     counts.damage.lose(error)
         self._close()
         self._drop_history()
+        self._doubt_ends()
 
     def _drop_history(self) -> None:
         """Leave out the calls that a fork's log repeats of its origin: written at once, when the fork began."""
@@ -234,6 +252,16 @@ class Log:
                 break
         self._counts.drop("model call(s) of history that the log of a fork repeats", kept)
         del self.calls[:kept]
+
+    def _doubt_ends(self) -> None:
+        """Say what it makes of times that a version ran tools before it told that an answer was complete."""
+        version = _VERSION(self.meta.cli_version or "")
+        if version is not None and int(version["minor"]) < _TELLS_BEFORE_TOOLS:
+            self._counts.infer(
+                f"model call(s) took as long as the tools that they called, too: Codex before 0.{_TELLS_BEFORE_TOOLS} "
+                "does not tell these apart",
+                sum(bool(call.tools) for call in self.calls),
+            )
 
     def _add(self, record: _Record, place: str) -> None:
         inside = f"{place}, payload"
@@ -264,6 +292,11 @@ class Log:
         if record.type == "compacted":
             self._compact(decoded(payload, _Compacted, inside).message or "", at_ns)
             return
+        if record.type == "token_usage_record":
+            told = decoded(payload, _UsageRecord, inside)
+            self._has_records = True
+            self._count_tokens(_UsageInfo(told.usage, told.thread_token_usage), at_ns)
+            return
         kind = decoded(payload, _Kind, inside)
         if record.type == "response_item" and _IMAGE in payload:
             self._images += _images(payload)
@@ -281,11 +314,11 @@ class Log:
                 self._hear_of_server(decoded(payload, _ServerEvent, inside), at_ns, kind.type == _MCP_EVENTS[1])
         elif kind.type == "message":
             if kind.role == "assistant":
-                self._output(at_ns)
+                self._item(at_ns)
             else:
                 self._input(at_ns)
         elif kind.type == "reasoning":
-            self._output(at_ns)
+            self._item(at_ns)
         elif kind.type in _TOOL_CALLS:
             item = decoded(payload, _Item, inside)
             name = _name_in_namespace(item) or (kind.type or "").removesuffix("_call")
@@ -295,7 +328,7 @@ class Log:
             name = _servers_tool(call) or _MCP_CALL.removesuffix("_call")
             self._begin_tool(call.call_id or call.id, ToolUse(name, _text_or_json(call.arguments), at_ns))
         elif kind.type in _PROVIDERS_TOOLS:
-            self._output(at_ns)
+            self._item(at_ns)
             self._counts.drop("tool call(s) that the model's provider ran itself")
         elif kind.type is not None and kind.type.endswith("_output"):
             self._end_tool(decoded(payload, _Item, inside), at_ns)
@@ -319,24 +352,38 @@ class Log:
     def _input(self, at_ns: int) -> None:
         self._input_ns = at_ns
         self._has_input_since = True
+        self._unwritten = None
+
+    def _item(self, at_ns: int) -> ModelCall:
+        """The call that an item of an answer is of."""
+        if self._open is None and self._unwritten is not None:
+            if not self.calls or self.calls[-1] is not self._unwritten:
+                self.calls.append(self._unwritten)
+            return self._unwritten
+        call = self._output(at_ns)
+        self._has_items = True
+        return call
 
     def _output(self, at_ns: int) -> ModelCall:
         if self._open is not None and self._has_input_since and not self._has_usage:
             self._close()
         call = self._open
         if call is None:
-            start_ns = self._input_ns
-            if start_ns is None or start_ns > at_ns:
-                start_ns = at_ns
-            before = self.calls[-1] if self.calls else None
-            if before is not None and start_ns < before.last_ns <= at_ns:
-                start_ns = before.last_ns
-            call = self._open = ModelCall(
-                start_ns, at_ns, at_ns, self._model, tools=[], images=self._images[-MOST_HELD:]
-            )
-            self._has_input_since = self._is_compacted = False
+            call = self._open = self._begun(at_ns)
+            self._is_compacted = self._has_items = False
+            self._unwritten = None
+        self._has_input_since = False
         call.last_ns = max(call.last_ns, at_ns)
         return call
+
+    def _begun(self, at_ns: int) -> ModelCall:
+        start_ns = self._input_ns
+        if start_ns is None or start_ns > at_ns:
+            start_ns = at_ns
+        before = self.calls[-1] if self.calls else None
+        if before is not None and start_ns < before.last_ns <= at_ns:
+            start_ns = before.last_ns
+        return ModelCall(start_ns, at_ns, at_ns, self._model, tools=[], images=self._images[-MOST_HELD:])
 
     def _count_tokens(self, info: _UsageInfo | None, at_ns: int) -> None:
         if info is None or info.last_token_usage is None:
@@ -344,11 +391,19 @@ class Log:
         is_repeated = info.total_token_usage is not None and info.total_token_usage == self._total
         self._total = info.total_token_usage
         self.saw_usage = True
-        if self._open is None or is_repeated:
+        if is_repeated:
             return
-        self._open.usage = info.last_token_usage
-        self._open.last_ns = max(self._open.last_ns, at_ns)
+        call = self._open
+        if call is None:
+            if not self._has_records:
+                self._unwritten = self._begun(at_ns)
+                self._unwritten.usage = info.last_token_usage
+            return
+        call.usage = info.last_token_usage
+        if not self._has_input_since:
+            call.last_ns = max(call.last_ns, at_ns)
         self._close()
+        self._unwritten = None if self._has_items else call
 
     def _close(self) -> None:
         if self._open is not None:
@@ -357,7 +412,9 @@ class Log:
             self._open = None
 
     def _begin_tool(self, call_id: str | None, tool: ToolUse) -> None:
-        call = self._output(tool.start_ns)
+        call = self._item(tool.start_ns)
+        if call is self._unwritten:
+            tool.start_ns = call.last_ns
         if call_id is not None and call_id in self._tools:
             self._counts.drop("tool call(s) that occur twice")
             return
@@ -391,7 +448,7 @@ class Log:
 
     def _end_tool(self, item: _Item, at_ns: int) -> None:
         tool = self._tools.get(item.call_id or "")
-        self._input(at_ns)
+        self._input_ns, self._has_input_since = at_ns, True
         if tool is None or tool.end_ns is not None:
             self._counts.drop("tool result(s) without a tool call")
             return

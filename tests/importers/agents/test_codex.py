@@ -46,6 +46,134 @@ def test_a_model_call_runs_from_its_input_to_its_token_count(path):
     assert (step.llm.input_tokens, step.llm.output_tokens, step.llm.model) == (50, 7, "m-1")
 
 
+def told(session):
+    return [(step.id, step.kind, step.at_ms, step.took_ms) for step in session.steps]
+
+
+def usage_record(ms, inputs, output, cumulative):
+    usage = {"input_tokens": inputs, "output_tokens": output}
+    return line(ms, "token_usage_record", usage=usage, thread_token_usage={"input_tokens": cumulative})
+
+
+def test_a_call_whose_tokens_are_told_behind_its_tools_ends_with_its_last_output(path):
+    """As 0.80 to 0.120 write it."""
+    write(
+        path,
+        meta(),
+        user(0),
+        text(470),
+        call(550, "a"),
+        output(920, "a"),
+        tokens(921, 1_000, 20, 1_000),
+        call(1_300, "b"),
+        call(1_380, "c"),
+        output(1_385, "b"),
+        output(1_800, "c"),
+        tokens(1_801, 1_100, 21, 2_100),
+        text(2_400),
+        tokens(2_401, 1_200, 22, 3_300),
+    )
+
+    _, [session] = imported(path)
+
+    assert told(session) == [
+        ("1", "llm", 0, 550),
+        ("1.1", "tool", 550, 370),
+        ("2", "llm", 920, 460),
+        ("2.1", "tool", 1_300, 85),
+        ("2.2", "tool", 1_380, 420),
+        ("3", "llm", 1_800, 601),
+    ]
+    assert [step.llm.output_tokens for step in session.steps if step.llm] == [20, 21, 22]
+
+
+def test_a_call_ends_where_its_usage_is_recorded_and_counts_once(path):
+    """As 0.171 writes it."""
+    write(
+        path,
+        meta(),
+        user(0),
+        text(470),
+        call(550, "a"),
+        usage_record(600, 1_000, 20, 1_000),
+        output(920, "a"),
+        line(
+            921,
+            "event_msg",
+            type="token_count",
+            info={
+                "last_token_usage": {"input_tokens": 1_000, "output_tokens": 20},
+                "total_token_usage": {"input_tokens": 1_000},
+            },
+        ),
+        text(1_500),
+        usage_record(1_510, 1_100, 21, 2_100),
+        tokens(1_511, 1_100, 21, 2_100),
+    )
+
+    _, [session] = imported(path)
+
+    assert told(session) == [("1", "llm", 0, 600), ("1.1", "tool", 550, 370), ("2", "llm", 920, 590)]
+    assert [step.llm.output_tokens for step in session.steps if step.llm] == [20, 21]
+
+
+def test_an_answer_that_is_written_when_its_tools_have_ended_was_complete_when_its_tokens_were_told(path):
+    """As 0.47 to 0.64 write it."""
+    write(
+        path,
+        meta(),
+        user(0),
+        line(400, "event_msg", type="token_count", info=None),
+        line(470, "event_msg", type="agent_message"),
+        tokens(640, 1_000, 20, 1_000),
+        text(1_015),
+        call(1_016, "a"),
+        output(1_016, "a"),
+        line(1_017, "turn_context", model="m-1"),
+        tokens(1_440, 1_000, 20, 1_000),
+        tokens(1_610, 1_100, 21, 2_100),
+        call(2_030, "b"),
+        output(2_030, "b"),
+        call(2_030, "c"),
+        output(2_031, "c"),
+        line(2_120, "turn_context", model="m-1"),
+        line(2_700, "event_msg", type="agent_message"),
+        tokens(2_701, 1_200, 22, 3_300),
+        text(2_702),
+    )
+
+    _, [session] = imported(path)
+
+    assert told(session) == [
+        ("1", "llm", 0, 640),
+        ("1.1", "tool", 640, 376),
+        ("2", "llm", 1_016, 594),
+        ("2.1", "tool", 1_610, 420),
+        ("2.2", "tool", 1_610, 421),
+        ("3", "llm", 2_031, 670),
+    ]
+    assert [step.llm.output_tokens for step in session.steps if step.llm] == [20, 21, 22]
+
+
+def test_tokens_that_are_told_of_no_answer_are_no_call(path):
+    write(path, meta(), tokens(5, 9_000, 1, 9_000), user(10), text(500), tokens(600, 50, 7, 9_050))
+
+    _, [session] = imported(path)
+
+    assert told(session) == [("1", "llm", 0, 590)]
+
+
+def test_versions_that_ran_tools_before_an_answer_was_told_are_doubted(path):
+    """As 0.34 to 0.44 write it."""
+    old = line(0, "session_meta", id="x", cli_version="0.42.0")
+    write(path, old, user(0), tokens(1_000, 50, 7, 50), call(1_001, "a"), output(1_002, "a"))
+
+    found, [session] = imported(path)
+
+    assert told(session) == [("1", "llm", 0, 1_000), ("1.1", "tool", 1_000, 2)]
+    assert any("Codex before 0.47 does not tell these apart" in note for note in found.notes)
+
+
 def test_tools_that_start_while_the_model_answers_follow_its_first_byte_and_are_joined(path):
     write(
         path,

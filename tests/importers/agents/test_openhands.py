@@ -359,14 +359,14 @@ def test_a_folder_is_told_by_any_of_its_files(tmp_path):
     keep(tmp_path / "one", [asked(0), says(100, "r1")], state([("r1", 0.1)]))
     (tmp_path / "one" / "TASKS.json").write_text("[]")
 
-    told_by = [
+    told_by = {
         name
         for file in telling_files(tmp_path / "one")
         for name, importer in IMPORTERS.items()
         if importer.sniff(file.read_bytes())
-    ]
+    }
 
-    assert told_by == ["openhands"]
+    assert told_by == {"openhands"}
 
 
 def test_what_an_agent_behind_a_protocol_called_has_no_times(tmp_path):
@@ -376,3 +376,10 @@ def test_what_an_agent_behind_a_protocol_called_has_no_times(tmp_path):
 
     with pytest.raises(TraceError, match="no model or tool calls"):
         imported(lines)
+
+
+def test_a_folder_is_told_by_files_below_where_those_in_it_tell_nothing(tmp_path):
+    keep(tmp_path / "conversations" / "one", [asked(0), says(100, "r1")])
+    (tmp_path / "settings.json").write_text("{}")
+
+    assert any(OpenHands().sniff(file.read_bytes()) for file in telling_files(tmp_path))
