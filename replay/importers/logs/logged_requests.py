@@ -8,7 +8,7 @@
 - Addresses and users are not imported: clients are numbered. Values of query parameters that are named like
   secrets are replaced. The user agent becomes an attribute of the session.
 
-What grows with a log is on the disk (replay/importers/requests/), but for some 90 bytes a client, and for
+What grows with a log is on the disk (replay/importers/requests/), but for some 50 bytes a client, and for
 user agents and names of sessions, up to 1 GiB.
 """
 
