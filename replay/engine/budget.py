@@ -21,6 +21,7 @@ from replay.results.types import Spent
 from replay.target.cost import Cost
 from replay.target.errors import TargetError
 from replay.target.target import Target
+from replay.trace.told_tokens import told_tokens
 from replay.trace.types import Step
 
 MOST_ANSWERED = 1_024
@@ -50,18 +51,13 @@ def expected_tokens(step: Step, body: bytes) -> Tokens:
     """What a model call is expected to use at most; see the head of this module."""
     if step.llm is not None:
         return Tokens(step.llm.input_tokens, step.llm.output_tokens or 1)
-    prompt = _recorded(step, "input_tokens")
+    prompt = told_tokens(step.attributes, "input_tokens")
     limit = _LIMIT(body)
-    answer = int(limit[1]) if limit is not None else _recorded(step, "output_tokens")
+    answer = int(limit[1]) if limit is not None else told_tokens(step.attributes, "output_tokens")
     return Tokens(
         -(-len(body) // _BYTES_A_TOKEN) if prompt is None else prompt,
         MOST_ANSWERED if answer is None else answer,
     )
-
-
-def _recorded(step: Step, name: str) -> int | None:
-    text = step.attributes.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def price_of(cost: Cost, tokens: Tokens) -> float:

@@ -2,9 +2,10 @@
 
 A request belongs to the session named by the first of these that it has: the header that the user chose; the trace id
 of `traceparent` (https://www.w3.org/TR/trace-context/); the cookie that the user chose, sent with the request or set by
-its answer; its client's address. A session named by a header or a trace id lasts as long as the recording and takes no
-memory. One named by a cookie or an address ends after an idle gap in which none of its requests was open. Only so many
-of these are kept at once: the one that has been idle longest ends to make room.
+its answer; a header in which agents name their sessions; its client's address. A session named by a header or a trace
+id lasts as long as the recording and takes no memory. One named by a cookie or an address ends after an idle gap in
+which none of its requests was open. Only so many of these are kept at once: the one that has been idle longest ends to
+make room.
 
 Ids are written to a file, so those that may be secrets are replaced by a keyed hash, and addresses by a number.
 """
@@ -20,6 +21,10 @@ from replay.trace.redaction.names import is_secret_header
 _LONGEST_ID = 200
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?").fullmatch
 _NS = 1_000_000_000
+# As Claude Code, Codex (both spellings) and OpenCode send them, and what LiteLLM's proxy asks clients for.
+_OF_AGENTS = frozenset(
+    {"x-claude-code-session-id", "session-id", "session_id", "x-session-id", "x-litellm-session-id"}
+)
 
 
 class _Open:
@@ -53,7 +58,7 @@ class Sessions:
     def began(self, headers: Sequence[tuple[str, str]], client: str, at_ns: int) -> SessionRef:
         """The session of a request that begins. headers: names in any case. Call `ended` when it is over."""
         named = self._header
-        trace_id = cookie = None
+        trace_id = cookie = of_agent = None
         for name, value in headers:
             lower = name.lower()
             if lower == named and value.strip():
@@ -61,15 +66,17 @@ class Sessions:
             if lower == "traceparent":
                 found = _TRACEPARENT(value.strip().lower())
                 trace_id = found[1] if found else None
+            elif lower in _OF_AGENTS and value.strip():
+                of_agent = of_agent or (lower, value.strip())
             elif lower == "cookie" and self._cookie is not None:
                 cookie = _cookie_value(value, self._cookie) or cookie
         if trace_id is not None:
             return SessionRef(trace_id, "traceparent")
-        return (
-            self._idle_session("client", client, at_ns)
-            if cookie is None
-            else self._idle_session("cookie", cookie, at_ns)
-        )
+        if cookie is not None:
+            return self._idle_session("cookie", cookie, at_ns)
+        if of_agent is not None:
+            return SessionRef(self._shown(*of_agent), "header")
+        return self._idle_session("client", client, at_ns)
 
     def may_be_told_by_answer(self, ref: SessionRef) -> bool:
         return self._cookie is not None and ref.told_by == "client"

@@ -24,6 +24,7 @@ from replay.trace.file.carried_rules import (
 )
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.redaction.secrets import without_secrets
+from replay.trace.told_tokens import told_tokens
 from replay.trace.types import LlmCall, LlmImage, LlmTools, Step
 
 __all__ = [
@@ -88,7 +89,7 @@ def recorded_call(step: Step, id_of: Callable[[int], int | None]) -> LlmCall | N
     request, told = step.request, step.attributes
     if step.kind != "llm" or request is None or not is_model_path(request.path):
         return None
-    counts = [_count(told.get(name)) for name in ("input_tokens", "output_tokens")]
+    counts = [told_tokens(told, name) for name in ("input_tokens", "output_tokens")]
     document = _document_of(bytes(request.json) or (request.body or "").encode("utf-8", "surrogatepass"))
     if counts[0] is None or document is None:
         return None
@@ -99,12 +100,6 @@ def recorded_call(step: Step, id_of: Callable[[int], int | None]) -> LlmCall | N
 
 
 _streams = re.compile(r":streamGenerateContent|/converse-stream").search
-
-
-def _count(text: str | None) -> int | None:
-    return (
-        min(int(text), MOST_TOKENS) if text and text.isascii() and text.isdigit() and len(text) < 10 else None
-    )
 
 
 def _document_of(data: bytes) -> dict[str, Any] | None:

@@ -28,6 +28,19 @@ def test_without_the_header_the_trace_id_decides():
     assert told == SessionRef(TRACE, "traceparent")
 
 
+@pytest.mark.parametrize("name", ["X-Claude-Code-Session-Id", "session-id", "session_id", "x-session-id"])
+def test_agents_name_their_sessions_themselves(name):
+    of = sessions(cookie="sid")
+
+    one, other = (of.began([(name, value)], "10.0.0.1", 0) for value in ("ses-1", "ses-2"))
+    by_cookie = of.began([(name, "ses-1"), ("cookie", "sid=1")], "10.0.0.1", 0)
+    by_trace = of.began([(name, "ses-1"), TRACEPARENT], "10.0.0.1", 0)
+
+    assert (one.told_by, other.told_by, by_cookie.told_by) == ("header", "header", "cookie")
+    assert one.id != other.id
+    assert by_trace == SessionRef(TRACE, "traceparent")
+
+
 @pytest.mark.parametrize("value", ["", "00-xyz-1-1", f"00-{'0' * 32}-00f067aa0ba902b7-01"])
 def test_a_traceparent_that_names_no_trace_is_passed_over(value):
     assert sessions().began([("traceparent", value)], "10.0.0.1", 0).told_by == "client"

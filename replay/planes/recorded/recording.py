@@ -24,6 +24,7 @@ from replay.planes.recorded.keys import (
     tool_called,
 )
 from replay.planes.recorded.types import Question, RecordedAnswer, Way
+from replay.trace.told_tokens import told_tokens
 from replay.trace.types import Kind, Session, Step
 from replay.trace.values.sockets import as_request
 
@@ -298,8 +299,8 @@ def _tokens(step: Step, name: str, counted: int | None) -> int:
     """A count of tokens as the step has it, or as its attributes tell it."""
     if counted:
         return counted
-    told = step.attributes.get(name, "")
-    return int(told) if told.isascii() and told.isdigit() and len(told) < 10 else _UNKNOWN
+    told = told_tokens(step.attributes, name)
+    return _UNKNOWN if told is None else told
 
 
 def _known(value: int) -> int | None:

@@ -12,7 +12,8 @@ from replay.trace.profile.buckets import Bucket, load_buckets
 from replay.trace.profile.burstiness import Gaps, dispersion, peak_to_mean
 from replay.trace.profile.carried import CarriedTally
 from replay.trace.profile.pattern import HUMAN_MS, Pattern, UnderWay, classify
-from replay.trace.types import Header, Session
+from replay.trace.told_tokens import told_tokens
+from replay.trace.types import Header, Session, Step
 from replay.trace.values.uses import Uses
 
 # Values fall into buckets 2 % wide, so a quantile is within 1 % of the exact one.
@@ -145,6 +146,14 @@ class _Spread:
         return found
 
 
+def _tokens_of(step: Step) -> tuple[int, int] | None:
+    """Of a model call's input and output: its own, or those that were counted when it was recorded."""
+    if step.llm is not None:
+        return step.llm.input_tokens, step.llm.output_tokens
+    prompt, answer = (told_tokens(step.attributes, name) for name in ("input_tokens", "output_tokens"))
+    return None if step.kind != "llm" or prompt is None else (prompt, answer or 0)
+
+
 def profile(path: str | PathLike[str]) -> TraceProfile:
     """Read a trace once and describe its shape. Raises TraceError for the first thing that is wrong."""
     sessions = steps = waits = edges = joins = input_tokens = output_tokens = 0
@@ -182,13 +191,14 @@ def profile(path: str | PathLike[str]) -> TraceProfile:
                     human += edge.delay_ms >= HUMAN_MS
                 if step.took_ms is not None:
                     took_ms.add(step.took_ms)
-                if step.llm is not None:
-                    input_tokens += step.llm.input_tokens
-                    output_tokens += step.llm.output_tokens
-                    if step.llm.images or step.llm.tools is not None:
-                        carried.add(step.llm)
-                    inputs.add(step.llm.input_tokens)
-                    outputs.add(step.llm.output_tokens)
+                tokens = _tokens_of(step)
+                if tokens is not None:
+                    input_tokens += tokens[0]
+                    output_tokens += tokens[1]
+                    inputs.add(tokens[0])
+                    outputs.add(tokens[1])
+                if step.llm is not None and (step.llm.images or step.llm.tools is not None):
+                    carried.add(step.llm)
                 if not step.is_wait:
                     activity.step(last_start_ms + step.at_ms, step.took_ms or 0.0)
                     busy_ms += step.took_ms or 0.0
