@@ -75,7 +75,7 @@ _REACHED_RATIO = 0.9
 # So many standard deviations of a number of sessions that come by themselves are taken for chance.
 _REACHED_DEVIATIONS = 1.5
 # What a target that bears less than is sent may answer with, or not answer.
-_BY_LOAD = frozenset((*MAYBE_OURS, "status_5xx", "cut_short", "proxy", "app", "model_error"))
+_BY_LOAD = frozenset((*MAYBE_OURS, "status_5xx", "cut_short", "proxy", "app", "model_error", "graphql_error"))
 _BY_LOAD_STATUSES = (408, *REFUSED)
 _DOUBT = 0.025
 # Failures that are as frequent at so much less load do not come of it.
