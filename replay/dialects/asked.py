@@ -2,6 +2,9 @@
 
 import re
 from functools import lru_cache
+from typing import Any
+
+import msgspec
 
 from replay.dialects.registry import DIALECTS
 from replay.dialects.types import Dialect, ModelLayout, Prompting
@@ -22,6 +25,11 @@ _is_streamed_at = re.compile(
 ).fullmatch
 # In a string its quotation marks are escaped.
 _says_stream = re.compile(rb'"stream"\s*:\s*true\b').search
+# Paths that others' APIs have, too: messages of a chat, responses of a survey.
+_is_common = re.compile(
+    r".*/(?:messages|responses|embeddings|(?<!/chat/)completions|complete)/?", re.DOTALL
+).fullmatch
+_NAMES_MODEL = "/deployments/"
 
 # Whatever stands before: a gateway's prefix, Azure's /openai/deployments/NAME, Vertex's
 # /v1/projects/.../endpoints/openapi.
@@ -43,9 +51,31 @@ def is_model_path(path: str) -> bool:
     return _is_asked(path.partition("?")[0]) is not None
 
 
+def asks_model(path: str, body: bytes) -> bool:
+    """Whether a request, to a path with or without a query, is surely one to a model: where others' APIs have such
+    paths, too, its body has to name a model.
+    """
+    path = path.partition("?")[0]
+    if _is_asked(path) is None:
+        return False
+    return _is_common(path) is None or _NAMES_MODEL in path or b'"model"' in body
+
+
 def asks_for_stream(path: str, body: bytes) -> bool:
     """Whether a model's request, to a path with or without a query, asks for its answer as an event stream."""
-    return _is_streamed_at(path) is not None or _says_stream(body) is not None
+    if _is_streamed_at(path) is not None:
+        return True
+    if _says_stream(body) is None:
+        return False
+    # What a tool is called with may have a member of that name.
+    try:
+        return msgspec.json.decode(body, type=_Asked).stream is True
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
+
+
+class _Asked(msgspec.Struct):
+    stream: Any = None
 
 
 @lru_cache(maxsize=1024)

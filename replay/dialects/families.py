@@ -1,7 +1,7 @@
 """Which family of protocols a request belongs to, by what it looks like: a model's, JSON-RPC, or GraphQL.
 
 GraphQL is asked by a document of its language in the member `query` of a JSON body, or by the digest of one. A search
-has a member of that name, too, and so have others' languages: so the document has to open as one.
+has a member of that name, too, and so have others' languages: so the document has to open and to end as one.
 Source: https://graphql.github.io/graphql-over-http/draft/, https://spec.graphql.org/October2021/#sec-Document
 """
 
@@ -23,8 +23,10 @@ _asks_graphql = re.compile(
         r'|"persistedQuery"\s*:\s*\{'
     ).encode()
 ).search
-# Requests of JSON-RPC and of GraphQL are small; longer ones are prompts, and are searched for nothing.
+# Requests of JSON-RPC and of GraphQL are small; longer ones are prompts, and are searched for nothing. A search of
+# 100 kB takes 70 us.
 _LONGEST_BYTES = 1 << 20
+_LONGEST_GRAPHQL_BYTES = 1 << 16
 
 
 def family_of_request(kind: str, method: str, path: str, body: bytes) -> Family | None:
@@ -54,4 +56,14 @@ def _is_rpc(body: bytes) -> bool:
 
 def _is_graphql(body: bytes) -> bool:
     # Either member ends so, and most bodies have neither.
-    return len(body) <= _LONGEST_BYTES and b'uery"' in body and _asks_graphql(body) is not None
+    if len(body) > _LONGEST_GRAPHQL_BYTES or b'uery"' not in body or _asks_graphql(body) is None:
+        return False
+    # What is sent to GraphQL has these members itself; who reports of such a request has them further in.
+    document = read_document(body)
+    asked = document[0] if isinstance(document, list) and document else document
+    if not isinstance(asked, dict):
+        return False
+    text, extensions = asked.get("query"), asked.get("extensions")
+    if isinstance(text, str):
+        return text.rstrip().endswith("}")
+    return isinstance(extensions, dict) and "persistedQuery" in extensions

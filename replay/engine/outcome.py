@@ -20,7 +20,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from replay.dialects.asked import is_model_path
+from replay.dialects.asked import asks_model
 from replay.dialects.bodies import family_of_request, read_body
 from replay.dialects.documents import BOM, is_web_page
 from replay.dialects.layouts.json_rpc import ERROR_MEMBER, TELLS_OF, answer_among, awaited_by
@@ -111,6 +111,10 @@ def _faults_named(expect: Expect) -> Iterator[str]:
         if fault and type(check.equals) is type(said) and check.equals == said:
             yield fault
             continue
+        if pointer == "/data" and check.type == "object":
+            # There is something, whatever is not.
+            yield "graphql_error"
+            continue
         for member, says in _ERROR_MEMBERS.items():
             is_of_it = pointer == member or pointer.startswith(f"{member}/")
             if is_of_it and check.exists is not False and check != JsonCheck():
@@ -138,7 +142,10 @@ def _fault_of(attempt: Attempt, family: str) -> str | None:
     if no_document is not None:
         attempt.why = NO_DOCUMENT.format(no_document, _ANSWERERS[family])
         return "protocol"
-    facts = attempt.facts = read_body(body, family)
+    facts = read_body(body, family)
+    if family != "graphql":
+        # Of GraphQL there is nothing else to tell, and its steps are plain lines.
+        attempt.facts = facts
     return facts.error
 
 
@@ -147,22 +154,28 @@ def _why_no_document(attempt: Attempt, body: bytes, family: str) -> str | None:
     if body.removeprefix(BOM).lstrip()[:1] in (b"{", b"["):
         return None
     is_empty = not attempt.response_bytes
+    if is_empty and _was_empty(attempt):
+        return None
     if not is_empty and (attempt.captured is None or attempt.content_encoding is not None):
         # Nobody knows what it is: it was not kept, or its coding could not be taken off.
         return None
     if family == "model":
         request = attempt.step.request
-        is_asked_for = attempt.method == "POST" and (request is None or is_model_path(request.path))
+        is_asked_for = attempt.method == "POST" and (request is None or asks_model(request.path, attempt.body))
+    elif attempt.status == _ACCEPTED:
+        # Whoever is told that a message was accepted has its answer from another stream.
+        is_asked_for = False
     elif family == "graphql":
         is_asked_for = not body.lstrip().startswith(_PARTS)
     else:
-        # Whoever is told that a message was accepted has its answer from another stream.
-        is_asked_for = (
-            attempt.method == "POST"
-            and attempt.status != _ACCEPTED
-            and awaited_by(attempt.method, attempt.body) is not None
-        )
+        is_asked_for = attempt.method == "POST" and awaited_by(attempt.method, attempt.body) is not None
     return None if not is_asked_for else "empty" if is_empty else "neither JSON nor a stream"
+
+
+def _was_empty(attempt: Attempt) -> bool:
+    """Whether the recorded answer had the same status and no body: its news comes from elsewhere."""
+    recorded = attempt.step.recorded
+    return recorded is not None and recorded.response_bytes == 0 and recorded.status == attempt.status
 
 
 def plain_body(attempt: Attempt) -> bytes:

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from replay.dialects.asked import LIMITS, answered_in, asks_for_stream, is_model_path
+from replay.dialects.asked import LIMITS, answered_in, asks_for_stream, asks_model, is_model_path
 from replay.dialects.bodies import read_body
 from replay.dialects.families import family_of_request
 from replay.dialects.registry import DIALECTS
@@ -189,6 +189,8 @@ def unchunked(data):
         ("/v1/chat/completions", b'{"model":"m","stream":\n true,"messages":[]}', True),
         ("/v1/chat/completions", b'{"stream":false}', False),
         ("/v1/chat/completions", b'{"messages":[{"content":"say \\"stream\\": true"}]}', False),
+        ("/v1/chat/completions", b'{"messages":[{"content":[{"input":{"stream":true}}]}]}', False),
+        ("/v1/chat/completions", b'{"stream":true', False),
         ("/v1beta/models/g:streamGenerateContent?alt=sse", b"{}", True),
         ("/v1beta/models/g:streamGenerateContent?key=k&alt=sse", b"{}", True),
         ("/v1beta/models/g:streamGenerateContent", b"{}", False),
@@ -198,3 +200,19 @@ def unchunked(data):
 )
 def test_whether_a_recorded_request_asks_for_an_event_stream(path, body, asks):
     assert asks_for_stream(path, body) is asks
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "asks"),
+    [
+        ("/v1/chat/completions", b"{}", True),
+        ("/openai/deployments/e/embeddings?api-version=1", b'{"input":"x"}', True),
+        ("/v1/messages", b'{"model":"m","messages":[]}', True),
+        ("/v1/messages", b'{"to":"x","text":"hello"}', False),
+        ("/surveys/7/responses", b'{"answer":3}', False),
+        ("/api/completions", b'{"prefix":"de"}', False),
+        ("/v1/orders", b'{"model":"m"}', False),
+    ],
+)
+def test_a_path_that_others_have_too_is_a_models_where_one_is_named(path, body, asks):
+    assert asks_model(path, body) is asks

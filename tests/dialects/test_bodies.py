@@ -212,6 +212,10 @@ RPC_REQUEST = b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}'
         ("http", "POST", "/g", b'{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"x"}}}', "graphql"),
         ("http", "POST", "/_search", b'{"query":{"match":{"title":"query { a }"}}}', None),
         ("http", "GET", "/g", b'{"query":"{ me }"}', None),
+        # Who reports of requests to GraphQL is not asked by it, and nor is who answers questions.
+        ("http", "POST", "/collect", b'{"events":[{"query":"query Q { me { id } }"}]}', None),
+        ("http", "POST", "/collect", b'{"seen":{"persistedQuery":{"version":1}}}', None),
+        ("http", "POST", "/ask", b'{"query":"query planners {and others} explained"}', None),
     ],
 )
 def test_a_request_tells_the_family_of_its_answer(kind, method, path, body, family):

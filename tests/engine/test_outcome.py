@@ -202,6 +202,9 @@ CHAT, CUSTOM = "/v1/chat/completions", "/generate"
         (step("llm", path=CUSTOM), b"Once upon a time", {}, None),
         (step("llm", path=CHAT), b"\x28\xb5", {"content_encoding": b"unheard-of"}, None),
         (step("llm", path=CHAT), b"", {"method": "HEAD"}, None),
+        # A path that others have, too, where no model is named.
+        (step("http", path="/v1/messages", method="POST"), b"", {"status": 202}, None),
+        (step("llm", path="/surveys/7/responses", method="POST"), b"created", {"status": 201}, None),
     ],
 )
 def test_a_model_answers_with_json_or_a_stream(one, body, known, error):
@@ -216,12 +219,21 @@ def test_a_model_answers_with_json_or_a_stream(one, body, known, error):
         (RPC, b'{"jsonrpc":"2.0","id":1,"result":{}}', {}, None),
         # The older transport of MCP answers on another stream.
         (RPC, b"Accepted", {"status": 202}, None),
+        (RPC, b"", {"recorded": Recorded(200, response_bytes=0)}, None),
+        (RPC, b"", {"recorded": Recorded(200, response_bytes=90)}, "empty"),
+        (RPC, b"", {"recorded": Recorded(201, response_bytes=0)}, "empty"),
         (b'{"jsonrpc":"2.0","method":"notifications/initialized"}', b"", {}, None),
     ],
 )
 @pytest.mark.parametrize("kind", ["mcp", "http"])
-def test_a_call_of_json_rpc_is_answered_with_json_or_a_stream(kind, asked, body, known, error):
-    assert why_not_a_document(step(kind), body, asked, **known) == error
+def test_a_call_of_json_rpc_is_answered_with_json_or_a_stream_or_as_it_was_recorded(
+    kind, asked, body, known, error
+):
+    one = step(kind)
+    one.recorded = known.get("recorded")
+    known = {name: value for name, value in known.items() if name != "recorded"}
+
+    assert why_not_a_document(one, body, asked, **known) == error
 
 
 ASKED = b'{"query":"{ me { id } }"}'
@@ -236,6 +248,8 @@ WENT_WRONG = b'{"errors":[{"message":"no"}],"data":null}'
         (b"<!doctype html><title>Sign in</title>", {}, "protocol"),
         (b"", {}, "protocol"),
         (b"", {"status": 302}, "redirect"),
+        # GraphQL over server-sent events, whose answer comes by the one connection.
+        (b"", {"status": 202}, None),
         (b'--x\r\ncontent-type: application/json\r\n\r\n{"data":{}}\r\n--x--', {}, None),
     ],
 )
@@ -252,6 +266,30 @@ def test_errors_of_graphql_that_are_expected_are_no_failure():
     one = step("http", method="POST", expect=Expect(json={"/errors": JsonCheck(exists=True)}))
 
     assert outcome(one, 200, WENT_WRONG, request_body=ASKED, method="POST") == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b'{"data":{"a":1},"errors":[{"message":"no"}]}', None),
+        (b'{"data":{"a":1}}', None),
+        (WENT_WRONG, "check"),
+    ],
+)
+def test_data_that_is_expected_is_right_with_errors_of_graphql_beside_it(body, error):
+    one = step("http", method="POST", expect=Expect(json={"/data": JsonCheck(type="object")}))
+
+    assert outcome(one, 200, body, request_body=ASKED, method="POST")[0] == error
+
+
+def test_an_answer_of_graphql_has_no_facts_which_would_take_it_from_the_plain_lines():
+    ended = attempt(step("http", method="POST"), body=ASKED, status=200, method="POST")
+    ended.captured, ended.response_bytes = bytearray(b'{"data":{}}'), 11
+    expected = Outcomes(Target(url="http://x")).of(ended.step, ASKED)
+    assert expected is not None
+    expected.settle(ended)
+
+    assert (ended.error, ended.facts) == (None, None)
 
 
 def why_not_a_document(one, body, asked=b"{}", status=200, method="POST", **fields):

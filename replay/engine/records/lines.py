@@ -6,7 +6,7 @@ Instants in a line count from the start of the run.
 from collections.abc import Callable
 from typing import Literal
 
-from replay.dialects.asked import asks_for_stream
+from replay.dialects.asked import asks_for_stream, is_model_path
 from replay.engine.attempt import Attempt
 from replay.engine.grpc.outcome import status_of
 from replay.engine.walker import Walk
@@ -20,8 +20,8 @@ PLAIN_LINE = (
     b'"status":%d,"request_bytes":%d,"response_bytes":%d,"connection":"%b"%b}'
 )
 
-# What they answer is in a cache, or on a socket.
-_BODILESS = (101, 304)
+# No content, and none that a form is to be filled with (RFC 9110, sections 15.3.5 and 15.3.6).
+_BODILESS = (204, 205)
 
 # A shorter wait for the target is not worth a field in the record.
 LEAST_WAITED_NS = 1_000_000
@@ -149,11 +149,17 @@ class StepRecords:
 
 
 def is_emptied(x: Attempt) -> bool:
-    """Whether an answer had no body, where the recorded one had one."""
+    """Whether an answer had no body, where the recorded one had one.
+
+    What leads elsewhere, or was expected to fail, says so by its status, whatever is in it. The recorded size of an
+    answer that can have no body is that of its headers, which some logs count.
+    """
     recorded = x.step.recorded
     if x.response_bytes or x.error is not None or recorded is None or not recorded.response_bytes:
         return False
-    return x.status not in _BODILESS and x.method != "HEAD" and x.socket is None and x.sent_ns > 0
+    if not 200 <= x.status < 300 or (x.status in _BODILESS and x.status == recorded.status):
+        return False
+    return x.method != "HEAD" and x.socket is None and x.sent_ns > 0
 
 
 def _is_made_up(step: Step) -> bool:
@@ -166,9 +172,15 @@ def _is_made_up(step: Step) -> bool:
 
 
 def _asks_for_stream(x: Attempt) -> bool:
-    """Whether a model's request that the trace has as it was recorded asks for a stream."""
-    request = x.step.request
-    return x.family == "model" and request is not None and asks_for_stream(request.path, x.body)
+    """Whether a model's request that the trace has as it was recorded asks for a stream of events.
+
+    What an application of its own calls a stream is one if the recording saw tokens in it: it may be lines, or text.
+    """
+    request, recorded = x.step.request, x.step.recorded
+    if x.family != "model" or request is None:
+        return False
+    is_known = is_model_path(request.path) or (recorded is not None and recorded.ttft_ms is not None)
+    return is_known and asks_for_stream(request.path, x.body)
 
 
 def _opens_socket(x: Attempt) -> bool:

@@ -16,12 +16,26 @@ def test_a_models_request_that_is_sent_as_recorded_says_whether_it_asks_for_a_st
 
 
 @pytest.mark.parametrize(
+    ("recorded", "is_asked"), [(None, False), (Recorded(200), False), (Recorded(ttft_ms=9.0), True)]
+)
+def test_a_stream_of_an_applications_own_is_one_of_events_if_the_recording_saw_tokens_in_it(recorded, is_asked):
+    """Lines of JSON and text that comes in parts are streams, too, and are answered in one piece as far as is seen."""
+    call = Step("a", "llm", "answer", request=Request("POST", "/agent/ask"), recorded=recorded)
+    ended = attempt(call, body=b'{"stream":true}', family="model")
+
+    assert StepRecords("x", 0).attempt(ended, {}).stream is is_asked
+
+
+@pytest.mark.parametrize(
     ("size", "known", "is_emptied"),
     [
         (90, {}, True),
         (90, {"response_bytes": 1}, False),
         (90, {"status": 204}, True),
         (90, {"status": 304}, False),
+        # What leads elsewhere, or failed as it was recorded, says so by its status.
+        (90, {"status": 302}, False),
+        (90, {"status": 404}, False),
         (90, {"method": "HEAD"}, False),
         (90, {"error": "timeout"}, False),
         (0, {}, False),
@@ -33,3 +47,9 @@ def test_an_answer_without_the_body_that_was_recorded_says_so(size, known, is_em
     ended = attempt(one, **{"status": 200, "sent_ns": 1, **known})
 
     assert StepRecords("x", 0).attempt(ended, {}).emptied is is_emptied
+
+
+def test_an_answer_without_content_that_was_recorded_with_the_size_of_its_headers_is_not_emptied():
+    one = Step("a", "http", "x", request=Request("DELETE", "/"), recorded=Recorded(204, response_bytes=180))
+
+    assert not StepRecords("x", 0).attempt(attempt(one, status=204, sent_ns=1), {}).emptied
