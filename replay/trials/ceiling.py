@@ -33,6 +33,7 @@ from replay.results.evidence import Evidence, read_evidence
 from replay.results.rundir import RunDir
 from replay.results.types import Ended, RunStatus
 from replay.target.target import Target
+from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stream import TraceScan, read_sessions, scan
 from replay.trials.evidence import gone_if_empty, write_verdict
 from replay.trials.spending import with_less
@@ -263,6 +264,8 @@ class _Hunt:
         self._options, self._directory = options, directory
         self._on_progress, self._on_level, self._replay = on_progress, on_level, replay
         found = scan(trace, references=options.references)
+        if not found.requests:
+            raise TraceError(f"{shown_path(trace)}: has no requests, so there is no load to look for.")
         self.arrivals = _arrivals(trace, found)
         knobs = options.knobs
         # Of the recording's time a second of a level at scale 1 plays so much.

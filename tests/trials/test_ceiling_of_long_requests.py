@@ -12,6 +12,7 @@ from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.measures.slo import parse_slo
 from replay.simulation.simulation import simulate_trace
 from replay.target.target import Target
+from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
 from replay.trials.ceiling import CeilingPlan, Replay, find_ceiling
@@ -89,3 +90,17 @@ def test_requests_that_take_long_by_themselves_are_no_queue(tmp_path: Path, queu
 
     assert told[0] is None, "before a level has ended nobody knows how long requests take"
     assert (told[1] is not None) == is_ended
+
+
+@pytest.mark.parametrize("sessions", [[], [Session("s", 0.0, [Step("a", "tool", "wait", (), 0.0, 5.0)])]])
+def test_a_trace_without_requests_has_no_ceiling(tmp_path: Path, sessions: list[Session]):
+    """One without sessions was called a fault of the program, and one of waits alone took levels without end."""
+    trace = tmp_path / "trace.jsonl"
+    with TraceWriter(trace, Header(FORMAT, VERSION, "t")) as writer:
+        for session in sessions:
+            writer.write(session)
+
+    with pytest.raises(TraceError, match=r"trace\.jsonl: has no requests, so there is no load to look for\."):
+        find_ceiling(
+            trace, Target(url="http://127.0.0.1:9"), SLOS, RunOptions(), CeilingPlan(), out=tmp_path / "c"
+        )
