@@ -23,6 +23,8 @@ _WHOLE = SloWindow()
 _LEAST_TRIED_AGAIN = 0.001
 _LEAST_ALIKE, _SHARE_ALIKE, _LEAST_SERIES = 10, 0.9, 2
 _LEAST_PAGE_BYTES = 200
+# No answer is longer than a terabyte.
+_SIZE_BITS = 40
 _MOST_NAMED = 3
 
 
@@ -98,15 +100,19 @@ def _alike(run: Evidence) -> str | None:
     """
     columns = run.columns
     rows = columns.ok & (columns.response_bytes > 0) & ~columns.flags("streamed")
+    n = int(np.count_nonzero(rows))
     alike: dict[int, list[int]] = {}
     told: Counter[int] = Counter()
-    for code in range(len(columns.series_names)):
-        sizes, times = np.unique(columns.response_bytes[rows & (columns.series == code)], return_counts=True)
-        most = int(np.argmax(times)) if len(times) else 0
-        if times.sum() >= _LEAST_ALIKE and times[most] >= _SHARE_ALIKE * times.sum():
-            alike.setdefault(int(sizes[most]), []).append(code)
-            told[int(sizes[most])] += int(times[most])
-    n = int(np.count_nonzero(rows))
+    # One sorting of all, since a trace may have a name for each of ten thousand paths.
+    codes = columns.series[rows].astype(np.int64)
+    of_name = np.bincount(codes, minlength=len(columns.series_names))
+    found, times = np.unique(codes << _SIZE_BITS | columns.response_bytes[rows], return_counts=True)
+    names = found >> _SIZE_BITS
+    is_most = (of_name[names] >= _LEAST_ALIKE) & (times >= _SHARE_ALIKE * of_name[names])
+    for one, of_it in zip(found[is_most].tolist(), times[is_most].tolist(), strict=True):
+        size = one & ((1 << _SIZE_BITS) - 1)
+        alike.setdefault(size, []).append(one >> _SIZE_BITS)
+        told[size] += of_it
     for size, of_it in told.most_common():
         series = alike[size]
         if len(series) >= _LEAST_SERIES and (size >= _LEAST_PAGE_BYTES or of_it >= _SHARE_ALIKE * n):
