@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from replay.dialects.documents import MOST_BYTES, read_cut_document, read_document
-from replay.dialects.errors import is_error
+from replay.dialects.errors import has_graphql_errors, is_error
 from replay.dialects.facts import Facts
 from replay.dialects.families import family_of_request
 from replay.dialects.layouts.json_rpc import JSON_RPC
@@ -52,8 +52,7 @@ def _read_answer(document: dict[str, Any], family: str, facts: Facts) -> None:
         JSON_RPC.read_body(document, facts)
         return
     if family == "graphql":
-        # With data beside them, too: clients take an answer with errors for none unless they are told otherwise.
-        if isinstance(document.get("errors"), list) and document["errors"]:
+        if has_graphql_errors(document):
             facts.note_error("graphql_error")
         return
     dialect = dialect_of_body(document)

@@ -17,3 +17,12 @@ def is_error(document: dict[str, Any]) -> bool:
 def is_told(error: Any) -> bool:
     """Whether the value of an `error` member is one: an object, even an empty one, or what is not empty."""
     return isinstance(error, dict) or bool(error)
+
+
+def has_graphql_errors(document: dict[str, Any]) -> bool:
+    """Whether this document is an answer of GraphQL with errors.
+
+    With data beside them, too: clients take an answer with errors for none unless they are told otherwise.
+    """
+    errors = document.get("errors")
+    return isinstance(errors, list) and bool(errors)

@@ -18,7 +18,7 @@ from typing import Any
 
 from replay.dialects.aws_frames import FrameCutter
 from replay.dialects.documents import MOST_BYTES, read_cut_document, read_document
-from replay.dialects.errors import is_error
+from replay.dialects.errors import has_graphql_errors, is_error
 from replay.dialects.facts import Facts
 from replay.dialects.layouts.json_rpc import Awaited
 from replay.dialects.moulds import Mould, mould_of
@@ -47,8 +47,8 @@ _DIGITS = 10_000
 class StreamReader:
     """Fed with a stream's bytes as they come.
 
-    family: "model" or "rpc" where the request tells that the answer comes from such, else None. awaited: what of a
-    stream of JSON-RPC the request waits for; None: its end. is_answered: that has come.
+    family: "model", "rpc" or "graphql" where the request tells that the answer comes from such, else None. awaited:
+    what of a stream of JSON-RPC the request waits for; None: its end. is_answered: that has come.
     first_token_ns, last_token_ns: 0 until there is one. itl_ns: gaps between token events, one fewer than
     token_count, or the first MOST_GAPS of them; further_itl_ns: how often each further gap came, to four digits.
     layout: None until an event tells it. has_events: an event with data came, of any kind.
@@ -284,6 +284,9 @@ class StreamReader:
             shown = dialect.read_event(document, kind, facts)
         else:
             shown = not (_is_ping(name) or kind in _PINGS)
+        if self._family == "graphql" and has_graphql_errors(document):
+            facts.note_error("graphql_error")
+            return ""
         if name == b"error" or is_error(document):
             self._note_error()
             return ""

@@ -75,7 +75,7 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
       head: request line and headers, CRLF-ended, with the final empty line. body: may be empty. method: upper case.
       session_key: what a connection may be kept for, by Connections.reuse.
       is_stream: token events of a server-sent event stream are to be timed, whatever its content type says.
-      family: "model" or "rpc" where the request tells that the answer comes from such.
+      family: "model", "rpc" or "graphql" where the request tells that the answer comes from such.
       most_ns: how long it may take from its sending on, where that is less than the target's limits; 0: as they say.
         On the fast path of HTTP/2.
       idempotent: may be sent again on a new connection if the first died before any response byte.

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.dialects.bodies import family_of_request, read_body
+from replay.dialects.streams import StreamReader
 from replay.dialects.types import BodyFacts, Usage
 
 CHAT = {
@@ -220,3 +221,19 @@ RPC_REQUEST = b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}'
 )
 def test_a_request_tells_the_family_of_its_answer(kind, method, path, body, family):
     assert family_of_request(kind, method, path, body) == family
+
+
+@pytest.mark.parametrize(
+    ("family", "event", "error"),
+    [
+        ("graphql", b'{"data":null,"errors":[{"message":"no"}]}', "graphql_error"),
+        ("graphql", b'{"data":{"a":1},"errors":[]}', None),
+        (None, b'{"errors":[{"message":"no"}]}', None),
+    ],
+)
+def test_errors_of_graphql_are_a_failure_in_an_event_too(family, event, error):
+    reader = StreamReader(family)
+    reader.feed(b"event: next\ndata: " + event + b"\n\nevent: complete\ndata:\n\n", 1)
+    reader.finish()
+
+    assert reader.error == error
