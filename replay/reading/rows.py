@@ -79,7 +79,7 @@ def _lines(source: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
             continue
         if is_first and line.lstrip().startswith(b"["):
             if len(found := _of_array(line)):
-                yield from ((n, each) for each in found)
+                yield from ((n, bytes(each)) for each in found)
                 continue
             inside = line.strip()[1:].lstrip()
             is_array = not inside or inside.startswith(b"{")
@@ -87,7 +87,7 @@ def _lines(source: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
             if is_array and _goes_on_below(ahead):
                 document = line + rest_of(source, shown)
                 if len(found := _of_array(document)):
-                    yield from ((n, each) for each in found)
+                    yield from ((n, bytes(each)) for each in found)
                     return
                 source = io.BytesIO(document[len(line) :])
         is_first = False
@@ -104,10 +104,10 @@ def _goes_on_below(ahead: bytes) -> bool:
     return line_break != b"" and first.startswith(b"{") and not is_whole(first.rstrip().rstrip(b",]"))
 
 
-def _of_array(line: bytes) -> list[bytes]:
+def _of_array(line: bytes) -> list[msgspec.Raw]:
     """The values of an array on one line; none where it goes on below."""
     try:
-        return [bytes(each) for each in msgspec.json.decode(line, type=list[msgspec.Raw])]
+        return msgspec.json.decode(line, type=list[msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return []
 
