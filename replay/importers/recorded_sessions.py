@@ -185,9 +185,8 @@ def _notes(counts: Counts, options: ImportOptions, resolution_ms: float, makes_u
         yield f"{tally.overlapping} call(s) start while the model still answers, and follow its first byte or start."
     if tally.clamped:
         yield (
-            f"{tally.clamped} call(s) were recorded as starting up to {milliseconds(tally.most_clamped_ms)} "
-            f"before the call "
-            "they follow had ended, within the resolution: they follow it at once."
+            f"{tally.clamped} call(s) were recorded as starting up to {milliseconds(tally.most_clamped_ms)} before "
+            "the end of what came in front, within the resolution: no pause is left between the two."
         )
     if counts.unknown_durations:
         yield f"{counts.unknown_durations} call(s) have no recorded end, so no duration."

@@ -303,7 +303,7 @@ def _notes(
     if tally.clamped:
         yield (
             f"{tally.clamped} call(s) were recorded as starting up to {milliseconds(tally.most_clamped_ms)} before "
-            "the call they follow had ended, within the resolution: they follow it at once."
+            "the end of what came in front, within the resolution: no pause is left between the two."
         )
     if tally.overlapping:
         yield (

@@ -358,7 +358,7 @@ class RequestLog:
             yield (
                 f"{counts.clamped} request(s) were recorded as starting up to "
                 f"{milliseconds(counts.most_clamped_us / 1_000)} "
-                "before the ones they follow had ended, within the resolution: they follow them at once."
+                "before the end of what came in front, within the resolution: no pause is left between the two."
             )
         if self._frames:
             yield f"Of each line, {' and '.join(self._frames)} was taken off."
