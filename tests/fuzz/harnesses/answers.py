@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from replay.dialects import mcp
+from replay.dialects.asked import asks_for_stream, asks_model
 from replay.dialects.aws_frames import FrameCutter
 from replay.dialects.bodies import read_body
 from replay.dialects.documents import read_cut_document, read_document
@@ -173,13 +174,16 @@ def _body(data: bytes, folder: Path) -> bool:
     coding, _, body = data.partition(b"\n")
     plain = uncoded(body, coding.decode("latin-1"), 1 << 20)
     body = body if plain is None else plain
-    for family in ("model", "rpc"):
+    for family in ("model", "rpc", "graphql"):
         read_body(body, family)
     document = read_document(body)
     read_cut_document(body)
     if document is not None:
         msgspec.json.encode(shape_of(document).paths)
-    family_of_request("http", "POST", "/v1/chat/completions", body)
+    for path in ("/v1/chat/completions", "/v1/messages", "/graphql"):
+        family_of_request("http", "POST", path, body)
+        asks_model(path, body)
+        asks_for_stream(path, body)
     kind_and_name(body[:100])
     scan = BodyScan(OPENAI_CHAT.limits)
     for part in pieces(body):
@@ -243,7 +247,7 @@ HARNESSES = (
     Harness("events", _events, (), seeds.streams, ("replay.dialects.moulds", "replay.dialects.sse"), seeds.STREAM_WORDS),
     Harness(
         "body", _body, (), seeds.bodies,
-        ("replay.dialects.bodies", "replay.dialects.documents", "replay.dialects.families", "replay.engine.answers.shape",
+        ("replay.dialects.asked", "replay.dialects.bodies", "replay.dialects.documents", "replay.dialects.families", "replay.engine.answers.shape",
          "replay.planes.modelled.asking", "replay.planes.recorded.bodies", "replay.planes.recorded.keys"),
     ),
     Harness(
