@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
+from itertools import count
 from typing import Any
 
 US = 1_000
@@ -19,6 +20,7 @@ class World:
         self.now_ns = 0
         self._soon: deque[Callable[[], Any]] = deque()
         self._events: list[tuple[int, int, Callable[..., Any], tuple[Any, ...]]] = []
+        self._numbers = count()
         self._alarm_ns: int | None = None
         self._wake: Callable[[], None] = lambda: None
         self._wake_late_ns = wake_late_ns
@@ -32,7 +34,7 @@ class World:
 
     def at(self, at_ns: int, callback: Callable[..., Any], *what: Any) -> None:
         """Something comes from outside at this instant, or as soon as the loop turns after it."""
-        heappush(self._events, (at_ns, len(self._events), callback, what))
+        heappush(self._events, (at_ns, next(self._numbers), callback, what))
 
     def stall(self, at_ns: int, length_ns: int) -> None:
         """For so long nothing turns, from this instant on."""
