@@ -152,9 +152,11 @@ def test_an_error_before_the_cut_is_told():
 
 @given(st.binary() | st.text().map(str.encode), st.sampled_from(["model", "rpc", "graphql"]))
 def test_whatever_comes_does_no_harm(body, family):
-    read_body(body, family)
-    read_body(b'{"error":' + body, family)
-    read_body(b"[" * 100_000 + b'"error"', family)
+    told = {None, "model_error", "rpc_error", "tool_error", "input_required", "graphql_error"}
+
+    assert read_body(body, family).error in told
+    assert read_body(b'{"error":' + body, family).error in told
+    assert read_body(b"[" * 100_000 + b'"error"', family).error is None
 
 
 GRAPHQL = [
