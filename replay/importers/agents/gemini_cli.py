@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from replay.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
+from replay.importers.agents.turn_logs import token_count
 from replay.importers.prompt_blocks import SessionPrompts, add_prefix
 from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
@@ -29,7 +30,6 @@ from replay.reading.json_items import Item, read_all_items
 from replay.reading.timestamps import unix_ns
 from replay.trace.edges.inference import Call, Lane
 from replay.trace.errors import TraceError
-from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall
 
 _KEYS = re.compile(
@@ -124,8 +124,8 @@ def _take(item: Item, chat: _Chat) -> None:
     name = item.plain("id") or f"unnamed {len(chat.messages)}"
     message = _Message(name, kind, at_ns, item.plain("model"), None, tools)
     if told is not None:
-        output = _count(told, "output") + _count(told, "thoughts")
-        message.tokens = (_count(told, "input"), _count(told, "cached"), output)
+        output = token_count(told, "output") + token_count(told, "thoughts")
+        message.tokens = (token_count(told, "input"), token_count(told, "cached"), output)
     before = chat.messages.get(name)
     if before is not None:  # written anew when its tools had ended
         message.at_ns = min(at_ns, before.at_ns)
@@ -135,10 +135,6 @@ def _take(item: Item, chat: _Chat) -> None:
 
 def _time_ns(item: Item) -> int | None:
     return unix_ns(item.plain("timestamp") or "")
-
-
-def _count(told: Item, name: str) -> int:
-    return int(min(max(told.value(float, name) or 0.0, 0.0), MOST_TOKENS))
 
 
 def _run(chat: _Chat, prompts: SessionPrompts, options: ImportOptions, counts: Counts) -> Run:

@@ -23,6 +23,7 @@ import msgspec
 
 from replay.importers.agent_runs import Run, RunBuilder, imported_runs
 from replay.importers.agents.logged_turns import LoggedTool, Turn, TurnsBuilder
+from replay.importers.agents.turn_logs import token_count
 from replay.importers.prompt_blocks import SessionPrompts
 from replay.importers.recorded_sessions import Counts
 from replay.importers.tool_requests import as_arguments
@@ -31,7 +32,6 @@ from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
 from replay.reading.json_items import Item, read_all_items
 from replay.trace.errors import TraceError
-from replay.trace.file.rules import MOST_TOKENS
 
 _KEYS = tuple(
     re.compile(pattern).search
@@ -178,13 +178,9 @@ def _tokens(told: Item | None) -> tuple[int, int, int] | None:
     if told is None:
         return None
     cache = told.inner("cache")
-    cached, written = _count(cache, "read"), _count(cache, "write")
-    return _count(told, "input") + cached + written, cached, _count(told, "output") + _count(told, "reasoning")
-
-
-def _count(told: Item | None, name: str) -> int:
-    found = None if told is None else told.value(float, name)
-    return int(min(max(found or 0.0, 0.0), MOST_TOKENS))
+    cached, written = (0 if cache is None else token_count(cache, name) for name in ("read", "write"))
+    output = token_count(told, "output") + token_count(told, "reasoning")
+    return token_count(told, "input") + cached + written, cached, output
 
 
 def _with_agents(found: Mapping[str, Sequence[Turn]]) -> dict[str, dict[str, Sequence[Turn]]]:

@@ -189,9 +189,8 @@ class _Record:
         found = self._match(line)
         if found is None:
             return line
-        time = next(
-            filter(None, (found[name] for name in ("time", "before") if name in found.re.groupindex)), ""
-        )
+        told = found.groupdict()
+        time = told["time"] or told.get("before")
         inside = found["line"][1:]
         return f'{{"{COLLECTED}":"{time}"{"" if inside.strip() == "}" else ","}{inside}'
 
