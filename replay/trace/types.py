@@ -250,6 +250,10 @@ class Recorded(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
     ttft_ms: Annotated[float | None, Meta(description="Time to first token, in ms.")] = None
     request_bytes: Annotated[int | None, Meta(description="The size of the request's body, in bytes.")] = None
     response_bytes: Annotated[int | None, Meta(description="The size of the response's body, in bytes.")] = None
+    counts_head: Annotated[
+        bool,
+        Meta(description="Whether response_bytes counts the response's head, too, as load balancers' logs do."),
+    ] = False
     cold: Annotated[
         bool | None, Meta(description="Whether it was a cold start, where the recording tells.")
     ] = None

@@ -22,6 +22,7 @@ PLAIN_LINE = (
 
 # No content, and none that a form is to be filled with (RFC 9110, sections 15.3.5 and 15.3.6).
 _BODILESS = (204, 205)
+_USUAL_HEAD_BYTES, _LARGEST_HEAD_BYTES = 2 << 10, 8 << 10
 
 # A shorter wait for the target is not worth a field in the record.
 LEAST_WAITED_NS = 1_000_000
@@ -152,14 +153,26 @@ def is_emptied(x: Attempt) -> bool:
     """Whether an answer had no body, where the recorded one had one.
 
     What leads elsewhere, or was expected to fail, says so by its status, whatever is in it. The recorded size of an
-    answer that can have no body is that of its headers, which some logs count.
+    answer that can have no body is that of its head, which some logs count.
     """
     recorded = x.step.recorded
     if x.response_bytes or x.error is not None or recorded is None or not recorded.response_bytes:
         return False
     if not 200 <= x.status < 300 or (x.status in _BODILESS and x.status == recorded.status):
         return False
+    if recorded.counts_head and recorded.response_bytes <= _largest_head_bytes(x):
+        return False
     return x.method != "HEAD" and x.socket is None and x.sent_ns > 0
+
+
+def _largest_head_bytes(x: Attempt) -> int:
+    """Up to which size an answer may be all head.
+
+    One to a GET nearly always has a body, so that the size of a usual head decides; what a POST or a DELETE is answered
+    has none as often as not, so that it is the largest head that nginx takes from an application by default (a page of
+    memory, its proxy_buffer_size).
+    """
+    return _USUAL_HEAD_BYTES if x.method == "GET" else _LARGEST_HEAD_BYTES
 
 
 def _is_made_up(step: Step) -> bool:

@@ -103,6 +103,7 @@ def _line(cells: Mapping[str, str], place: str, log: RequestLog) -> LoggedLine:
         status=status_of(cells.get("responsecode")),
         request_bytes=number(cells.get("sentbytes")),
         response_bytes=number(cells.get("bytes")),
+        counts_head=True,
         body_bytes=number(cells.get("sentbytes")),
         attributes={"label": label, "first_byte_ms": str(first_ms) if first_ms else ""},
         told={"label": label, "threadName": cells.get("threadname", ""), **cells},

@@ -118,6 +118,7 @@ def _add(
             status=status_of(request.plain("status")),
             request_bytes=request_bytes,
             response_bytes=number(request.plain("responseSize")),
+            counts_head=True,
             body_bytes=request_bytes,
             attributes={
                 "instance": _dotted(item, "labels.instanceId") or "",

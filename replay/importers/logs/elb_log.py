@@ -80,6 +80,8 @@ def _read(line: str) -> LoggedLine | str:
         status=status_of(found["status"]),
         request_bytes=received,
         response_bytes=number(found["sent"]),
+        # A classic load balancer logs the body's size only.
+        counts_head=kind is not None,
         body_bytes=received,
         attributes={"trace": trace},
         told={"trace": trace, "host": host},

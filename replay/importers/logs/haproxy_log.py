@@ -71,6 +71,7 @@ def _read(line: str) -> LoggedLine | str:
         peer=found["client"],
         status=status_of(found["status"]),
         response_bytes=number(found["bytes"]),
+        counts_head=True,
         attributes={
             "server": "" if found["server"].endswith("<NOSRV>") else found["server"],
             "termination": found["end"].strip("-"),

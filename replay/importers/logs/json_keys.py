@@ -72,7 +72,10 @@ STATUSES = (
     "http_response_code",
     "code",
 )
-RESPONSE_SIZES = ("bytes_sent", "body_bytes_sent", "response_size", "size", "bytes", "downstreamcontentsize")
+RESPONSE_SIZES = ("body_bytes_sent", "response_size", "size", "bytes", "downstreamcontentsize")
+# Of a response as a whole, as nginx means it. Envoy, whose lines have flags of the response, means its body.
+SENT_SIZES = ("bytes_sent",)
+OF_ENVOY = "response_flags"
 BODY_SIZES = ("bytes_received", "content_length", "requestcontentsize")
 REQUEST_SIZES = ("request_length", "request_size", *BODY_SIZES)
 FORWARDED = ("x_forwarded_for", "http_x_forwarded_for")

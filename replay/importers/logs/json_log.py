@@ -38,6 +38,7 @@ from replay.importers.logs.json_keys import (
     LINES,
     METHODS,
     NESTING,
+    OF_ENVOY,
     OF_VEGETA,
     PATHS,
     PEERS,
@@ -46,6 +47,7 @@ from replay.importers.logs.json_keys import (
     REQUEST_IDS,
     REQUEST_SIZES,
     RESPONSE_SIZES,
+    SENT_SIZES,
     STARTS,
     STATUSES,
     TRAEFIK,
@@ -250,6 +252,8 @@ def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], opt
     attributes = {name: _first(entry, (key,)) or "" for key, name in ATTRIBUTES.items()}
     attributes["request_id"] = _first(entry, REQUEST_IDS) or ""
     address = first_address(_first(entry, FORWARDED), _first(entry, PEERS))
+    body_bytes = number(_first(entry, RESPONSE_SIZES))
+    sent_bytes = number(_first(entry, SENT_SIZES)) if body_bytes is None else None
     told: dict[str, str | None] = {"client": address}
     if options.session_by is not None and options.session_by != "client":
         told[options.session_by] = _dotted(entry, options.session_by)
@@ -265,7 +269,8 @@ def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], opt
             session=session_value(options.session_by, path, told),
             status=status_of(_first(entry, STATUSES)),
             request_bytes=number(_first(entry, REQUEST_SIZES)),
-            response_bytes=number(_first(entry, RESPONSE_SIZES)),
+            response_bytes=sent_bytes if body_bytes is None else body_bytes,
+            counts_head=sent_bytes is not None and OF_ENVOY not in entry,
             body_bytes=number(_first(entry, (*BODY_SIZES, "request_length"))),
             attributes=attributes,
         )

@@ -37,6 +37,7 @@ class LoggedLine(msgspec.Struct, gc=False, kw_only=True):
     status: int | None = None
     request_bytes: int | None = None
     response_bytes: int | None = None
+    counts_head: bool = False
     body_bytes: int | None = None
     attributes: dict[str, str] = {}
     told: Mapping[str, str | None] = {}
@@ -104,6 +105,7 @@ def add_line(log: RequestLog, line: LoggedLine, options: ImportOptions) -> None:
             status=line.status,
             request_bytes=line.request_bytes,
             response_bytes=line.response_bytes,
+            counts_head=line.counts_head,
             body_bytes=line.body_bytes,
             attributes={name: value for name, value in line.attributes.items() if value not in ("", "-")},
         )

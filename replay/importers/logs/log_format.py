@@ -116,6 +116,7 @@ class DeclaredFormat:
             status=status_of(roles.get("status")),
             request_bytes=request_bytes,
             response_bytes=number(roles.get("response_bytes", roles.get("sent_bytes"))),
+            counts_head="response_bytes" not in roles,
             body_bytes=request_bytes if body_bytes is None else body_bytes,
             attributes={name: roles.get(name, "") for name in ("request_id", "upstream_s")},
             told={"user": roles.get("user"), **fields},

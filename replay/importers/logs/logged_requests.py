@@ -81,7 +81,8 @@ _PACKED, _UNPACKED = (".gz", ".zst"), 10
 class LoggedRequest(msgspec.Struct, gc=False, kw_only=True):
     """One request. client: what tells clients apart. session: the value of session_by; None where it has none.
 
-    host: where it went, as in a Host header. body_bytes: the size of its body; None where it is not known.
+    host: where it went, as in a Host header. counts_head: whether response_bytes counts the response's head, too.
+    body_bytes: the size of the request's body; None where it is not known.
     cold: whether it waited for an instance to boot, where the log tells. attributes: of the step.
     """
 
@@ -96,6 +97,7 @@ class LoggedRequest(msgspec.Struct, gc=False, kw_only=True):
     status: int | None = None
     request_bytes: int | None = None
     response_bytes: int | None = None
+    counts_head: bool = False
     body_bytes: int | None = None
     cold: bool | None = None
     attributes: dict[str, str] = {}
@@ -254,7 +256,13 @@ class RequestLog:
             body = body_text(request.body_bytes)
             self.departures.drop(BODY_UNKNOWN, request.body_bytes is None)
             self.departures.infer(FILLED_BODIES, bool(body))
-        recorded = recorded_text(request.status, request.request_bytes, request.response_bytes, request.cold)
+        recorded = recorded_text(
+            request.status,
+            request.request_bytes,
+            request.response_bytes,
+            request.cold,
+            request.counts_head,
+        )
         attributes = attributes_text(bounded(request.attributes))
         text = f"{called.head}{took_text(request.took_us)},{called.request}{body}}}{recorded}{attributes}}}"
         who = request.client, request.user_agent, request.session

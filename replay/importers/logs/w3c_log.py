@@ -120,6 +120,7 @@ def _line(text: str, columns: Columns, log: RequestLog) -> LoggedLine | str:
         status=status_of(row.get("sc-status")),
         request_bytes=request_bytes,
         response_bytes=number(row.get("sc-bytes")),
+        counts_head=True,
         body_bytes=request_bytes,
         attributes={
             "request_id": row.get("x-edge-request-id", ""),

@@ -24,6 +24,9 @@ WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 _encode = msgspec.json.Encoder().encode
 
+# What stands behind the size of a response that is not only its body's.
+COUNTS_HEAD = ',"counts_head":true'
+
 
 def json_text(text: str) -> str:
     """A text as JSON."""
@@ -74,9 +77,16 @@ def took_text(took_us: int | None) -> str:
 
 
 def recorded_text(
-    status: int | None, request_bytes: int | None, response_bytes: int | None, cold: bool | None
+    status: int | None,
+    request_bytes: int | None,
+    response_bytes: int | None,
+    cold: bool | None,
+    counts_head: bool = False,
 ) -> str:
-    """What was seen of the response, and the comma in front; nothing where that is nothing."""
+    """What was seen of the response, and the comma in front; nothing where that is nothing.
+
+    counts_head: whether response_bytes is the size of the response as a whole.
+    """
     parts = []
     if status is not None:
         parts.append(f'"status":{status}')
@@ -84,6 +94,8 @@ def recorded_text(
         parts.append(f'"request_bytes":{request_bytes}')
     if response_bytes is not None:
         parts.append(f'"response_bytes":{response_bytes}')
+        if counts_head:
+            parts[-1] += COUNTS_HEAD
     if cold is not None:
         parts.append(f'"cold":{"true" if cold else "false"}')
     return f',"recorded":{{{",".join(parts)}}}' if parts else ""

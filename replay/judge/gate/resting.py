@@ -40,7 +40,7 @@ def rests_on(
         notes.append(_answered_whole(run))
     if any(slo.statistic == "cold" for slo in slos):
         notes.append(_silent(run))
-    notes += [_emptied(run), _alike(run), _sent_before(run)]
+    notes += [_emptied(run), _bodiless(run), _alike(run), _sent_before(run)]
     return [
         note for note in (*notes, _tried_again(run.summary.counts), _never_tried(run.summary.counts)) if note
     ]
@@ -91,6 +91,24 @@ def _emptied(run: Evidence) -> str | None:
         return None
     of = counted(int(np.count_nonzero(columns.ok)), "answer")
     return f"{n:,} of {of} had no body, where the recorded ones had one, and count as ok"
+
+
+def _bodiless(run: Evidence) -> str | None:
+    """Nothing but empty answers, of which the trace does not say that they should not be: nearly nothing answers so."""
+    columns = run.columns
+    is_call = np.fromiter((kind in ("http", "tool") for kind, _ in columns.series_names), bool)
+    if not is_call.any():
+        return None
+    rows = columns.ok & is_call[columns.series] & (columns.status >= 200) & (columns.status < 300)
+    rows &= (columns.status != 204) & (columns.status != 205)
+    of = int(np.count_nonzero(rows))
+    n = int(np.count_nonzero(rows & (columns.response_bytes == 0) & ~columns.flags("emptied")))
+    if n < _LEAST_ALIKE or n < _SHARE_ALIKE * of:
+        return None
+    return (
+        f"{n:,} of {counted(of, 'answer')} had no body, and the trace does not say that they should have one: "
+        'a stand-in answers so, too. [[expect]] with matches = "." in a target file fails them'
+    )
 
 
 def _alike(run: Evidence) -> str | None:

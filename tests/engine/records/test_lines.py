@@ -49,6 +49,24 @@ def test_an_answer_without_the_body_that_was_recorded_says_so(size, known, is_em
     assert StepRecords("x", 0).attempt(ended, {}).emptied is is_emptied
 
 
+@pytest.mark.parametrize(
+    ("method", "size", "is_emptied"),
+    [
+        ("POST", 400, False),
+        ("POST", 8_192, False),
+        ("POST", 8_193, True),
+        ("GET", 400, False),
+        ("GET", 2_049, True),
+    ],
+)
+def test_a_recorded_size_that_may_be_all_head_was_perhaps_no_body(method, size, is_emptied):
+    seen = Recorded(201, response_bytes=size, counts_head=True)
+    one = Step("a", "http", "x", request=Request(method, "/"), recorded=seen)
+    ended = attempt(one, method=method, status=201, sent_ns=1)
+
+    assert StepRecords("x", 0).attempt(ended, {}).emptied is is_emptied
+
+
 def test_an_answer_without_content_that_was_recorded_with_the_size_of_its_headers_is_not_emptied():
     one = Step("a", "http", "x", request=Request("DELETE", "/"), recorded=Recorded(204, response_bytes=180))
 

@@ -51,7 +51,7 @@ def test_herokus_router_writes_when_a_request_has_ended(imported, front):
         "POST",
         "/runs?key=redacted",
     )
-    assert routed.recorded == Recorded(status=200, response_bytes=15225)
+    assert routed.recorded == Recorded(status=200, response_bytes=15225, counts_head=True)
     assert routed.attributes == {"request_id": "r-1", "dyno": "web.1"}
     assert failed.attributes["error"] == "H12"
     told = result.header.attributes["import"]

@@ -77,7 +77,7 @@ def test_an_application_load_balancers_request_began_when_it_was_made(imported):
     assert first_us(result) == 1_530_570_180_070_000
     assert (step.took_ms, step.request.method, step.request.path) == (113.0, "POST", "/runs?key=redacted")
     assert step.request.body_bytes == 5
-    assert step.recorded == Recorded(status=201, request_bytes=5, response_bytes=257)
+    assert step.recorded == Recorded(status=201, request_bytes=5, response_bytes=257, counts_head=True)
     assert step.attributes == {"trace": TRACE}
     assert result.header.origins
 
@@ -128,7 +128,7 @@ def test_haproxys_request_began_when_it_says_behind_any_prefix(imported, prefix)
 
     assert first_us(result) == 1_233_922_454_655_000
     assert (step.took_ms, step.request.path) == (109.0, "/index.html?key=redacted")
-    assert step.recorded == Recorded(status=200, response_bytes=2750)
+    assert step.recorded == Recorded(status=200, response_bytes=2750, counts_head=True)
     assert step.attributes == {"server": "static/srv1"}
 
 
@@ -226,7 +226,7 @@ def test_cloudfronts_real_time_lines_have_columns_of_their_own(imported):
 
     assert first_us(result) == 1_575_493_351_751_000
     assert (step.took_ms, step.request.method, step.request.path) == (250.0, "POST", "/run?key=redacted")
-    assert step.recorded == Recorded(status=200, request_bytes=230, response_bytes=392)
+    assert step.recorded == Recorded(status=200, request_bytes=230, response_bytes=392, counts_head=True)
     assert result.header.resolution_ms == 1.0
 
 

@@ -167,7 +167,6 @@ def test_answers_of_one_size_to_steps_of_several_kinds_are_told(run, told):
         answers([4575] * 19),
         answers([4575] * 70 + list(range(30))),
         answers([4575] * 100, names=["search"]),
-        answers([0] * 100),
         answers([4575] * 100, streamed=True),
         answers([4575, 4576] * 50),
         # Where there is more than that, it may be what they are to answer.
@@ -179,11 +178,37 @@ def test_answers_that_differ_or_are_few_or_of_one_kind_are_no_news(run):
 
 
 def test_empty_answers_where_there_was_a_body_are_told():
-    records = [step(f"s-{n}", 20.0, n, response_bytes=0, emptied=n < 5) for n in range(100)]
+    records = [step(f"s-{n}", 20.0, n, response_bytes=n // 5, emptied=n < 5) for n in range(100)]
 
     assert gate(Evidence(summary(), columns_of([records]), "r"), "max < 1s").notes == [
         "5 of 100 answers had no body, where the recorded ones had one, and count as ok"
     ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "known"),
+    [
+        ([0] * 9, {}),
+        ([0] * 88 + [5, 6] * 6, {}),
+        ([0] * 100, {"status": 204}),
+        ([0] * 100, {"status": 302}),
+        ([0] * 100, {"kind": "ws"}),
+        ([0] * 100, {"kind": "mcp"}),
+    ],
+)
+def test_some_empty_answers_and_those_that_have_to_be_empty_are_no_news(sizes, known):
+    records = [step(f"s-{n}", 20.0, n, response_bytes=size, **known) for n, size in enumerate(sizes)]
+
+    assert gate(Evidence(summary(), columns_of([records]), "r"), "max < 1s").notes == []
+
+
+def test_nothing_but_empty_answers_is_told_where_the_trace_does_not_say_what_there_was():
+    records = [step(f"s-{n}", 20.0, n, kind="http", response_bytes=5 * (n < 4)) for n in range(100)]
+
+    [note] = gate(Evidence(summary(), columns_of([records]), "r"), "max < 1s").notes
+    assert note.startswith(
+        "96 of 100 answers had no body, and the trace does not say that they should have one"
+    )
 
 
 FAILED = {"outcome": "failed", "status": 503, "error": "status_5xx"}

@@ -65,6 +65,7 @@ def _read(line: str) -> LoggedLine | str:
         forwarded=fields.get("fwd"),
         status=status_of(fields.get("status")),
         response_bytes=number(fields.get("bytes")),
+        counts_head=True,
         attributes={
             "request_id": fields.get("request_id", ""),
             "dyno": fields.get("dyno", ""),

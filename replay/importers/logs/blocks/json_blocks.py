@@ -33,6 +33,7 @@ from replay.importers.requests.log_fields import (
 )
 from replay.importers.requests.step_texts import (
     BODY_UNKNOWN,
+    COUNTS_HEAD,
     FILLED_BODIES,
     LEFT_OUT_REFERERS,
     SECRET_PATHS,
@@ -56,7 +57,7 @@ _ZERO_NS = unix_ns(_ZERO) or 0
 _LONGEST_ID = 64
 _OF_IDS = np.isin(np.arange(256), list(b"0123456789abcdefABCDEF-"))
 _LARGEST_COUNT = 1 << 50
-_COUNTS = ("status", "request_bytes", "response_bytes", "body_bytes")
+_COUNTS = ("status", "request_bytes", "response_bytes", "sent_bytes", "body_bytes")
 _NAMES = ("forwarded", "peer", "host", "agent", "referer")
 
 _Texts = Sequence[str | None]
@@ -146,7 +147,7 @@ class JsonBlocks:
         bodies = [body_text(length) if has else "" for length, has in zip(lengths, has_body, strict=True)]
         no_size = [has and length is None for length, has in zip(lengths, has_body, strict=True)]
         agents = told["agent"]
-        recorded = _recorded(counts["status"], counts["request_bytes"], counts["response_bytes"])
+        recorded = _recorded(counts, plan.counts_head)
         return Columns(
             stamps_ns=stamps_ns,
             tooks_us=tooks_us,
@@ -314,14 +315,22 @@ def _told_apart(values: Sequence[Any]) -> Sequence[Any]:
     )
 
 
-def _recorded(
-    statuses: Sequence[int | None], lengths: Sequence[int | None], sizes: Sequence[int | None]
-) -> list[str]:
+def _recorded(counts: Mapping[str, Sequence[int | None]], counts_head: bool) -> list[str]:
+    """What was seen of each response. counts_head: whether what was sent is the size of the response as a whole."""
+    statuses, lengths, sizes = counts["status"], counts["request_bytes"], counts["response_bytes"]
+    heads: Sequence[bool] = [False] * len(sizes)
+    if None in sizes:
+        sent = counts["sent_bytes"]
+        heads = [
+            counts_head and size is None and whole is not None for size, whole in zip(sizes, sent, strict=True)
+        ]
+        sizes = [whole if size is None else size for size, whole in zip(sizes, sent, strict=True)]
     return [
-        f',"recorded":{{"status":{status},"request_bytes":{length},"response_bytes":{size}}}'
+        f',"recorded":{{"status":{status},"request_bytes":{length},"response_bytes":{size}'
+        f"{COUNTS_HEAD if head else ''}}}"
         if status is not None and 100 <= status <= 999 and length is not None and size is not None
-        else recorded_text(status_of(None if status is None else str(status)), length, size, None)
-        for status, length, size in zip(statuses, lengths, sizes, strict=True)
+        else recorded_text(status_of(None if status is None else str(status)), length, size, None, head)
+        for status, length, size, head in zip(statuses, lengths, sizes, heads, strict=True)
     ]
 
 

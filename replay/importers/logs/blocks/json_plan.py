@@ -20,6 +20,7 @@ from replay.importers.logs.json_keys import (
     LINES,
     METHODS,
     NESTING,
+    OF_ENVOY,
     OF_VEGETA,
     PATHS,
     PEERS,
@@ -28,6 +29,7 @@ from replay.importers.logs.json_keys import (
     REQUEST_IDS,
     REQUEST_SIZES,
     RESPONSE_SIZES,
+    SENT_SIZES,
     STARTS,
     STATUSES,
     USER_AGENTS,
@@ -43,14 +45,15 @@ _IS_PLAIN_KEY = re.compile(r"[ !#-\[\]-~]*+").fullmatch
 class Plan(msgspec.Struct, frozen=True):
     """Which keys tell what; of several the first one that says something. is_end: whether the instant is the end.
 
-    told: by our names. attributes: by theirs. fields: by key, of the values that `decode_line` gives of a line, and
-    `decode_lines` of each of many.
+    counts_head: whether the size of what was sent is that of the response as a whole. told: by our names. attributes:
+    by theirs. fields: by key, of the values that `decode_line` gives of a line, and `decode_lines` of each of many.
     """
 
     instant: str
     is_end: bool
     took: str | None
     took_unit: str
+    counts_head: bool
     told: dict[str, tuple[str, ...]]
     attributes: dict[str, tuple[str, ...]]
     nesting: tuple[str, ...]
@@ -72,6 +75,7 @@ _TOLD = {
     "line": LINES,
     "status": STATUSES,
     "response_bytes": RESPONSE_SIZES,
+    "sent_bytes": SENT_SIZES,
     "request_bytes": REQUEST_SIZES,
     "body_bytes": (*BODY_SIZES, "request_length"),
     "forwarded": FORWARDED,
@@ -111,6 +115,7 @@ def plan_for(keys: tuple[str, ...]) -> Plan | None:
         is_end=instants[0] not in STARTS,
         took=flat[durations[0]] if durations else None,
         took_unit=DURATIONS[durations[0]] if durations else "",
+        counts_head=OF_ENVOY not in flat,
         told=told,
         attributes={name: found for name, found in attributes.items() if found},
         nesting=tuple(flat[key] for key in NESTING if key in flat),
