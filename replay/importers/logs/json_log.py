@@ -28,30 +28,16 @@ import msgspec
 from replay.importers.logs.blocks.json_blocks import JsonBlocks
 from replay.importers.logs.json_keys import (
     ATTRIBUTES,
-    BODY_SIZES,
     DURATIONS,
     DURATIONS_BY_TEXT,
     ENDS,
-    FORWARDED,
-    HOSTS,
     INSTANTS,
-    LINES,
-    METHODS,
     NESTING,
     OF_ENVOY,
     OF_VEGETA,
-    PATHS,
-    PEERS,
-    QUERIES,
-    REFERERS,
-    REQUEST_IDS,
-    REQUEST_SIZES,
-    RESPONSE_SIZES,
-    SENT_SIZES,
     STARTS,
-    STATUSES,
+    TOLD,
     TRAEFIK,
-    USER_AGENTS,
     flat_key,
 )
 from replay.importers.logs.json_layouts import told_by_layout
@@ -130,7 +116,7 @@ def _sniffed(first_bytes: bytes) -> list[str]:
 def _is_request(entry: dict[str, Any] | None) -> bool:
     if entry is None or entry.keys() >= OF_VEGETA or _stamp(entry) is None or _request(entry) is None:
         return False
-    return status_of(_first(entry, STATUSES)) is not None or _first(entry, tuple(DURATIONS)) is not None
+    return status_of(_told(entry, "status")) is not None or _first(entry, tuple(DURATIONS)) is not None
 
 
 def _fits(line: str) -> bool:
@@ -185,6 +171,10 @@ def _first(entry: Mapping[str, Any], keys: Sequence[str]) -> str | None:
     return None
 
 
+def _told(entry: Mapping[str, Any], name: str) -> str | None:
+    return _first(entry, TOLD[name])
+
+
 def _stamp(entry: Mapping[str, Any]) -> tuple[int, bool] | None:
     """The instant, and whether it is the end."""
     for keys, is_end in ((STARTS, False), (ENDS, True), (INSTANTS, True)):
@@ -206,13 +196,13 @@ def _stamp(entry: Mapping[str, Any]) -> tuple[int, bool] | None:
 
 def _request(entry: Mapping[str, Any]) -> tuple[str, str] | None:
     """The method and the target."""
-    method, path = _first(entry, METHODS), _first(entry, PATHS)
+    method, path = _told(entry, "method"), _told(entry, "path")
     if method and path:
-        query = _first(entry, QUERIES)
+        query = _told(entry, "query")
         if query and "?" not in path:
             path = f"{path}?{query.removeprefix('?')}"
         return method, path
-    words = (_first(entry, LINES) or "").split(" ")
+    words = (_told(entry, "line") or "").split(" ")
     return (words[0], words[1]) if len(words) >= 2 and words[1] else None
 
 
@@ -247,13 +237,13 @@ def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], opt
     method, path = request
     stamp_ns, is_end = stamp
     took_us = _took_us(entry, log)
-    user_agent = _first(entry, USER_AGENTS)
-    log.departures.drop(LEFT_OUT_REFERERS, _first(entry, REFERERS) is not None)
+    user_agent = _told(entry, "user_agent")
+    log.departures.drop(LEFT_OUT_REFERERS, _told(entry, "referer") is not None)
     attributes = {name: _first(entry, (key,)) or "" for key, name in ATTRIBUTES.items()}
-    attributes["request_id"] = _first(entry, REQUEST_IDS) or ""
-    address = first_address(_first(entry, FORWARDED), _first(entry, PEERS))
-    body_bytes = number(_first(entry, RESPONSE_SIZES))
-    sent_bytes = number(_first(entry, SENT_SIZES)) if body_bytes is None else None
+    attributes["request_id"] = _told(entry, "request_id") or ""
+    address = first_address(_told(entry, "forwarded"), _told(entry, "peer"))
+    body_bytes = number(_told(entry, "response_bytes"))
+    sent_bytes = number(_told(entry, "sent_bytes")) if body_bytes is None else None
     told: dict[str, str | None] = {"client": address}
     if options.session_by is not None and options.session_by != "client":
         told[options.session_by] = _dotted(entry, options.session_by)
@@ -264,14 +254,14 @@ def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], opt
             method=method,
             path=path,
             client=client_key(address, user_agent),
-            host=_first(entry, HOSTS),
+            host=_told(entry, "host"),
             user_agent=user_agent,
             session=session_value(options.session_by, path, told),
-            status=status_of(_first(entry, STATUSES)),
-            request_bytes=number(_first(entry, REQUEST_SIZES)),
+            status=status_of(_told(entry, "status")),
+            request_bytes=number(_told(entry, "request_bytes")),
             response_bytes=sent_bytes if body_bytes is None else body_bytes,
             counts_head=sent_bytes is not None and OF_ENVOY not in entry,
-            body_bytes=number(_first(entry, (*BODY_SIZES, "request_length"))),
+            body_bytes=number(_told(entry, "body_bytes")),
             attributes=attributes,
         )
     )

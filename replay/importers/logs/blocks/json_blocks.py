@@ -58,7 +58,7 @@ _LONGEST_ID = 64
 _OF_IDS = np.isin(np.arange(256), list(b"0123456789abcdefABCDEF-"))
 _LARGEST_COUNT = 1 << 50
 _COUNTS = ("status", "request_bytes", "response_bytes", "sent_bytes", "body_bytes")
-_NAMES = ("forwarded", "peer", "host", "agent", "referer")
+_NAMES = ("forwarded", "peer", "host", "user_agent", "referer")
 
 _Texts = Sequence[str | None]
 
@@ -146,7 +146,7 @@ class JsonBlocks:
         lengths = counts["body_bytes"]
         bodies = [body_text(length) if has else "" for length, has in zip(lengths, has_body, strict=True)]
         no_size = [has and length is None for length, has in zip(lengths, has_body, strict=True)]
-        agents = told["agent"]
+        agents = told["user_agent"]
         recorded = _recorded(counts, plan.counts_head)
         return Columns(
             stamps_ns=stamps_ns,

@@ -10,29 +10,15 @@ import msgspec
 
 from replay.importers.logs.json_keys import (
     ATTRIBUTES,
-    BODY_SIZES,
     DURATIONS,
     DURATIONS_BY_TEXT,
     ENDS,
-    FORWARDED,
-    HOSTS,
     INSTANTS,
-    LINES,
-    METHODS,
     NESTING,
     OF_ENVOY,
     OF_VEGETA,
-    PATHS,
-    PEERS,
-    QUERIES,
-    REFERERS,
-    REQUEST_IDS,
-    REQUEST_SIZES,
-    RESPONSE_SIZES,
-    SENT_SIZES,
     STARTS,
-    STATUSES,
-    USER_AGENTS,
+    TOLD,
     flat_key,
 )
 from replay.importers.logs.json_layouts import likely_layouts
@@ -68,24 +54,6 @@ class Plan(msgspec.Struct, frozen=True):
         return {*chain.from_iterable(by_name), *((self.took,) if self.took is not None else ())}
 
 
-_TOLD = {
-    "method": METHODS,
-    "path": PATHS,
-    "query": QUERIES,
-    "line": LINES,
-    "status": STATUSES,
-    "response_bytes": RESPONSE_SIZES,
-    "sent_bytes": SENT_SIZES,
-    "request_bytes": REQUEST_SIZES,
-    "body_bytes": (*BODY_SIZES, "request_length"),
-    "forwarded": FORWARDED,
-    "peer": PEERS,
-    "host": HOSTS,
-    "agent": USER_AGENTS,
-    "referer": REFERERS,
-}
-
-
 @lru_cache(256)
 def plan_for(keys: tuple[str, ...]) -> Plan | None:
     """The plan for lines with these keys; None where they are to be read alone."""
@@ -101,13 +69,13 @@ def plan_for(keys: tuple[str, ...]) -> Plan | None:
     is_sure = not any(key in flat for key in (*ENDS, *DURATIONS_BY_TEXT))
     if not instants or len(durations) > 1 or not is_sure:
         return None
-    told = {name: tuple(flat[key] for key in known if key in flat) for name, known in _TOLD.items()}
+    told = {name: tuple(flat[key] for key in known if key in flat) for name, known in TOLD.items()}
     if not (told["method"] and told["path"]) and not told["line"]:
         return None
     attributes: dict[str, tuple[str, ...]] = {
         name: (flat[key],) for key, name in ATTRIBUTES.items() if key in flat
     }
-    attributes["request_id"] = tuple(flat[key] for key in REQUEST_IDS if key in flat)
+    attributes["request_id"] = told.pop("request_id")
     fields = {key: f"value_{n}" for n, key in enumerate(keys)}
     decoder = _decoder(fields)
     return Plan(
