@@ -89,6 +89,23 @@ _KNOWN = tuple(
             "It looks like a log of Codex before 0.30, which has no times.",
         ),
         (
+            (rb"^Invoke-(?:WebRequest|RestMethod) .{0,200}?-Uri ",),
+            "It looks like what a browser copies for PowerShell; copied as cURL, it is read.",
+        ),
+        (
+            (rb"\A\s*(?:await )?fetch\(\"https?://",),
+            "It looks like what a browser copies as fetch; copied as cURL, it is read.",
+        ),
+        (
+            (rb"^(?:[\d:.]{15} )?> [A-Z]{3,10} \S+ HTTP/", rb"^(?:[\d:.]{15} )?< HTTP/"),
+            "It looks like what `curl -v` prints, whose times have no day; the commands themselves are read.",
+        ),
+        (
+            (rb'\A\s*\{.{0,2000}?"time_starttransfer"\s*:', rb'"num_connects"\s*:'),
+            "It looks like what `curl -w '%{json}'` prints, which does not say when a request began; the commands"
+            " themselves are read.",
+        ),
+        (
             (rb'\A(?:"?Type"?,"?Name"?,"?Request Count"?|"?Timestamp"?,"?User Count"?)',),
             "It looks like a table of Locust's, which hold no single requests.",
         ),

@@ -1,20 +1,26 @@
 """Requests of the `curl` format: commands of curl, as notes, scripts and browsers ("Copy as cURL") have them.
 
-Lines may go on behind a backslash, and within quotes; comments, redirections and other commands are passed over.
+Lines may go on behind a backslash, and within quotes; comments, redirections and other commands are passed over. What
+stands below a command up to the word behind its `<<` is what `-d @-` sends. Commands for Windows' shells are told by
+how their first line goes on: behind a caret for cmd, behind a backtick for PowerShell.
 Options are those of curl's manual page: method, headers, user agent, referer, cookies, user, data in all its forms,
-JSON, query, -G, -I, --next. Data out of files and forms (`-F`, `-T`) are not read, and counted. What becomes of a
-request is said in replay/importers/captures/targets.py.
+JSON, forms of texts, query, range, -G, -I, --next; patterns in URLs are spelled out, unless `-g` says that they are
+none. Data and parts of forms out of files (`-T`) are not read, and counted. What becomes of a request is said in
+replay/importers/captures/targets.py.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote_plus
 
 import msgspec
 
-from replay.importers.captures.shell_words import quote_after, shell_commands
+from replay.importers.captures.curl_forms import FormPart, form_body, form_part
+from replay.importers.captures.curl_urls import spelled_out, without_dots
+from replay.importers.captures.shell_words import here_word, quote_after, shell_commands
 from replay.importers.captures.targets import Target, TargetLayout
+from replay.importers.captures.windows_words import cmd_words, is_cmd, is_powershell, powershell_words
 from replay.importers.captures.written_values import absolute
 from replay.reading.damage import Damage
 from replay.reading.text_lines import read_lines
@@ -23,15 +29,17 @@ from replay.trace.errors import TraceError, shown_path
 _NONE = Damage(is_refused=True)
 _NAMES = ("curl", "curl.exe")
 _BEGINS = re.compile(r"\s*(?:\$ )?(?=curl(?:\.exe)?\s)").match
-_SNIFFED = re.compile(rb"(?:[^\S\n]*+(?:#[^\n]*+)?\n)*+[^\S\n]*+(?:\$ )?curl\s").match
+_SNIFFED = re.compile(rb"(?:[^\S\n]*+(?:#[^\n]*+)?\n)*+[^\S\n]*+(?:\$ )?curl(?:\.exe)?\s").match
 _SHORT = {
     "X": "request", "H": "header", "d": "data", "F": "form", "G": "get", "I": "head", "u": "user", "A": "user-agent",
-    "e": "referer", "b": "cookie", "T": "upload-file", ":": "next",
+    "e": "referer", "b": "cookie", "T": "upload-file", ":": "next", "g": "globoff", "r": "range",
 }  # fmt: skip
-_FLAGS = ("get", "head", "next")
+_FLAGS = ("get", "head", "next", "globoff", "path-as-is")
 _DATA = ("data", "data-raw", "data-binary", "data-ascii", "data-urlencode", "json")
 _HEADERS = {"user-agent": "User-Agent", "referer": "Referer", "cookie": "Cookie"}
-_TAKEN = frozenset(_SHORT.values()) | {*_DATA, "url", "url-query", "form-string", "oauth2-bearer"}
+_TAKEN = frozenset(_SHORT.values()) | {
+    *_DATA, *_FLAGS, "url", "url-query", "form-string", "oauth2-bearer", "request-target",
+}  # fmt: skip
 # The other options that take a value (`curl --help all`), which has no part in the request.
 _PASSED = frozenset(
     (
@@ -48,47 +56,59 @@ _PASSED = frozenset(
         "proxy-cert", "proxy-cert-type", "proxy-ciphers", "proxy-crlfile", "proxy-header", "proxy-key",
         "proxy-key-type", "proxy-pass", "proxy-pinnedpubkey", "proxy-service-name", "proxy-tls13-ciphers",
         "proxy-tlsauthtype", "proxy-tlspassword", "proxy-tlsuser", "proxy-user", "proxy1.0", "pubkey", "quote",
-        "random-file", "range", "rate", "request-target", "resolve", "retry", "retry-delay", "retry-max-time",
+        "random-file", "rate", "resolve", "retry", "retry-delay", "retry-max-time",
         "sasl-authzid", "service-name", "sigalgs", "socks4", "socks4a", "socks5", "socks5-gssapi-service",
         "socks5-hostname", "speed-limit", "speed-time", "ssl-sessions", "stderr", "telnet-option", "tftp-blksize",
         "time-cond", "tls-max", "tls13-ciphers", "tlsauthtype", "tlspassword", "tlsuser", "trace", "trace-ascii",
         "trace-config", "unix-socket", "upload-flags", "variable", "vlan-priority", "write-out",
     )
 )  # fmt: skip
+_UNSENT = "\0"  # in place of a value: the header is left out
 _MOST_LINES = 10_000
 _MOST = 100  # of URLs and of headers: each URL is asked with each header
-_PASSED_SHORT = "oxmwEKcrUDyYzQtCPh"
+_PASSED_SHORT = "oxmwEKcUDyYzQtCPh"
 
 
 class _Asked(msgspec.Struct):
+    """What a command asks for. here: the text below it, which `@-` stands for."""
+
+    here: str | None = None
     method: str = ""
     urls: list[str] = []
     headers: list[tuple[str, str]] = []
     data: list[str] = []
+    form: list[FormPart] = []
     query: list[str] = []
+    target: str = ""
     has_data_file: bool = False
+    has_form_file: bool = False
     has_file: bool = False
     is_get: bool = False
+    is_literal: bool = False
+    keeps_dots: bool = False
     kind: str = "application/x-www-form-urlencoded"
 
 
 def _read(file: Path) -> Iterator[Target]:
-    for n, command in _commands(file):
+    for n, commands, here in _commands(file):
         place = f"{shown_path(file)}, line {n}"
-        commands = shell_commands(command)
         if commands is None:
             raise TraceError(f"{place}: not a command that a shell could read: a quote is not closed.")
         for words in commands:
-            if words[0] in _NAMES:
-                for asked in _asked(words[1:]):
+            if words and words[0] in _NAMES:
+                for asked in _asked(words[1:], here):
                     yield from _targets(asked, place)
 
 
-def _commands(file: Path) -> Iterator[tuple[int, str]]:
-    """Each command of curl with its first line's number. It goes on behind a backslash, and within quotes."""
+def _commands(file: Path) -> Iterator[tuple[int, list[list[str]] | None, str | None]]:
+    """Each command of curl, divided, with its first line's number and the text below that it is given.
+
+    It goes on behind a backslash, and within quotes, or as Windows' shells say.
+    """
     begun: list[str] = []
-    first, quoted = 0, ""
-    for n, line in read_lines(file, _NONE):
+    first, quoted, shell = 0, "", ""
+    lines = read_lines(file, _NONE)
+    for n, line in lines:
         text = line.rstrip("\r\n")
         if not begun:
             prompt = _BEGINS(line)
@@ -96,23 +116,50 @@ def _commands(file: Path) -> Iterator[tuple[int, str]]:
                 continue
             first, quoted = n, ""
             text = text[prompt.end() :]
+            shell = "cmd" if is_cmd(text) else "PowerShell" if is_powershell(text) else ""
         begun.append(text)
-        quoted = quote_after(text, quoted)
-        if not text.endswith("\\") and (not quoted or len(begun) > _MOST_LINES):
-            yield first, "\n".join(begun).replace("\\\n", " ")
+        quoted = "" if shell else quote_after(text, quoted)
+        if not _goes_on(begun, quoted, shell) or len(begun) > _MOST_LINES:
+            whole = "\n".join(begun)
+            word = "" if shell else here_word(whole)
+            yield first, _divided(whole, shell), _below(lines, word) if word else None
             begun = []
     if begun:
-        yield first, "\n".join(begun).replace("\\\n", " ").removesuffix("\\")
+        yield first, _divided("\n".join(begun).removesuffix("\\"), shell), None
 
 
-def _asked(words: Sequence[str]) -> Iterator[_Asked]:
-    asked = _Asked()
+def _goes_on(begun: Sequence[str], quoted: str, shell: str) -> bool:
+    """Whether the command has more lines than these. An empty line behind a caret is a line's end that it wrote."""
+    last = begun[-1]
+    if shell == "cmd":
+        return last.endswith("^") or (not last and len(begun) > 1 and begun[-2].endswith("^"))
+    return last.endswith(" `" if shell else "\\") or bool(quoted)
+
+
+def _divided(text: str, shell: str) -> list[list[str]] | None:
+    if shell:
+        return [cmd_words(text) if shell == "cmd" else powershell_words(text)]
+    return shell_commands(text.replace("\\\n", " "))
+
+
+def _below(lines: Iterator[tuple[int, str]], word: str) -> str:
+    """The lines up to the one that is this word alone."""
+    found: list[str] = []
+    for _, line in lines:
+        if line.strip() == word or len(found) > _MOST_LINES:
+            break
+        found.append(line)
+    return "".join(found)
+
+
+def _asked(words: Sequence[str], here: str | None) -> Iterator[_Asked]:
+    asked = _Asked(here)
     given = iter(words)
     for word in given:
         name, value = _option(word, given)
         if name == "next":
             yield asked
-            asked = _Asked()
+            asked = _Asked(here)
         elif name == "url":
             asked.urls.append(value)
         elif name is not None:
@@ -150,17 +197,32 @@ def _take(asked: _Asked, name: str, value: str) -> None:
         asked.method = asked.method or "HEAD"
     elif name == "get":
         asked.is_get = True
+    elif name == "globoff":
+        asked.is_literal = True
+    elif name == "path-as-is":
+        asked.keeps_dots = True
+    elif name == "request-target":
+        asked.target = value
+    elif name == "range":
+        asked.headers.append(("Range", f"bytes={value}"))
     elif name == "header":
         key, colon, text = value.partition(":")
         asked.has_file = asked.has_file or value.startswith("@")
-        asked.headers += [(key.strip(), text.strip())] if colon and key.strip() else []
+        if not colon and value.endswith(";"):  # one that is sent empty
+            asked.headers.append((value[:-1].strip(), ""))
+        elif colon and key.strip():  # without a value, it is one of curl's own that is not sent
+            asked.headers.append((key.strip(), text.strip() or _UNSENT))
     elif name in _HEADERS:
         asked.headers.append((_HEADERS[name], value))
     elif name in ("user", "oauth2-bearer"):
         asked.headers.append(("Authorization", value))
-    elif name in ("form", "form-string", "upload-file"):
+    elif name == "upload-file":
         asked.has_file = True
-        asked.method = asked.method or ("PUT" if name == "upload-file" else "POST")
+        asked.method = asked.method or "PUT"
+    elif name in ("form", "form-string"):
+        part = form_part(value) if name == "form" else FormPart(*value.partition("=")[::2])
+        asked.has_form_file = asked.has_form_file or part is None
+        asked.form += [] if part is None else [part]
     elif name == "url-query":
         query = value[1:] if value.startswith("+") else _url_encoded(value)
         asked.has_file = asked.has_file or query is None
@@ -173,6 +235,8 @@ def _take_data(asked: _Asked, name: str, value: str) -> None:
     data: str | None = value
     if name == "data-urlencode":
         data = _url_encoded(value)
+    elif value == "@-" and asked.here is not None and name != "data-raw":
+        data = asked.here if name in ("data-binary", "json") else asked.here.replace("\r", "").replace("\n", "")
     elif value.startswith("@") and name != "data-raw":
         data = None
     if data is None:
@@ -189,30 +253,46 @@ def _url_encoded(value: str) -> str | None:
         if "@" in value:
             return None
         name, text = "", value
-    encoded = quote(text, safe="")
+    encoded = quote_plus(text, safe="~")
     return f"{name}={encoded}" if name else encoded
 
 
 def _targets(asked: _Asked, place: str) -> Iterator[Target]:
     if not asked.urls:
         raise TraceError(f"{place}: a curl command without a URL.")
-    if max(len(asked.urls), len(asked.headers)) > _MOST:
+    urls = [url for given in asked.urls for url in ([given] if asked.is_literal else spelled_out(given, _MOST))]
+    if max(len(urls), len(asked.headers)) > _MOST:
         raise TraceError(f"{place}: more than {_MOST} URLs or headers in a command. Write it as several.")
     body = "" if asked.kind == "application/json" else "&"
     text = body.join(asked.data)
     is_posted = (asked.data or asked.has_data_file) and not asked.is_get
-    method = asked.method or ("POST" if is_posted else "GET")
+    is_form = bool(asked.form or asked.has_form_file)
+    method = asked.method or ("POST" if is_posted or is_form else "GET")
     # As curl does it: the data of -G take the place of --url-query.
     query = text if asked.data and asked.is_get else "&".join(asked.query)
-    for given in asked.urls:
+    kind = asked.kind
+    if is_form and not asked.has_form_file:
+        text, kind = form_body(asked.form)
+    has_file = asked.has_file or asked.has_form_file
+    has_body = bool(asked.data and is_posted) or (is_form and not asked.has_form_file)
+    defaults = [("Content-Type", kind)] if has_body else []
+    defaults += [("Accept", kind)] if has_body and kind == "application/json" else []
+    for given in urls:
         url = _with_query(absolute(given), query)
-        headers = list(asked.headers)
-        if not (asked.data and is_posted):
-            yield Target(place, method, url, headers, has_file_body=asked.has_file)
-            continue
-        if not any(name.lower() == "content-type" for name, _ in headers):
-            headers.append(("Content-Type", asked.kind))
-        yield Target(place, method, url, headers, text.encode("utf-8", "replace"), asked.has_file)
+        url = url if asked.keeps_dots else without_dots(url)
+        if asked.target.startswith("/"):
+            url = "/".join(url.split("/")[:3]) + asked.target
+        headers = _sent(asked.headers, defaults)
+        yield Target(
+            place, method, url, headers, text.encode("utf-8", "replace") if has_body else None, has_file
+        )
+
+
+def _sent(given: Sequence[tuple[str, str]], defaults: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers that are sent: those that were given, and of curl's own those that none stands for."""
+    named = {name.lower() for name, _ in given}
+    own = [header for header in defaults if header[0].lower() not in named]
+    return [*(header for header in given if header[1] != _UNSENT), *own]
 
 
 def _with_query(url: str, query: str) -> str:

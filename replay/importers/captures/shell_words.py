@@ -15,6 +15,7 @@ _PIECE = re.compile(
     r"|[^\s'\"\\$;&|<>`]++|[$\\](?!['\"])|\$(?=\")|`",
     re.DOTALL,
 ).match
+_HERE_WORD = re.compile(r"\s*\\?(?P<quote>['\"]?)(?P<word>\w{1,100})(?P=quote)").match
 _DESCRIPTOR = re.compile(r"\d++(?=[<>])").match
 _ESCAPED = re.compile(r'\\([$`"\\\n])')
 # Escapes of $'...'. Bytes, and halves of UTF-16 as Chrome writes them, stand for a character with their neighbours.
@@ -24,6 +25,17 @@ _ANSI = re.compile(
 )
 _BYTE = re.compile(r"\\(?:x([0-9A-Fa-f]+)|([0-7]+))")
 _ONE = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
+
+
+def here_word(text: str) -> str:
+    """The word that ends the lines below a command, which it is given (`<<EOF`); "" where it is given none."""
+    at = 0
+    while found := _PIECE(text, at):
+        at = found.end()
+        if found["redirection"] in ("<<", "<<-"):
+            word = _HERE_WORD(text, at)
+            return word["word"] if word else ""
+    return ""
 
 
 def quote_after(line: str, quote: str) -> str:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.importers import IMPORTERS
+from replay.importers.nearest import looks
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 
@@ -53,7 +54,7 @@ def test_commands_of_curl_are_read_as_curl_would_send_them(imported):
         ("GET", "/a?token=redacted&q=1"),
         ("POST", "/b"),
         ("POST", "/c"),
-        ("GET", "/d?q=two%20words"),
+        ("GET", "/d?q=two+words"),
         ("POST", "/e"),
         ("HEAD", "/f"),
         ("POST", "/g"),
@@ -139,8 +140,8 @@ def test_each_command_of_curl_on_a_line_is_read(imported):
 @pytest.mark.parametrize(
     ("data", "body", "files"),
     [
-        ("--data-urlencode '=a b'", "a%20b", 0),
-        ("--data-urlencode 'c d'", "c%20d", 0),
+        ("--data-urlencode '=a b'", "a+b", 0),
+        ("--data-urlencode 'c d'", "c+d", 0),
         ("--data-urlencode 'n=é=@'", "n=%C3%A9%3D%40", 0),
         ("--data-urlencode 'n@m=1'", "n@m=1", 0),
         ("--data-urlencode '@x=1'", "@x=1", 0),
@@ -166,7 +167,7 @@ def test_letters_in_quotes_with_escapes_are_those_that_were_written(imported):
 @pytest.mark.parametrize(
     ("options", "path"),
     [
-        ("--url-query 'q=a b' --url-query '+r=%20' --url-query '=c d'", "/x?q=a%20b&r=%20&c%20d"),
+        ("--url-query 'q=a b' --url-query '+r=%20' --url-query '=c d'", "/x?q=a+b&r=%20&c+d"),
         ("-G -d q=1", "/x?q=1"),
         ("-G -d @f", "/x"),
         ("-G --url-query @f", "/x"),
@@ -176,6 +177,141 @@ def test_what_goes_into_the_query_stands_there_before_the_fragment(imported, opt
     (request,), _ = imported("curl", f"curl http://a/x#there {options}\n")
 
     assert (request.method, request.path, request.body) == ("GET", path, None)
+
+
+@pytest.mark.parametrize(
+    ("url", "paths"),
+    [
+        (r"http://h/a\[0\]\{b\}", ["/a[0]{b}"]),
+        ("http://h/[1-3]", ["/1", "/2", "/3"]),
+        ("http://h/{one,two}/[a-c:2]", ["/one/a", "/one/c", "/two/a", "/two/c"]),
+        ("http://h/[01-09:4]", ["/01", "/05", "/09"]),
+        ("http://h/[]/{{id}}/[3-1]", ["/[]/{{id}}/[3-1]"]),
+        ("-g http://h/[1-3]/{a}", ["/[1-3]/{a}"]),
+        ("http://h/q/../r/./s/..?x=../y", ["/r/?x=../y"]),
+        ("--path-as-is http://h/q/../r", ["/q/../r"]),
+        ("http://h/../../z", ["/z"]),
+        ("--request-target '/abs?q=1' http://h/a", ["/abs?q=1"]),
+    ],
+)
+def test_urls_are_those_that_curl_asks_for(imported, url, paths):
+    """As curl 7.88 asked a server for them."""
+    requests, _ = imported(
+        "curl", f"curl {url if url.startswith('-') else repr(url).replace(2 * chr(92), chr(92))}\n"
+    )
+
+    assert [request.path for request in requests] == paths
+
+
+def test_headers_are_those_that_curl_sends(imported):
+    """As curl 7.88 sent them to a server."""
+    requests, _ = imported(
+        "curl",
+        "curl http://h/a -H 'X-Empty;' -H 'Accept:' -H 'X-A: 1' -r 0-99\n"
+        "curl http://h/b --json '{}'\ncurl http://h/c --json '{}' -H 'Accept: text/plain'\n",
+    )
+
+    assert [request.headers for request in requests] == [
+        {"X-Empty": "", "X-A": "1", "Range": "bytes=0-99"},
+        {"Content-Type": "application/json", "Accept": "application/json"},
+        {"Accept": "text/plain", "Content-Type": "application/json"},
+    ]
+
+
+def test_a_form_of_texts_is_laid_out_as_its_parts_and_one_with_a_file_is_counted(imported):
+    """The parts are those that curl 7.88 sent for these options."""
+    (request, other), result = imported(
+        "curl",
+        "curl -F 'a=x;type=text/plain;filename=q.txt' -F 'd=\"a;b\\\"c\";type=x/y' --form-string 'e=@f' http://h/a\n"
+        "curl -F a=1 -F b=@f http://h/b\n",
+    )
+
+    kind, _, boundary = request.headers["Content-Type"].partition("; boundary=")
+    parts = request.body.split(f"--{boundary}")
+    assert (request.method, kind) == ("POST", "multipart/form-data")
+    assert parts == [
+        "",
+        '\r\nContent-Disposition: form-data; name="a"; filename="q.txt"\r\nContent-Type: text/plain\r\n\r\nx\r\n',
+        '\r\nContent-Disposition: form-data; name="d"\r\nContent-Type: x/y\r\n\r\na;b"c\r\n',
+        '\r\nContent-Disposition: form-data; name="e"\r\n\r\n@f\r\n',
+        "--\r\n",
+    ]
+    assert (other.method, other.body) == ("POST", None)
+    assert result.header.attributes["import"]["dropped_file_bodies"] == 1
+
+
+def test_what_stands_below_a_command_is_what_it_is_given(imported):
+    requests, _ = imported(
+        "curl",
+        'curl -d @- http://h/a <<\'EOF\'\n{"a":\n 1, "curl ": 2}\nEOF\n'
+        "curl --data-binary @- http://h/b <<-END | cat\na\nb\nEND\ncurl http://h/c -d '<<X'\n",
+    )
+
+    assert [request.path for request in requests] == ["/a", "/b", "/c"]
+    assert content_of(requests[0]) == {"a": 1, "curl ": 2}
+    assert [request.body for request in requests[1:]] == ["a\nb\n", "<<X"]
+
+
+CMD = r"""curl --request POST ^"https://api.test/v1?x=1^&token=hunter2^" ^
+  -H ^"content-type: application/json^" ^
+  -H ^"x-brand: ^\^"A^\^", 100^%^x^" ^
+  -b ^"sid=hunter2^" ^
+  --data-raw ^"^{^\^"q^\^":^\^"it's^ ^^ a^&b \\^\^" c^\^",^
+
+^\^"password^\^":^\^"hunter2^\^"^}^"
+curl "https://api.test/old?x=1&y=2" ^
+  -H "x-brand: \"A\"" ^
+  --data-raw "{\"q\":1,\"r\":""2""}" --compressed & echo done
+"""
+POWERSHELL = r"""curl.exe "https://api.test/p?x=$y" `
+  -H 'x-a: it''s' `
+  -H "x-b: `"b`"" `
+  --json '{\"q\":1}' | Out-File out
+"""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_commands_for_windows_are_read_as_its_shells_divide_them(imported, end):
+    """Laid out as browsers copy them there, which until 2024 left quotes to cmd. Each line was taken for a request."""
+    requests, result = imported("curl", (CMD + POWERSHELL).replace("\n", end))
+
+    assert [(request.method, request.path) for request in requests] == [
+        ("POST", "/v1?x=1&token=redacted"),
+        ("POST", "/old?x=1&y=2"),
+        ("POST", "/p?x=$y"),
+    ]
+    assert requests[0].headers == {"content-type": "application/json", "x-brand": '"A", 100%x'}
+    assert content_of(requests[0]) == {"q": "it's ^ a&b \\\" c".replace("\\", ""), "password": "redacted"}
+    assert requests[1].headers["x-brand"] == '"A"'
+    assert content_of(requests[1]) == {"q": 1, "r": "2"}
+    assert (requests[2].headers["x-a"], requests[2].headers["x-b"]) == ("it's", '"b"')
+    assert content_of(requests[2]) == {"q": 1}
+    assert "hunter2" not in repr((requests, result))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '$session = New-Object X\nInvoke-WebRequest -UseBasicParsing -Uri "https://h/a" `\n-Method "POST"\n',
+            "It looks like what a browser copies for PowerShell; copied as cURL, it is read.",
+        ),
+        (
+            'fetch("https://h/a", {\n  "method": "GET"\n});\n',
+            "browser copies as fetch; copied as cURL, it is read.",
+        ),
+        (
+            "10:57:02.5 *   Trying\n10:57:02.590090 > POST /j HTTP/1.1\n> Host: h\n10:57:02.590538 < HTTP/1.1 200 OK\n",
+            "It looks like what `curl -v` prints, whose times have no day; the commands themselves are read.",
+        ),
+        (
+            '{"http_code":200,"num_connects":1,"time_starttransfer":0.1,"time_total":0.2,"url":"http://h/"}\n',
+            "prints, which does not say when a request began; the commands themselves are read.",
+        ),
+    ],
+)
+def test_what_curl_and_browsers_write_beside_commands_is_told(text, said):
+    assert said in looks(text.encode())
 
 
 def test_bodies_that_are_left_out_are_told_of_without_advice_for_another_tool(imported):
