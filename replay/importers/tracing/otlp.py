@@ -39,8 +39,9 @@ import msgspec
 from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
 from replay.importers.requests.log_fields import is_secret_session
 from replay.importers.tracing.clocks import set_clocks_right
-from replay.importers.tracing.console_spans import is_console, read_console
-from replay.importers.tracing.jaeger import is_jaeger, read_jaeger
+from replay.importers.tracing.layouts.console_spans import is_console, read_console
+from replay.importers.tracing.layouts.jaeger import is_jaeger, read_jaeger
+from replay.importers.tracing.layouts.zipkin import is_zipkin, read_zipkin
 from replay.importers.tracing.otlp_calls import TraceCalls
 from replay.importers.tracing.otlp_files import framing_of, is_printable, read_spans
 from replay.importers.tracing.otlp_own_names import by_common_names
@@ -48,7 +49,6 @@ from replay.importers.tracing.otlp_requests import UNKNOWN_HOST
 from replay.importers.tracing.otlp_spans import OtlpSpan, Wanted, wanted_names
 from replay.importers.tracing.otlp_steps import Streaming
 from replay.importers.tracing.spans import Span, SpanCounts, linked_steps
-from replay.importers.tracing.zipkin import is_zipkin, read_zipkin
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files

@@ -30,7 +30,7 @@ _READS = {
     ),
     "claude-code": ("agents.claude_code", "agents.claude_code_log", "tool_requests"),
     "cloud-run": ("logs.cloud_run",),
-    "curl": ("captures.curl", "captures.shell_words"),
+    "curl": ("captures.curl", "captures.curl_forms", "captures.curl_urls"),
     "http-file": ("captures.http_files", "captures.written_values"),
     "postman": ("captures.postman",),
     "codex": ("agents.codex", "agents.codex_log"),
@@ -68,8 +68,8 @@ _READS = {
     "openai-agents": ("tracing.openai_agents",),
     "jtl": ("loadtests.jtl", "loadtests.jtl_xml"),
     "k6": ("loadtests.k6",),
-    "jaeger": ("tracing.jaeger",),
-    "otel-console": ("tracing.console_spans",),
+    "jaeger": ("tracing.layouts.jaeger",),
+    "otel-console": ("tracing.layouts.console_spans",),
     "otlp": (
         "tracing.otlp",
         "tracing.otlp_files",
@@ -80,7 +80,7 @@ _READS = {
     ),
     "vegeta": ("captures.vegeta", "captures.targets"),
     "vegeta-results": ("loadtests.vegeta_results",),
-    "zipkin": ("tracing.zipkin",),
+    "zipkin": ("tracing.layouts.zipkin",),
     "w3c-log": (
         "logs.w3c_log",
         "logs.w3c_columns",
@@ -90,6 +90,7 @@ _READS = {
 
 _READS_BESIDE = {
     "cloud-run": ("replay.reading.damage",),
+    "curl": ("replay.reading.shell_words", "replay.reading.windows_words"),
     "inspect": ("replay.trace.file.zipped",),
     "langfuse": ("replay.reading.json_items", "replay.reading.timestamps"),
     "mooncake": ("replay.reading.inputs", "replay.reading.rows"),
