@@ -18,6 +18,8 @@ class Foreign(NamedTuple):
 is_evaluation = re.compile(rb"PK\x03\x04.{26}(?:_journal/|header\.json|samples/)", re.DOTALL).match
 """Of an archive's first bytes: whether it is a log of Inspect's, the one kind of archive that is a recording."""
 _UNPACK = "Unpack it first."
+_RECORD = "Record what it asks for with replay trace record."
+_BESIDE = "What its program wrote last stands in the file beside it that ends in -wal: copy both."
 _LOGGED_OUT = "A download may have got a sign-in or error page in place of the file."
 _KINDS = tuple(
     (re.compile(pattern).match, Foreign(*told))
@@ -37,8 +39,24 @@ _KINDS = tuple(
         (rb"\xff\xd8\xff", ("a picture (JPEG)",)),
         (rb"GIF8[79]a", ("a picture (GIF)",)),
         (rb"%PDF-", ("a PDF document",)),
-        (rb"SQLite format 3\0", ("an SQLite database",)),
-        (rb"PAR1", ("a Parquet file", "Write its rows as CSV or JSON Lines.")),
+        (
+            rb"SQLite format 3\0\s*\Z",
+            ("an SQLite database without tables, or that cannot be read", _BESIDE),
+        ),
+        (
+            rb"SQLite format 3\0(?s:.){0,20000}?CREATE TABLE \W?messages\W(?s:.){0,200}?parts TEXT",
+            ("Crush's database, which has times in whole seconds and no tokens of single calls", _RECORD),
+        ),
+        (
+            rb"SQLite format 3\0(?s:.){0,20000}?CREATE TABLE \W?messages\W(?s:.){0,200}?content_json TEXT",
+            ("Goose's database, which has times in whole seconds and no tokens of single calls", _RECORD),
+        ),
+        (
+            # Of MLflow, OpenCode.
+            rb"SQLite format 3\0(?!(?s:.*)(?:start_time_unix_nano|CREATE TABLE .part.))",
+            ("an SQLite database of another kind than MLflow's or OpenCode's",),
+        ),
+        (rb"PAR1", ("a Parquet file", "Write its rows as JSON Lines, with times as texts.")),
         (rb"\x7fELF", ("a program",)),
     )
 )

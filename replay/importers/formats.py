@@ -81,7 +81,7 @@ FORMATS = (
     ),
     Format(
         "opencode",
-        "sessions of OpenCode, as `opencode export` prints them, a JSON document each",
+        "sessions of OpenCode, as `opencode export` prints them, or its opencode.db",
         "agents.opencode:OpenCode",
     ),
     Format(

@@ -93,6 +93,11 @@ _KNOWN = tuple(
             "It looks like what a browser copies for PowerShell; copied as cURL, it is read.",
         ),
         (
+            (rb'\A(?:\s*# aider chat started at |TO LLM \d{4}-|\{"event": "launched", "properties": \{)',),
+            "It looks like what aider writes, which has times in whole seconds, if any, and tokens as aider guesses"
+            " them. Record what it asks for with replay trace record.",
+        ),
+        (
             (rb"\A\s*(?:await )?fetch\(\"https?://",),
             "It looks like what a browser copies as fetch; copied as cURL, it is read.",
         ),

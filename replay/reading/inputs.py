@@ -11,6 +11,7 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
+from replay.reading.databases import MAGIC, described
 from replay.reading.opened import open_recording
 from replay.trace.errors import TraceError, escaped, shown_path
 from replay.trace.file.explain import in_words
@@ -49,7 +50,7 @@ def input_files(paths: Sequence[Path], suffix: str, *, is_deep: bool = False) ->
             inside = inside or _ending_in(path.rglob, suffix)
         except OSError as error:
             raise TraceError(cannot_read(path, error)) from error
-        inside = [file for file in inside if file.is_file() and not file.name.startswith(".")]
+        inside = [file for file in inside if file.is_file() and not _is_beside(file.name)]
         if not inside:
             what = f"no {suffix} files" if suffix[1:].isalnum() else "no files to import"
             raise TraceError(f"{shown_path(path)}: {what} in this folder.")
@@ -57,14 +58,23 @@ def input_files(paths: Sequence[Path], suffix: str, *, is_deep: bool = False) ->
     return found
 
 
+def _is_beside(name: str) -> bool:
+    """Whether a file is hidden, or part of the database beside it."""
+    return name.startswith(".") or name.endswith(("-wal", "-shm"))
+
+
 def _ending_in(glob: Callable[[str], Iterator[Path]], suffix: str) -> list[Path]:
     return sorted({file for compressed in _COMPRESSED for file in glob(f"*{suffix}{compressed}")})
 
 
 def first_bytes(path: Path, n: int) -> bytes:
-    """What a file begins with, decompressed where it is compressed; fewer than n where it ends. Raises TraceError."""
+    """What a file begins with, decompressed where it is compressed; fewer than n where it ends. Raises TraceError.
+
+    Of a database it is how its tables were made.
+    """
     with open_recording(path) as source:
-        return source.read(n)
+        start = source.read(n)
+    return described(path, n) if start.startswith(MAGIC) else start
 
 
 def telling_files(path: Path) -> Iterator[Path]:

@@ -1,7 +1,7 @@
-"""Coding agents' sessions of the `opencode` format: what `opencode export` prints, a JSON document a session.
+"""Coding agents' sessions of the `opencode` format: what `opencode export` prints, or OpenCode's database.
 
 The layout is that of its SDK's types (release 1.19): `info` of the session, and `messages`, each with its `info` and
-its `parts`. What becomes what:
+its `parts`, which the database (`opencode.db`) has in tables of these names. What becomes what:
 
 - An assistant's message is one model call or several, each from a part `step-start` to its `step-finish`, which has its
   tokens. The first begins when the message was made, others at the end of the tools before them. It ends with the last
@@ -18,6 +18,7 @@ its `parts`. What becomes what:
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -29,14 +30,19 @@ from replay.importers.recorded_sessions import Counts
 from replay.importers.tool_requests import as_arguments
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
-from replay.reading.inputs import input_files
-from replay.reading.json_items import Item, read_all_items
-from replay.trace.errors import TraceError
+from replay.reading.databases import MAGIC, table_rows
+from replay.reading.inputs import first_bytes, input_files
+from replay.reading.json_items import Item, read_items
+from replay.trace.errors import TraceError, shown, shown_path
 
 _KEYS = tuple(
     re.compile(pattern).search
     for pattern in (rb'"messages"\s*:', rb'"(?:sessionID|projectID)"\s*:', rb'"info"\s*:')
 )
+_TABLES = tuple(
+    re.compile(pattern).search for pattern in (rb"CREATE TABLE \W?message\W", rb"CREATE TABLE \W?part\W")
+)
+_SUFFIX = ".[jd][sb]*"  # .json and .db
 _LATEST_MS = 9e12
 _EXPLAINED = (
     "A model call ends with the last of its texts and thoughts, or the last tool that it called: it may have gone on.",
@@ -71,9 +77,11 @@ class OpenCode:
     """The importer; see the head of this module."""
 
     name = "opencode"
-    describe = "sessions of OpenCode, as `opencode export` prints them, a JSON document each"
+    describe = "sessions of OpenCode, as `opencode export` prints them, or its opencode.db"
 
     def sniff(self, first_bytes: bytes) -> bool:
+        if first_bytes.startswith(MAGIC):
+            return all(search(first_bytes) for search in _TABLES)
         is_object = first_bytes.lstrip()[:1] == b"{"
         return is_object and all(search(first_bytes) for search in _KEYS) and b'"parts"' in first_bytes
 
@@ -81,7 +89,8 @@ class OpenCode:
         counts = Counts(damage=Damage(is_refused=options.strict))
         found: dict[str, list[Turn]] = {}
         seen: set[str] = set()
-        for _, item in read_all_items(input_files(paths, ".json*"), ("messages",), counts.damage):
+        files = input_files(paths, _SUFFIX)
+        for item in counts.damage.of_files(files, lambda file: _items(file, counts.damage)):
             try:
                 _take(item, found, seen, counts)
             except TraceError as error:
@@ -98,6 +107,40 @@ class OpenCode:
             return Run(name, zero_ns, builder.lane(), {"agent": self.name})
 
         return imported_runs(self.name, paths, options, len(sessions), load, _EXPLAINED, counts)
+
+
+def _items(file: Path, damage: Damage) -> Iterator[Item]:
+    """The messages in a file, with their parts."""
+    if not first_bytes(file, len(MAGIC)).startswith(MAGIC):
+        yield from read_items(file, ("messages",), damage)
+        return
+    parts = table_rows(file, "part", ("message_id", "data"), "message_id, id")
+    each = next(parts, None)
+    for name, session, data in table_rows(file, "message", ("id", "session_id", "data"), "id"):
+        held: list[msgspec.Raw] = []
+        while each is not None and each[0] <= name:
+            if each[0] == name and (part := _raw(each[1])) is not None:
+                held.append(part)
+            each = next(parts, None)
+        damage.lines += 1
+        place = f"{shown_path(file)}, message {shown(str(name))}"
+        try:
+            told = Item.of(str(data).encode("utf-8", "replace"), place)
+            info = {key: msgspec.Raw(told.raw(key) or b"null") for key in told.names()}
+            whole = msgspec.json.encode({"info": {**info, "id": name, "sessionID": session}, "parts": held})
+            yield Item.of(whole, place)
+        except TraceError as error:
+            damage.lose(error)
+
+
+def _raw(data: Any) -> msgspec.Raw | None:
+    """A part; None where it is no JSON."""
+    text = str(data).encode("utf-8", "replace")
+    try:
+        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return msgspec.Raw(text)
 
 
 def _take(item: Item, sessions: dict[str, list[Turn]], seen: set[str], counts: Counts) -> None:
@@ -140,7 +183,8 @@ def _turns(item: Item, info: Item) -> Iterator[Turn]:
     last = made[-1].turn
     if last.tokens is None and len(made) == 1:
         last.tokens = _tokens(info.inner("tokens"))
-    if not last.tools and completed_ns is not None and completed_ns >= last.start_ns:
+    # What OpenCode does when an answer is there, taking a snapshot for one, comes before it is completed.
+    if not last.is_end_known and completed_ns is not None and completed_ns >= last.start_ns:
         last.end_ns, last.is_end_known = completed_ns, True
     return (each.turn for each in made)
 

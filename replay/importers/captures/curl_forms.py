@@ -12,7 +12,7 @@ import msgspec
 
 _QUOTED = re.compile(r'"(?P<text>(?:[^"\\]|\\.)*+)"').match
 _ESCAPED = re.compile(r'\\([\\"])')
-_WORD = re.compile(r"\s*;\s*(?P<name>\w+)\s*=\s*(?P<value>\"(?:[^\"\\]|\\.)*+\"|[^;]*+)", re.DOTALL)
+_WORD = re.compile(r';\s{0,9}(?P<name>\w{1,20})=(?P<value>"(?:[^"\\]|\\.){0,300}+"|[^;]*+)', re.DOTALL)
 
 
 class FormPart(msgspec.Struct, frozen=True):

@@ -31,7 +31,7 @@ def _choices(found: "re.Match[str]") -> Sequence[str]:
     if found["first"] is not None:
         numbers = range(int(found["first"]), int(found["last"]) + 1, int(found["step"] or 1) or 1)
         width = len(found["first"]) if found["first"].startswith("0") else 1
-        return [f"{number:0{width}}" for number in numbers[:1000]] or (found[0],)
+        return [str(number).zfill(width) for number in numbers[:1000]] or (found[0],)
     for first, last, step in (("from", "to", "by"), ("above", "below", "with")):
         if found[first] is not None:
             letters = range(ord(found[first]), ord(found[last]) + 1, int(found[step] or 1) or 1)

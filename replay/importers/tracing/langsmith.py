@@ -13,6 +13,7 @@ others in their `child_runs`. What becomes what:
 - A session is what has the same `session_id`, `thread_id` or `conversation_id` in its metadata, or else the same
   `trace_id`: the `session_id` of a run itself is its project. `session_by` names another field of the run or of
   its metadata.
+- A bulk export has `extra`, `inputs`, `outputs` and `events` as texts of JSON, and becomes the same.
 - Edges are inferred as replay/importers/tracing/spans.py says. The resolution is the coarsest power of ten that
   divides all times, between 1 ms and 1 us.
 - Sessions start at their recorded times; `arrivals` lays them out anew.
@@ -29,6 +30,7 @@ from replay.importers.tracing.span_sessions import SpanCollector
 from replay.importers.tracing.spans import Span
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.json_items import Item
+from replay.trace.errors import TraceError
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall
 
@@ -97,8 +99,8 @@ def _add(child: _Child, collector: SpanCollector, options: ImportOptions) -> lis
 
 
 def _session_id(item: Item, session_by: str | None) -> str | None:
-    extra = item.inner("extra")
-    metadata = [each.inner("metadata") for each in (item, extra) if each is not None]
+    extra = item.parsed("extra")
+    metadata = [each.parsed("metadata") for each in (item, extra) if each is not None]
     if session_by is not None:
         return next(
             (v for each in (item, *metadata) if each is not None and (v := each.plain(session_by))), None
@@ -124,10 +126,20 @@ def _first_token_ns(item: Item, collector: SpanCollector) -> int | None:
     recorded_ns = collector.time_ns(item, "first_token_time")
     if recorded_ns is not None:
         return recorded_ns
-    for event in item.objects("events"):
+    for event in _in_text(item, "events").objects("events"):
         if event.plain("name") == "new_token":
             return collector.time_ns(event, "time")
     return None
+
+
+def _in_text(item: Item, name: str) -> Item:
+    """The field with the array in its text, where it holds one."""
+    text = item.plain(name)
+    raw = None if text is None else text.encode("utf-8", "replace")
+    try:
+        return item if raw is None else Item.of(b'{"%s":%s}' % (name.encode(), raw), item.place)
+    except TraceError:
+        return item
 
 
 def _tokens(item: Item) -> tuple[int, int]:
@@ -135,8 +147,8 @@ def _tokens(item: Item) -> tuple[int, int]:
     found = (_count(item, "prompt_tokens"), _count(item, "completion_tokens"))
     if any(found):
         return found
-    extra = item.inner("extra")
-    for holder in (item.inner("outputs"), None if extra is None else extra.inner("metadata")):
+    extra = item.parsed("extra")
+    for holder in (item.parsed("outputs"), None if extra is None else extra.parsed("metadata")):
         usage = None if holder is None else holder.inner("usage_metadata")
         if usage is not None:
             return _count(usage, "input_tokens"), _count(usage, "output_tokens")
@@ -148,7 +160,7 @@ def _count(item: Item, name: str) -> int:
 
 
 def _model(item: Item) -> str | None:
-    extra = item.inner("extra")
+    extra = item.parsed("extra")
     if extra is None:
         return None
     for holder in (extra.inner("metadata"), extra.inner("invocation_params")):

@@ -41,6 +41,7 @@ from replay.importers.requests.log_fields import is_secret_session
 from replay.importers.tracing.clocks import set_clocks_right
 from replay.importers.tracing.layouts.console_spans import is_console, read_console
 from replay.importers.tracing.layouts.jaeger import is_jaeger, read_jaeger
+from replay.importers.tracing.layouts.mlflow_spans import is_mlflow
 from replay.importers.tracing.layouts.zipkin import is_zipkin, read_zipkin
 from replay.importers.tracing.otlp_calls import TraceCalls
 from replay.importers.tracing.otlp_files import framing_of, is_printable, read_spans
@@ -79,6 +80,8 @@ class SpanLayout(msgspec.Struct, frozen=True):
 
 
 def _is_otlp(first_bytes: bytes) -> bool:
+    if is_mlflow(first_bytes):
+        return not is_console(first_bytes)
     framing = framing_of(first_bytes)
     if framing == "json":
         return _JSON_KEYS(first_bytes) is not None

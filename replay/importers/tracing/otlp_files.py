@@ -3,7 +3,7 @@
 What is read: JSON (one document, JSON Lines, an array), one protobuf message, messages behind their length as a
 varint, and messages behind their length in 4 bytes, big-endian, as the collector's file exporter writes them: in
 protobuf, and in either encoding once it compresses, each message by itself. Any of these may be compressed with
-zstandard as a whole.
+zstandard as a whole. Traces of MLflow's own, in JSON or its database, are told by their objects and tables.
 """
 
 import io
@@ -15,10 +15,12 @@ from typing import BinaryIO, Literal
 import msgspec
 import zstandard
 
+from replay.importers.tracing.layouts.mlflow_spans import mlflow_spans, span_of_row
 from replay.importers.tracing.otlp_json import spans_in_item
 from replay.importers.tracing.otlp_protobuf import WireError, spans_in_message, spans_of_resource, varint
 from replay.importers.tracing.otlp_spans import OtlpSpan, Wanted
 from replay.reading.damage import Damage
+from replay.reading.databases import MAGIC, table_rows
 from replay.reading.inputs import decoded, refuse_heavy
 from replay.reading.json_items import Item, read_items
 from replay.trace.errors import TraceError, shown_path
@@ -45,6 +47,9 @@ _RESOURCE_SPANS = 0x0A
 def read_spans(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan | None]:
     """The spans of a file; None for an object that holds none (metrics, logs). Raises TraceError with its place."""
     file = shown_path(path)
+    if _head(path, is_raw=False).startswith(MAGIC):
+        yield from _rows(path, wanted, damage)
+        return
     framing = framing_of(_head(path, is_raw=True))
     is_raw = framing == "length"
     if not is_raw:
@@ -53,7 +58,7 @@ def read_spans(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan 
         what = "neither OTLP in JSON nor OTLP in protobuf. Name a file of trace data in one of these."
         raise TraceError(f"{file}: {what}")
     if framing == "json":
-        for item in read_items(path, (), damage):
+        for item in read_items(path, ("traces",), damage):
             yield from _item_spans(item, wanted)
         return
     with StoredBytes(path, hashed=False) as stored, _source(stored, path, is_raw) as source:
@@ -72,6 +77,22 @@ def read_spans(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan 
                 yield from (spans_of_resource if framing == "message" else spans_in_message)(message, wanted)
             except WireError as error:
                 raise TraceError(f"{place}: not OTLP trace data: {error}.") from error
+
+
+def _rows(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan | None]:
+    """The spans in MLflow's database. A row that is damaged costs itself only."""
+    sessions = {
+        row[0]: row[1] for row in table_rows(path, "trace_info", ("request_id", "session_id"), "request_id")
+    }
+    rows = table_rows(path, "spans", ("trace_id", "content"), "start_time_unix_nano")
+    for n, (trace_id, content) in enumerate(rows, 1):
+        damage.lines += 1
+        try:
+            yield from span_of_row(
+                str(content), sessions.get(trace_id), f"{shown_path(path)}, row {n} of spans", wanted
+            )
+        except TraceError as error:
+            damage.lose(error)
 
 
 def framing_of(head: bytes) -> Framing | None:
@@ -129,7 +150,7 @@ def _source(stored: StoredBytes, path: Path, is_raw: bool) -> BinaryIO:
 
 
 def _item_spans(item: Item, wanted: Wanted) -> Iterator[OtlpSpan | None]:
-    spans = spans_in_item(item, wanted)
+    spans = mlflow_spans(item, wanted) or spans_in_item(item, wanted)
     if spans is None:
         yield None
     else:

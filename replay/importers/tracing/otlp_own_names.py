@@ -38,7 +38,10 @@ _TEXTS = {
 _USAGES = ("mlflow.chat.tokenUsage", "langfuse.observation.usage_details")
 _FIRST_TOKEN = "langfuse.observation.completion_start_time"
 
-OWN_NAMES = frozenset((*_KINDS, *_TEXTS, *_USAGES, _FIRST_TOKEN))
+_KIND_OF_MLFLOW = "mlflow.spanType"
+_STREAM = "stream"  # a parameter of the call, as MLflow logs them
+
+OWN_NAMES = frozenset((*_KINDS, *_TEXTS, *_USAGES, _FIRST_TOKEN, _STREAM))
 
 
 def by_common_names(attributes: dict[str, Any]) -> int | None:
@@ -63,8 +66,17 @@ def by_common_names(attributes: dict[str, Any]) -> int | None:
                 counts = [
                     n for key, n in usage.items() if word in key.lower() and isinstance(n, int) and n >= 0
                 ]
+                if name == _USAGES[0]:
+                    counts = [n for n in (usage.get(f"{word}_tokens"),) if isinstance(n, int) and n >= 0]
                 if counts:
-                    attributes.setdefault(common, sum(counts) if name != _USAGES[0] else counts[0])
+                    attributes.setdefault(common, sum(counts))
+    if _KIND_OF_MLFLOW in attributes and (stream := _plain(attributes.get(_STREAM))) in (
+        True,
+        False,
+        "true",
+        "false",
+    ):
+        attributes.setdefault("gen_ai.request.stream", stream in (True, "true"))
     first = _plain(attributes.get(_FIRST_TOKEN))
     return unix_ns(first) if isinstance(first, str) else None
 

@@ -105,12 +105,18 @@ OUTPUT_TOKENS = (
     "ai.usage.completionTokens",
     "output_tokens",
 )
-IS_STREAMED = ("gen_ai.request.stream", "gen_ai.request.is_stream", "llm.is_streaming")
+IS_STREAMED = ("gen_ai.request.stream", "gen_ai.request.is_stream", "gen_ai.is_streaming", "llm.is_streaming")
 FIRST_CHUNK_S = ("gen_ai.response.time_to_first_chunk", "gen_ai.response.time_to_first_token")
 FIRST_CHUNK_MS = ("ai.response.msToFirstChunk", "ttft_ms")
 TOOL_NAME = ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "tool_name")
 TOOL_CALL = ("gen_ai.tool.call.id",)
-ARGUMENTS = ("gen_ai.tool.call.arguments", "ai.toolCall.args", "tool.parameters", "input.value")
+ARGUMENTS = (
+    "gen_ai.tool.call.arguments",
+    "ai.toolCall.args",
+    "tool.parameters",
+    "input.value",
+    "traceloop.entity.input",
+)
 TOOL_DEFINITIONS = ("gen_ai.tool.definitions", "ai.prompt.tools")
 AGENT_NAME = ("gen_ai.agent.name", "gen_ai.workflow.name", "agent.name", "traceloop.entity.name")
 ENTITY_NAME = ("traceloop.entity.name",)

@@ -59,7 +59,8 @@ class SpanCollector:
             text = item.text(*names) or ""
             at_ns = unix_ns(text)
         else:
-            at_ns = _since_1970(item.value(float, *names) or 0.0, _UNIT_NS[unit])
+            value = item.value(int, *names) if raw.isdigit() else item.value(float, *names)
+            at_ns = _since_1970(value or 0, _UNIT_NS[unit])
         if at_ns is None:
             raise item.error(names[0], "not a time like 2026-01-01T00:00:00.000Z")
         self._grain.add(at_ns)
@@ -163,7 +164,7 @@ class SpanCollector:
 
 
 def _since_1970(value: float, unit_ns: int) -> int | None:
-    """The instant, as finely as a trace tells times: finer digits of a number of s are noise."""
+    """The instant, as finely as a trace tells times: finer digits of a number of s are noise. Exact of an integer."""
     if not 0 <= value < _LATEST_NS / unit_ns:
         return None
     return round(value * unit_ns / 1_000) * 1_000 if unit_ns == _UNIT_NS["s"] else round(value * unit_ns)

@@ -71,6 +71,7 @@ _READS = {
     "jaeger": ("tracing.layouts.jaeger",),
     "otel-console": ("tracing.layouts.console_spans",),
     "otlp": (
+        "tracing.layouts.mlflow_spans",
         "tracing.otlp",
         "tracing.otlp_files",
         "tracing.otlp_json",

@@ -4,9 +4,17 @@ The documents are laid out by the types of its SDK, release 1.19.
 """
 
 import json
+import shutil
+import sqlite3
 
+import pytest
+
+from replay.importers import IMPORTERS
 from replay.importers.agents.opencode import OpenCode
+from replay.importers.foreign import foreign
 from replay.importers.types import ImportOptions
+from replay.reading.inputs import SNIFFED_BYTES, first_bytes
+from replay.trace.errors import TraceError
 from tests.support.recordings import START_MS
 from tests.support.walks import walked_starts_ms
 
@@ -113,8 +121,8 @@ def test_a_sub_agent_that_was_exported_too_stands_in_the_place_of_its_tool(tmp_p
     assert [(step.id, step.name, step.at_ms, step.took_ms) for step in session.steps] == [
         ("1", "main", 0, 200),
         ("1.2", "task", 200, 280),
-        ("a1.1", "subagent", 220, 180),
-        ("2", "main", 600, 100),
+        ("a1.1", "subagent", 220, 160),
+        ("2", "main", 600, 90),
     ]
     assert result.header.attributes["import"]["subagents"] == 1
 
@@ -126,3 +134,99 @@ def test_sessions_that_set_each_other_to_work_are_all_kept(tmp_path):
     [session] = OpenCode().read([tmp_path], ImportOptions()).sessions()
 
     assert [step.kind for step in session.steps].count("llm") == 2
+
+
+def database(path, *messages):
+    """As OpenCode 1.18 keeps sessions: what it wrote last stands beside the database."""
+    made = sqlite3.connect(path)
+    made.execute("PRAGMA journal_mode = WAL")
+    made.execute(
+        "CREATE TABLE `message` (`id` text PRIMARY KEY, `session_id` text, `time_created` integer, `data` text)"
+    )
+    made.execute(
+        "CREATE TABLE `part` (`id` text PRIMARY KEY, `message_id` text, `session_id` text, `time_created` integer, `data` text)"
+    )
+    n = 0
+    for each in messages:
+        info = {key: value for key, value in each["info"].items() if key not in ("id", "sessionID")}
+        made.execute(
+            "INSERT INTO message VALUES (?, ?, 0, ?)",
+            (each["info"]["id"], each["info"]["sessionID"], json.dumps(info)),
+        )
+        for part in each["parts"]:
+            n += 1
+            data = part if isinstance(part, str) else json.dumps(part)
+            made.execute(
+                "INSERT INTO part VALUES (?, ?, ?, 0, ?)", (f"prt_{n:03}", each["info"]["id"], "ses_1", data)
+            )
+    made.commit()
+    return made
+
+
+MESSAGES = [
+    message(0, 4000, BEGIN, text(500, 1500), tool(2000, 3000), END, name="msg_1"),
+    message(5000, 9000, BEGIN, text(6000, 9000), END, name="msg_2"),
+]
+
+
+def test_its_database_is_read_as_its_export_with_what_stands_beside_it(tmp_path):
+    path = tmp_path / "opencode.db"
+    made = database(
+        path, *MESSAGES, {"info": {"id": "u", "sessionID": "ses_1", "role": "user"}, "parts": [text(0, 1)]}
+    )
+    _, [exported] = imported(tmp_path, *MESSAGES)
+
+    assert path.with_name("opencode.db-wal").stat().st_size > 0
+    assert [name for name, each in IMPORTERS.items() if each.sniff(first_bytes(path, SNIFFED_BYTES))] == [
+        "opencode"
+    ]
+    [session] = OpenCode().read([path], ImportOptions(stream=False)).sessions()
+    assert session == exported
+    (tmp_path / "session.json").unlink()
+    assert list(OpenCode().read([tmp_path], ImportOptions(stream=False)).sessions()) == [exported]
+    made.close()
+
+
+def test_a_damaged_part_or_message_of_the_database_costs_itself(tmp_path):
+    path = tmp_path / "opencode.db"
+    first, second = MESSAGES
+    made = database(path, {**first, "parts": [*first["parts"], '{"type":"tool","tool']}, second)
+    made.execute("INSERT INTO message VALUES ('msg_3', 'ses_1', 0, '{\"role\":\"assi')")
+    made.commit()
+    result = OpenCode().read([path], ImportOptions(stream=False))
+
+    assert [step.kind for step in next(iter(result.sessions())).steps] == ["llm", "tool", "llm"]
+    assert result.header.attributes["import"]["unreadable"] == 1
+    made.close()
+
+
+def test_a_database_without_what_stands_beside_it_is_refused_with_what_to_do(tmp_path):
+    path, alone = tmp_path / "opencode.db", tmp_path / "alone.db"
+    made = database(path, *MESSAGES)
+    shutil.copy(path, alone)
+
+    assert "ends in -wal: copy both" in foreign(first_bytes(alone, SNIFFED_BYTES)).to_do
+    with pytest.raises(TraceError, match=r"alone.db: a database without a table part.*alone.db-wal: copy both"):
+        OpenCode().read([alone], ImportOptions())
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("table", "what"),
+    [
+        ("CREATE TABLE messages (id TEXT, parts TEXT NOT NULL, created_at INTEGER)", "Crush's database"),
+        (
+            "CREATE TABLE messages (id INTEGER, content_json TEXT, created_timestamp INTEGER)",
+            "Goose's database",
+        ),
+        ("CREATE TABLE t (a)", "another kind than MLflow's or OpenCode's"),
+    ],
+)
+def test_other_databases_are_told_by_their_tables(table, what, tmp_path):
+    path = tmp_path / "x.db"
+    made = sqlite3.connect(path)
+    made.execute(table)
+    made.commit()
+    made.close()
+
+    assert what in foreign(first_bytes(path, SNIFFED_BYTES)).what

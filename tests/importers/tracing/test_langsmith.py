@@ -124,6 +124,27 @@ def test_the_first_token_may_be_told_by_an_event(path):
     assert session.steps[0].recorded.ttft_ms == 40.0
 
 
+def test_a_bulk_export_holds_json_in_texts(path):
+    """Its columns, read with pandas or pyarrow: all that the runs hold is a text. Models and sessions were lost."""
+    held = ("extra", "inputs", "outputs", "events")
+    events = [{"name": "new_token", "time": at(251)}]
+    graph = [
+        {**each, "first_token_time": None, "events": events if each["name"] == "plan" else []} for each in GRAPH
+    ]
+    rows = [{**each, **{key: json.dumps(each[key]) for key in held if key in each}} for each in graph]
+
+    assert imported(path, lines(*rows))[1] == imported(path, lines(*GRAPH))[1]
+
+
+def test_whole_milliseconds_stay_whole(path):
+    result, _ = imported(
+        path, lines({**run("a", "llm", 0, 100), "start_time": 1_796_037_747_859, "end_time": 1_796_037_748_524})
+    )
+
+    assert result.header.resolution_ms == 1.0
+    assert result.header.attributes["import"]["first_unix_ns"] == 1_796_037_747_859_000_000
+
+
 def test_times_may_be_numbers_of_milliseconds(path):
     _, [session] = imported(
         path, lines(run("a", "llm", 0, 0) | {"start_time": 1_770_000_000_000, "end_time": 1_770_000_000_250.5})

@@ -496,6 +496,24 @@ def test_legacy_and_other_instrumentations_names_are_understood(path):
     assert steps[2].recorded.ttft_ms == 4.0
 
 
+def test_spans_of_openllmetry_tell_of_streams_and_arguments(path):
+    """As its release 0.62 names them."""
+    called = {
+        "traceloop.span.kind": "tool",
+        "gen_ai.tool.name": "find",
+        "traceloop.entity.input": '{"args": ["x"]}',
+    }
+    steps = steps_of(
+        path,
+        chat("a", 0, 10, None, {"gen_ai.is_streaming": True}),
+        chat("b", 20, 30, None, {"gen_ai.is_streaming": False}),
+        span("find.tool", 40, 50, None, called),
+    )
+
+    assert [step.llm.stream for step in steps[:2]] == [True, False]
+    assert json.loads(bytes(steps[2].request.json)) == {"args": ["x"]}
+
+
 def test_claude_codes_own_spans_are_understood(path):
     """The names are those of a live export of Claude Code 2.1."""
     said = {"session.id": "s-1"}

@@ -1,0 +1,66 @@
+"""SQLite databases that programs keep: what tables one has, and rows out of them.
+
+A database is opened to be read only, with what its program wrote beside it (`-wal`), where most of a young one stands.
+Views and what else a schema could have run are not asked.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from replay.trace.errors import TraceError, shown_path
+
+MAGIC = b"SQLite format 3\0"
+
+_LARGEST_VALUE_BYTES = 256 << 20
+_TABLES = "SELECT sql FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL ORDER BY rowid"
+
+
+def described(path: Path, most_bytes: int) -> bytes:
+    """What stands for a database where a file's beginning is asked for: its mark, and how its tables were made."""
+    tables = MAGIC + b"\n"
+    try:
+        with closing(_opened(path)) as database:
+            for (sql,) in database.execute(_TABLES):
+                tables += str(sql).encode("utf-8", "replace") + b"\n"
+                if len(tables) > most_bytes:
+                    break
+    except sqlite3.Error:
+        return MAGIC  # one that cannot be read is of no format
+    return tables[:most_bytes]
+
+
+def table_rows(path: Path, table: str, columns: Sequence[str], order: str) -> Iterator[tuple[Any, ...]]:
+    """These columns of a table's rows in an order; null where it has no such column. Names are the caller's own.
+
+    Raises TraceError where there is no such table, or the database is damaged.
+    """
+    try:
+        with closing(_opened(path)) as database:
+            held = {str(row[1]) for row in database.execute(f"PRAGMA table_info({table})")}
+            is_table = database.execute(
+                "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)
+            ).fetchone()
+            if is_table is None:
+                raise TraceError(f"{shown_path(path)}: {_no_table(path, table)}")
+            asked = ", ".join(name if name in held else "NULL" for name in columns)
+            yield from database.execute(f"SELECT {asked} FROM {table} ORDER BY {order}")
+    except sqlite3.Error as error:
+        raise TraceError(f"{shown_path(path)}: not a database that can be read ({error}).") from error
+
+
+def _no_table(path: Path, table: str) -> str:
+    beside = f"{path.name}-wal"
+    return f"a database without a table {table}. What its program wrote last stands in {beside}: copy both."
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)
+    database.text_factory = lambda data: data.decode("utf-8", "replace")
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE_BYTES)
+    database.execute("PRAGMA trusted_schema = OFF")
+    database.execute("PRAGMA query_only = ON")
+    return database
