@@ -55,7 +55,7 @@ FORMATS = (
     ),
     Format(
         "postman",
-        "collections of Postman (v2.1); they have no times",
+        "collections of Postman (v2) and newman's reports; they have no times",
         "captures.targets:Targets",
         "captures.postman:POSTMAN",
     ),

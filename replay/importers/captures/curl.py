@@ -16,8 +16,8 @@ from urllib.parse import quote_plus
 
 import msgspec
 
-from replay.importers.captures.curl_forms import FormPart, form_body, form_part
 from replay.importers.captures.curl_urls import spelled_out, without_dots
+from replay.importers.captures.forms import FormPart, form_body, form_part
 from replay.importers.captures.targets import Target, TargetLayout
 from replay.importers.captures.written_values import absolute
 from replay.reading.damage import Damage

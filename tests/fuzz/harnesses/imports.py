@@ -30,7 +30,7 @@ _READS = {
     ),
     "claude-code": ("agents.claude_code", "agents.claude_code_log", "tool_requests"),
     "cloud-run": ("logs.cloud_run",),
-    "curl": ("captures.curl", "captures.curl_forms", "captures.curl_urls"),
+    "curl": ("captures.curl", "captures.forms", "captures.curl_urls"),
     "http-file": ("captures.http_files", "captures.written_values"),
     "postman": ("captures.postman",),
     "codex": ("agents.codex", "agents.codex_log"),

@@ -423,6 +423,100 @@ def test_a_collection_of_postman_is_read_through_its_folders_with_its_variables(
     assert "hunter2" not in repr((requests, result))
 
 
+SENT = "http://127.0.0.1/"
+
+
+def item(name, **request):
+    return {"name": name, "request": {"method": "POST", "header": [], "url": SENT + name, **request}}
+
+
+def test_collections_are_sent_as_newman_sends_them(imported):
+    """As newman 6 sent them to a server."""
+    parts = {
+        "protocol": "http", "host": ["127", "0", "0", "1"], "port": "80", "path": ["runs", ":run", "x"],
+        "query": [{"key": "q", "value": "a b"}, {"key": "off", "value": "1", "disabled": True}],
+        "variable": [{"key": "run", "value": "r{{id}}"}],
+    }  # fmt: skip
+    fields = [{"key": "a", "value": "x", "type": "text"}, {"key": "b", "value": "{{id}}", "type": "text"}]
+    form = [{"key": "a b", "value": "x&y é"}, {"key": "c", "value": 0}]
+    requests, result = imported(
+        "postman",
+        postman(
+            item("parts", method="GET", url=parts),
+            item("kept", url={"raw": SENT + "a/:b/c#there", "variable": [{"key": "b", "value": "7"}]}),
+            item("text", body={"mode": "raw", "raw": "plain"}),
+            item("form", body={"mode": "urlencoded", "urlencoded": form}),
+            item("multi", body={"mode": "formdata", "formdata": fields}),
+            item("file", body={"mode": "formdata", "formdata": [*fields, {"key": "f", "type": "file", "src": "/x"}]}),
+            item("pruned", method="GET", body={"mode": "raw", "raw": "{}"}),
+            {**item("whole", method="GET", body={"mode": "raw", "raw": "a"}), "protocolProfileBehavior": {"disableBodyPruning": True}},
+            variables=[{"key": "id", "value": "7"}],
+        ),
+    )  # fmt: skip
+
+    assert [(request.method, request.path) for request in requests] == [
+        ("GET", "/runs/r7/x?q=a%20b"),
+        ("POST", "/a/7/c"),
+        ("POST", "/text"),
+        ("POST", "/form"),
+        ("POST", "/multi"),
+        ("POST", "/file"),
+        ("GET", "/pruned"),
+        ("GET", "/whole"),
+    ]
+    assert (requests[2].body, requests[2].headers) == ("plain", {"Content-Type": "text/plain"})
+    assert requests[3].body == "a%20b=x%26y%20%C3%A9&c=0"
+    assert requests[4].headers["Content-Type"].startswith("multipart/form-data; boundary=")
+    assert 'name="b"\r\n\r\n7\r\n' in requests[4].body
+    assert [request.body for request in requests[5:]] == [None, None, "a"]
+    assert result.header.attributes["import"]["dropped_file_bodies"] == 1
+
+
+def test_a_report_of_newmans_is_what_it_sent(imported):
+    url = {
+        "protocol": "http",
+        "port": "8080",
+        "path": ["a", "7"],
+        "host": ["api", "test"],
+        "query": [{"key": "token", "value": "hunter2"}],
+    }
+    headers = [
+        {"key": "Authorization", "value": "Bearer hunter2", "system": True},
+        {"key": "Accept", "value": "*/*", "system": True},
+        {"key": "Postman-Token", "value": "25a1bc15", "system": True},
+        {"key": "Host", "value": "api.test:8080", "system": True},
+        {"key": "Content-Length", "value": "8", "system": True},
+    ]  # fmt: skip
+    auth = {
+        "type": "apikey",
+        "apikey": [{"key": "key", "value": "q_name"}, {"key": "value", "value": "hunter2"}],
+    }
+    request = {
+        "url": url,
+        "auth": auth,
+        "header": headers,
+        "method": "POST",
+        "body": {"mode": "raw", "raw": '{"a": 7}'},
+    }
+    sent = {
+        "cursor": {"position": 0},
+        "item": {"name": "x"},
+        "request": request,
+        "response": {"responseTime": 310},
+    }
+    collection = {"item": [{"name": "x", "request": {"method": "POST", "url": "{{base}}/a/{{id}}"}}]}
+    run = {"stats": {}, "timings": {"started": 1}, "executions": [sent, sent, {"item": {"name": "never sent"}}]}
+    requests, result = imported(
+        "postman", json.dumps({"collection": collection, "environment": {}, "run": run})
+    )
+
+    assert [(each.method, each.path) for each in requests] == [("POST", "/a/7?token=redacted")] * 2
+    assert requests[0].headers == {"Accept": "*/*"} or set(requests[0].headers) == {"Accept", "Content-Type"}
+    assert content_of(requests[0]) == {"a": 7}
+    assert result.header.origins == ("http://api.test:8080",)
+    assert "hunter2" not in repr((requests, result))
+
+
 @pytest.mark.parametrize(
     ("variables", "sent"),
     [

@@ -1,7 +1,8 @@
-"""The body of a form that curl's `-F` writes, where all of its parts are texts. Pure.
+"""The body of a form whose parts are all texts, as curl and Postman send it. Pure.
 
-A part is `name=content`, behind which `;type=`, `;filename=` and other words may stand; content in quotes holds what
-would end it. The layout is that of RFC 7578, with the boundary made of what is in it, so that it is always the same.
+A part of curl's `-F` is `name=content`, behind which `;type=`, `;filename=` and other words may stand; content in
+quotes holds what would end it. The layout is that of RFC 7578, with the boundary made of what is in it, so that it is
+always the same.
 """
 
 import hashlib
