@@ -19,11 +19,15 @@ from replay.trace.errors import TraceError, shown_path
 _NONE = Damage(is_refused=True)
 _METHODS = "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT"
 _REQUEST = re.compile(
-    rf"(?:(?P<method>{_METHODS})\s+)?(?P<url>(?:https?://|\{{\{{|/)\S*)(?:\s+HTTP/[\d.]+)?\s*"
+    rf"(?:(?P<method>{_METHODS})\s{{1,20}})?(?P<url>(?:https?://|\{{\{{|/(?!/))[^\n]*+)"
 ).fullmatch
+_VERSION = re.compile(r"HTTP/[\d.]{1,5}").fullmatch
 _VALUE = re.compile(r"@(?P<name>[\w.\-]{1,200})\s*=\s*(?P<value>.*)").fullmatch
 _HEADER = re.compile(r"(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,200})\s*:\s*(?P<value>.*)").fullmatch
-_SNIFFED = re.compile(rf"^(?:{_METHODS})\s+\S+(?P<version>\s+HTTP/[\d.]+)?\s*$".encode(), re.MULTILINE)
+_SNIFFED = re.compile(
+    rf"^(?:{_METHODS})[^\S\n]{{1,20}}(?:\S+(?P<version>\s+HTTP/[\d.]+)?\s*|(?:https?://|\{{\{{|/(?!/))[^\n]*)$".encode(),
+    re.MULTILINE,
+)
 _PARTED = re.compile(rb"^(?:###|@[\w.\-]+\s*=)", re.MULTILINE).search
 _COMMENTS = ("#", "//")
 _SCRIPT = re.compile(r"[<>]\s+\{%").match
@@ -80,7 +84,10 @@ def _request(block: Sequence[tuple[int, str]], values: dict[str, str], file: Pat
         if value is not None:
             values[value["name"]] = value["value"].strip()
         elif found is not None:
-            url = filled_in(found["url"] + _continued(block, n), values)
+            written, _, last = found["url"].rpartition(" ")
+            url = filled_in(
+                (written.strip() if _VERSION(last) else found["url"]) + _continued(block, n), values
+            )
             url = f"http://localhost{url}" if url.startswith("/") else absolute(url)
             rest = [line for at, line in block if at > n]
             place = f"{shown_path(file)}, line {n}"
@@ -122,8 +129,17 @@ def _parts(
             has_file_body = True
         elif not text.startswith(("> ", ">> ", "<> ")):
             body.append(text)
-    content = filled_in("\n".join(body or ()).strip(), values)
+    content = filled_in(_laid_out(body or (), headers), values)
     return headers, content.encode("utf-8", "replace") or None, has_file_body
+
+
+def _laid_out(body: Sequence[str], headers: Sequence[tuple[str, str]]) -> str:
+    """The body as clients send it: a form's lines as one, and parts of a form with the line ends that they need."""
+    kind = next((value.lower() for name, value in headers if name.lower() == "content-type"), "")
+    text = "\n".join(body).strip()
+    if kind.startswith("application/x-www-form-urlencoded"):
+        return "".join(line.strip() for line in text.split("\n")).replace(" ", "%20")
+    return text.replace("\n", "\r\n") + "\r\n" if kind.startswith("multipart/") and text else text
 
 
 HTTP_FILE = TargetLayout(

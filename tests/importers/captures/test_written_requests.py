@@ -379,6 +379,23 @@ def test_a_script_above_a_request_is_dropped(imported, script):
     assert result.header.attributes["import"]["dropped_file_bodies"] == 0
 
 
+def test_an_http_file_is_sent_as_httpyac_sends_it(imported):
+    """As httpYac 6 sent it to a server."""
+    requests, _ = imported(
+        "http-file",
+        "@host = http://h\n@url = {{host}}/v1\n\n### get\n# @name first\nGET {{url}}/a?q=a b&x=1\n\n###\n// comment\n{{host}}/plain\n\n"
+        "###\nPOST {{host}}/form\nContent-Type: application/x-www-form-urlencoded\n\na=1\n&b=two words\n\n"
+        '###\nPOST {{host}}/multi HTTP/1.1\nContent-Type: multipart/form-data; boundary=B\n\n--B\nContent-Disposition: form-data; name="a"\n\n1\n--B--\n',
+    )
+
+    assert [(each.method, each.path, each.body) for each in requests] == [
+        ("GET", "/v1/a?q=a%20b&x=1", None),
+        ("GET", "/plain", None),
+        ("POST", "/form", "a=1&b=two%20words"),
+        ("POST", "/multi", '--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--B--\r\n'),
+    ]
+
+
 def postman(*items, variables=()):
     info = {"name": "x", "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"}
     return json.dumps({"info": info, "item": list(items), "variable": list(variables)})
