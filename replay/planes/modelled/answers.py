@@ -1,5 +1,9 @@
 """The bytes of modelled answers, but for model calls' bodies: heads, and answers that come whole."""
 
+from functools import lru_cache
+
+import msgspec
+
 from replay.http.statuses import reason_of
 from replay.planes.modelled.wording import CONTENT_TYPE
 from replay.websocket.handshake import VERSION
@@ -14,8 +18,19 @@ AWAY = b'{"error":"what this modelled instance depends on is away"}'
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\ncache-control: no-store\r\n"
 _CLOSE = b"connection: close\r\n"
+# Longer ones are cut: what is asked for comes from outside, and its answer is kept.
+_MOST_NAME = 64
 _UPGRADE_REQUIRED = 426
 _VERSIONS = b"sec-websocket-version: " + VERSION.encode() + b"\r\n"
+
+
+@lru_cache(maxsize=1024)
+def answered(name: str) -> bytes:
+    """The answer to what is no model call, with the name of what was asked for.
+
+    Without it all tools would answer alike, and a gate takes that for a page to sign in at.
+    """
+    return msgspec.json.encode({"answer": "modelled", "name": name[:_MOST_NAME]})
 
 
 def head_of(

@@ -22,6 +22,7 @@ from replay.planes.modelled.answers import (
     CONTINUE,
     FAILED,
     NOT_RECORDED,
+    answered,
     head_of,
     plain,
 )
@@ -306,6 +307,8 @@ class Line(asyncio.Protocol):
         elif is_mcp_server(self._path):
             said = spoken(self._method, None if self._asked_body is None else bytes(self._asked_body))
             self._reply = Reply(said.status, body=Filled(said.body))
+        else:
+            self._reply = Reply(body=Filled(answered(kind_and_name(self._path)[1])))
         plan = UNKNOWN
         if is_known:
             if asked.stream and not self._can_stream:

@@ -13,13 +13,14 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from time import monotonic_ns
 from typing import cast
 
 import httptools
 
 from replay.dialects.types import Scripted
-from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, opens_nothing, plain
+from replay.planes.modelled.answers import CHUNKED, CONTINUE, answered, head_of, opens_nothing, plain
 from replay.planes.modelled.asking import NOTHING_ASKED, BodyScan, kind_and_name, scan_for
 from replay.planes.modelled.heard import Heard
 from replay.planes.modelled.model import Model
@@ -43,7 +44,10 @@ _HEALTHY = b'{"status":"ok"}'
 _FAILED = b'{"error":"this modelled target fails a share of its requests on purpose"}'
 
 
-_ANSWERED_WHOLE = plain(200, ANSWERED, first=_FIRST)
+@lru_cache(maxsize=1024)
+def _answered_whole(name: str) -> bytes:
+    """Nearly every request gets this: it is rendered once a name."""
+    return plain(200, answered(name), first=_FIRST)
 
 
 class _Request:
@@ -298,16 +302,16 @@ class Connection(asyncio.Protocol):
             self._stream = _Stream(answer, wording_at(path), scripted, due_ns)
             self._timer = self._loop.call_later(answer.wait_ms / 1000, self._begin_stream)
         else:
-            self._timer = self._loop.call_later(answer.wait_ms / 1000, self._send_plain, answer, number)
+            self._timer = self._loop.call_later(answer.wait_ms / 1000, self._send_plain, answer, number, name)
 
-    def _send_plain(self, answer: Answer, number: int) -> None:
+    def _send_plain(self, answer: Answer, number: int, name: str) -> None:
         self._timer = None
         request = self._current
         assert request is not None
         head_only = request.method == b"HEAD"
         said = _of_a_tool(request) if answer.status == 200 else None
         if said is None and answer.status == 200 and not answer.tokens and request.keep_alive and not head_only:
-            self._finish(_ANSWERED_WHOLE)  # nearly every request: rendered once, at import
+            self._finish(_answered_whole(name))
             return
         status = answer.status
         if said is not None:
@@ -317,7 +321,7 @@ class Connection(asyncio.Protocol):
         elif answer.tokens and request.scan is not None and (wording := wording_at(request.path)) is not None:
             body = wording.whole(Scripted(answer_name(number), answer.tokens, request.scan.prompt_tokens))
         else:
-            body = ANSWERED
+            body = answered(name)
         self._finish(plain(status, body, keep_alive=request.keep_alive, head_only=head_only, first=_FIRST))
 
     def _begin_stream(self) -> None:

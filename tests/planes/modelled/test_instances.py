@@ -242,7 +242,7 @@ async def test_a_slow_body_comes_whole_and_takes_its_time():
         answer = await client.get("/tools/search")
         took_ns = monotonic_ns() - begin_ns
 
-    assert answer.json() == {"answer": "modelled"}
+    assert answer.json() == {"answer": "modelled", "name": "search"}
     assert took_ns >= 80e6
 
 
@@ -331,5 +331,5 @@ async def test_a_plane_of_modelled_instances_is_served_with_its_control_address(
         answer = await client.get(f"{where.url}/tools/search")
         metrics = await client.get(f"{where.control_url}/metrics")
 
-    assert answer.json() == {"answer": "modelled"}
+    assert answer.json() == {"answer": "modelled", "name": "search"}
     assert metrics.status_code == 200

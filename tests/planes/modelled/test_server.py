@@ -226,8 +226,21 @@ def test_a_head_request_gets_the_length_and_no_body():
     wire.receive(b"HEAD /tools/x HTTP/1.1\r\n\r\n")
     wire.until(1_000)
 
-    assert b"content-length: 21\r\n" in wire.bytes
+    assert b"content-length: 32\r\n" in wire.bytes
     assert body_of(wire.bytes) == b""
+
+
+def test_tools_answer_each_with_its_own_name():
+    """Answers that are all alike look like a page to sign in at, and a gate says so."""
+    wire = Wire()
+    wire.receive(b"GET /tools/crm?customer=1 HTTP/1.1\r\n\r\n")
+    wire.until(1_000)
+    crm = len(wire.bytes)
+    wire.receive(b"GET /tools/" + b"x" * 200 + b" HTTP/1.1\r\n\r\n")
+    wire.until(2_000)
+
+    assert body_of(wire.bytes[:crm]) == b'{"answer":"modelled","name":"crm"}'
+    assert body_of(wire.bytes[crm:]) == b'{"answer":"modelled","name":"%s"}' % (b"x" * 64)
 
 
 def test_a_failing_request_is_503_after_its_modelled_time():
@@ -333,7 +346,7 @@ def test_httpx_reads_plain_answers_streams_and_completions_from_a_real_socket():
 
     plain, head, whole, big, lines = anyio.run(scenario)
 
-    assert plain.json() == {"answer": "modelled"}
+    assert plain.json() == {"answer": "modelled", "name": "search"}
     assert (head.status_code, head.content) == (200, b"")
     assert whole.json()["choices"][0]["message"]["content"] == "the case is"
     assert whole.json()["usage"]["completion_tokens"] == 3
