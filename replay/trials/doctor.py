@@ -28,7 +28,7 @@ from replay.planes.modelled.types import ServiceModel
 from replay.results.types import Summary
 from replay.system.cores import usable_cores
 from replay.system.facts import clock_source, core_quota, governors, load_per_core, memory_left_bytes
-from replay.system.interrupts import interrupts_held
+from replay.system.interrupts import start_uninterrupted
 from replay.system.shortage import local_ports, most_descriptors_possible
 from replay.target.errors import TargetError
 from replay.target.target import Target
@@ -133,8 +133,7 @@ def _served() -> Iterator[str]:
     """A server that answers at once, in a process of its own; yields its URL. Raises TargetError."""
     ours, theirs = _SPAWN.Pipe()
     process = _SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
-    with interrupts_held():
-        process.start()
+    start_uninterrupted(process)
     theirs.close()
     try:
         if not ours.poll(_READY_S):

@@ -26,6 +26,33 @@ def test_a_process_started_meanwhile_hears_no_interrupt_not_even_before_its_impo
     assert (process.returncode, said.strip(), errors) == (0, b"whole", b"")
 
 
+_SPAWNS = """
+import multiprocessing, sys
+from replay.system.interrupts import start_uninterrupted
+
+if __name__ == "__main__":
+    ours, theirs = multiprocessing.get_context("spawn").Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=theirs.recv)
+    start_uninterrupted(process)
+    print(open(f"/proc/{process.pid}/status").read())
+    process.kill()
+"""
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="only Linux tells which signals a process blocks"
+)
+def test_nor_does_the_first_process_that_is_spawned(tmp_path):
+    """Its tracker of resources, started with it, unblocked Ctrl-C: a doctor's server ended in a traceback."""
+    script = tmp_path / "spawns.py"
+    script.write_text(_SPAWNS)
+
+    told = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+
+    (blocked,) = (line.split()[1] for line in told.stdout.splitlines() if line.startswith("SigBlk:"))
+    assert int(blocked, 16) & 1 << signal.SIGINT - 1
+
+
 def test_the_one_that_starts_it_hears_it_all_the_same():
     heard = []
     before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))

@@ -27,7 +27,7 @@ from replay.planes.modelled.types import USUAL_CPU_SHARES
 from replay.planes.profiles import CLOUD_RUN, VM
 from replay.planes.serving.serving import plane_server
 from replay.simulation.simulation import simulated_plane
-from replay.system.interrupts import interrupts_held
+from replay.system.interrupts import start_uninterrupted
 from replay.target.cost import Cost
 from replay.target.errors import TargetError
 from replay.target.sending import Timeouts
@@ -188,8 +188,7 @@ def served(targets: Sequence[Target]) -> Iterator[list[Target]]:
 def _serving(target: Target) -> Iterator[Target]:
     ours, theirs = _SPAWN.Pipe()
     process = _SPAWN.Process(target=_serve, args=(target, theirs), daemon=True)
-    with interrupts_held():
-        process.start()
+    start_uninterrupted(process)
     theirs.close()
     try:
         if not ours.poll(_READY_S):
