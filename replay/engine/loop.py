@@ -7,6 +7,7 @@ are awaited for a grace time, and what was never sent is counted as unsent.
 
 import asyncio
 import gc
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic_ns, process_time_ns
@@ -68,7 +69,7 @@ async def run_together(
             for loop in loops:
                 loop.on_fault(context)
 
-    cpu_ns, began_ns = process_time_ns(), monotonic_ns()
+    cpu_ns, began_ns, asleep_ns = process_time_ns(), monotonic_ns(), _asleep_ns()
     before = running.get_exception_handler()
     running.set_exception_handler(on_fault)
     try:
@@ -78,7 +79,7 @@ async def run_together(
             # What was read ahead is not looked at either.
             gc.freeze()
             start_ns = monotonic_ns() + _LEAD_NS if line_up is None else await line_up()
-            cpu_ns, began_ns = process_time_ns(), monotonic_ns()
+            cpu_ns, began_ns, asleep_ns = process_time_ns(), monotonic_ns(), _asleep_ns()
             for loop in loops:
                 loop.start(start_ns, running)
             await asyncio.gather(*(loop.until_over() for loop in loops))
@@ -87,6 +88,17 @@ async def run_together(
     ended_ns = max(loop.finished_ns for loop in loops)
     for loop in loops:
         loop.cpu_percent = 100 * (process_time_ns() - cpu_ns) / max(1, ended_ns - began_ns)
+        loop.slept_ns = _asleep_ns() - asleep_ns
+
+
+def _asleep_ns() -> int:
+    """How long this machine was suspended since its boot: a clock that goes on meanwhile, less ours, which does not.
+
+    0 where there is no such clock.
+    """
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return 0
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - monotonic_ns()
 
 
 class RunLoop:
@@ -149,6 +161,7 @@ class RunLoop:
         self.start_ns = 0
         self.finished_ns = 0
         self.cpu_percent = 0.0
+        self.slept_ns = 0
         self.fault: BaseException | None = None
 
     def __repr__(self) -> str:

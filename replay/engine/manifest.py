@@ -119,13 +119,15 @@ def complete(
     recorder: Recorder,
     sender: TargetSender,
     pace: Pace,
+    *,
+    was_stopped: bool = False,
 ) -> None:
-    """What is known only at the end of a run."""
+    """What is known only at the end of a run. was_stopped: this process was, and went on."""
     manifest.status = status
     manifest.finished_at = now_utc()
     manifest.elapsed_s = round(max(0, loop.finished_ns - loop.start_ns) / _NS, 6)
     manifest.clock["start_ns"] = loop.start_ns
-    manifest.generator = _self_check(loop, recorder, sender)
+    manifest.generator = _self_check(loop, recorder, sender, was_stopped=was_stopped)
     # Of several, whoever adds them up says how many there should be.
     if manifest.generator.verdict == "saturated" and manifest.share is None:
         late_s = (recorder.lag.quantiles().max or 0.0) / 1000
@@ -160,7 +162,9 @@ def ended_by(manifest: Manifest, cause: BaseException) -> None:
     manifest.error = None if manifest.status == "interrupted" else f"the run was ended by {described(cause)}"
 
 
-def _self_check(loop: RunLoop, recorder: Recorder, sender: TargetSender) -> Generator:
+def _self_check(
+    loop: RunLoop, recorder: Recorder, sender: TargetSender, *, was_stopped: bool
+) -> Generator:
     lag = recorder.lag.quantiles()
     return judge_generator(
         Vitals(
@@ -174,5 +178,7 @@ def _self_check(loop: RunLoop, recorder: Recorder, sender: TargetSender) -> Gene
             connection_waits=sender.waited_for_limit,
             machine_waits=sender.waited_for_machine,
             shortage=sender.shortage,
+            was_stopped=was_stopped,
+            slept_ms=loop.slept_ns / 1e6,
         )
     )

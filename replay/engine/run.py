@@ -271,7 +271,8 @@ class _Run:
         status: RunStatus = "interrupted" if host.interrupts.were_seen or why or ended else "finished"
         if recorder.failure is not None or loop.read_error is not None or loop.fault is not None:
             status = "failed"
-        complete(manifest, status, loop, recorder, self.sender, self._pace)
+        stopped = host.interrupts.were_continued
+        complete(manifest, status, loop, recorder, self.sender, self._pace, was_stopped=stopped)
         if host.interrupts.raised is not None:
             ended_by(manifest, host.interrupts.raised)
         if why is not None:

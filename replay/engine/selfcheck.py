@@ -28,6 +28,8 @@ class Vitals(msgspec.Struct, frozen=True):
 
     machine_waits: steps that waited, or failed, because this machine had run out of what shortage says.
     lag_max_us: None where stamps may be late by more than the event loop ever stood still.
+    was_stopped: the process was stopped and went on, as by Ctrl-Z and fg. slept_ms: how long the machine was suspended
+    meanwhile, in which the clock of the run stood still.
     """
 
     sent: int
@@ -40,6 +42,8 @@ class Vitals(msgspec.Struct, frozen=True):
     machine_waits: int = 0
     shortage: str | None = None
     lag_max_us: float | None = None
+    was_stopped: bool = False
+    slept_ms: float = 0.0
 
 
 def judge_generator(vitals: Vitals) -> Generator:
@@ -59,7 +63,8 @@ def judge_generator(vitals: Vitals) -> Generator:
         elif p50 > SUSPECT_P50_US:
             reasons.append(f"half of the steps were sent more than {milliseconds(p50 / 1000)} late")
         if vitals.max_loop_stall_ms > SUSPECT_STALL_MS:
-            reasons.append(f"the event loop stalled for {milliseconds(vitals.max_loop_stall_ms)}")
+            why = ": this process was stopped and continued" if vitals.was_stopped else ""
+            reasons.append(f"the event loop stalled for {milliseconds(vitals.max_loop_stall_ms)}{why}")
         if reasons:
             verdict = "suspect"
     was_held_up = vitals.shortage is not None or vitals.in_flight_waits or vitals.connection_waits
@@ -67,6 +72,10 @@ def judge_generator(vitals: Vitals) -> Generator:
     if verdict == "suspect" and not was_held_up and vitals.lag_max_us is not None:
         # Sent late by the one; and stamped late by the other, while the event loop stood still.
         late_ms = round(vitals.lag_max_us / 1000 + vitals.max_loop_stall_ms, 3)
+    if vitals.slept_ms > SUSPECT_STALL_MS:
+        # The target went on meanwhile, so that times are too short, by nobody knows how much.
+        reasons.insert(0, f"this machine was suspended for {milliseconds(vitals.slept_ms)}")
+        verdict, late_ms = "suspect" if verdict == "ok" else verdict, None
     if vitals.shortage is not None:
         verdict = "saturated"
         reasons.insert(0, f"{vitals.shortage}; {counted(vitals.machine_waits, 'step')} had to wait for that")

@@ -205,6 +205,24 @@ def test_ctrl_c_stops_a_run_and_its_handler_is_put_back(serve, alarmed):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGCONT"), reason="no process is stopped and continued there")
+def test_a_run_that_was_stopped_and_continued_says_so(serve, manifest, alarmed, monkeypatch):
+    """Ctrl-Z and fg: a stall by itself reads as if the machine had been too busy."""
+    monkeypatch.setattr("replay.engine.selfcheck.SUSPECT_STALL_MS", 0.0)
+    before = signal.getsignal(signal.SIGCONT)
+    heard = asyncio.Event()
+
+    def continued(*_):
+        signal.raise_signal(signal.SIGCONT)
+        heard.set()
+
+    outcome = serve(before=alarmed(continued, heard.wait), first_byte_s=30.0)
+
+    assert counts_of(outcome) == ("finished", STEPS, {})
+    assert manifest()["generator"]["reasons"][-1].endswith(": this process was stopped and continued")
+    assert signal.getsignal(signal.SIGCONT) is before
+
+
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 def test_an_event_loop_that_cannot_turn_ends_the_run(monkeypatch):
     """It was turned again for ever, since nothing that is raised in a loop ends it."""

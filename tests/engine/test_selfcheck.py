@@ -28,6 +28,12 @@ def test_a_generator_that_keeps_up_is_ok_and_gives_no_reason():
         ({"lag_p99_us": 15_000.0}, "suspect", "1% of the steps were sent more than 15 ms late"),
         ({"lag_p50_us": 1500.0, "lag_p99_us": 3000.0}, "suspect", "half of the steps"),
         ({"max_loop_stall_ms": 400.0}, "suspect", "the event loop stalled for 400 ms"),
+        (
+            {"max_loop_stall_ms": 3000.0, "was_stopped": True},
+            "suspect",
+            "the event loop stalled for 3 s: this process was stopped and continued",
+        ),
+        ({"slept_ms": 60_000.0}, "suspect", "this machine was suspended for 60 s"),
         ({"in_flight_waits": 3}, "suspect", "3 steps waited because of --max-in-flight"),
         ({"connection_waits": 2}, "suspect", "2 steps waited because connections.max was reached"),
         (
@@ -44,6 +50,10 @@ def test_a_generator_that_does_not_says_why(vitals, verdict, reason):
     assert any(reason in text for text in generator.reasons)
 
 
+def test_a_stop_that_held_nothing_up_is_no_reason():
+    assert judge(was_stopped=True, slept_ms=1.0).verdict == "ok"
+
+
 def test_a_generator_that_was_only_late_says_by_how_much_at_most():
     late = {"lag_p99_us": 15_000.0, "lag_max_us": 40_000.0, "max_loop_stall_ms": 20.0}
 
@@ -51,5 +61,6 @@ def test_a_generator_that_was_only_late_says_by_how_much_at_most():
     assert judge(**late).late_ms == 60.0
     assert judge(**late, in_flight_waits=1).late_ms is None
     assert judge(**late, connection_waits=1).late_ms is None
+    assert judge(**late, slept_ms=60_000.0).late_ms is None
     assert judge(**late, shortage="out of x", machine_waits=1).late_ms is None
     assert judge(**{**late, "lag_p50_us": 2e6}).late_ms is None

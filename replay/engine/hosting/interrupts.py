@@ -26,6 +26,7 @@ class Interrupts:
     """The breaking off of what goes on in one event loop. To be called in its thread.
 
     raised: what is to be raised once the loop has ended, or None. were_seen: a run was stopped before its end.
+    were_continued: this process was stopped as a whole, and goes on, as after Ctrl-Z and fg.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -36,6 +37,7 @@ class Interrupts:
         self._is_over = False
         self.raised: BaseException | None = None
         self.were_seen = False
+        self.were_continued = False
 
     def __repr__(self) -> str:
         return f"<Interrupts of {len(self._under_way)} runs, {self.raised!r} raised>"

@@ -20,6 +20,8 @@ from replay.engine.hosting.interrupts import Interrupts
 # SIGHUP: the terminal has gone, which is how a session over ssh ends. Windows has none.
 _HANG_UP = getattr(signal, "SIGHUP", None)
 _STOPPING = (signal.SIGINT, signal.SIGTERM, _HANG_UP)
+# Ctrl-Z cannot be heard without keeping it from stopping anything; that a process goes on can.
+_CONTINUED = getattr(signal, "SIGCONT", None)
 # An event loop that has not heard of the first Ctrl-C after this long is held up by code that does not return to it.
 _HEARD_WITHIN_S = 1.0
 
@@ -53,6 +55,8 @@ class Signals:
                 continue
             if number in _STOPPING:
                 ours = self._interrupt
+            elif number == _CONTINUED:
+                ours = self._continued(current)
             elif callable(current):
                 ours, before = self._passing_on(current), current
             else:
@@ -76,6 +80,14 @@ class Signals:
                 raise
 
         return pass_on
+
+    def _continued(self, before: Any) -> Handler:
+        def note(number: int, frame: FrameType | None) -> None:
+            self._interrupts.were_continued = True
+            if callable(before):
+                before(number, frame)
+
+        return note
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         now = monotonic()
