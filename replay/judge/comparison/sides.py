@@ -102,7 +102,7 @@ def judge_compare(
     if both is not None and verdict != "inconclusive":
         again = judge_difference(both.a, both.b, mode, metric, margin_percent, confidence)
         if again.verdict != verdict:
-            why = f"would say that {_SAID[verdict]}, but not of the steps that both tried: {both}"
+            why = f"the figures say that {_SAID[verdict]}, but not those of the steps that both tried: {both}"
             verdict, reasons = "inconclusive", [why]
     if doubts and verdict != "inconclusive":
         late_ms = _late_ms(doubts_of)
@@ -110,7 +110,7 @@ def judge_compare(
             late = f"this machine was late by up to {milliseconds(late_ms)}, which changes nothing"
             reasons = [f"{main.reason}; {late}"]
         else:
-            verdict, reasons = "inconclusive", [f"would say that {_SAID[verdict]}, but {doubts[0]}"]
+            verdict, reasons = "inconclusive", [f"the figures say that {_SAID[verdict]}, but {doubts[0]}"]
     return CompareVerdict(
         schema=VERDICT_SCHEMA,
         command="compare",

@@ -121,7 +121,9 @@ def test_a_doubtful_generator_leaves_it_open(rng):
     verdict = judge_compare(a, doubtful, "paired")
 
     assert verdict.verdict == "inconclusive"
-    assert verdict.reasons == ["would say that a is faster, but b: the generator was suspect: CPU was at 99%"]
+    assert verdict.reasons == [
+        "the figures say that a is faster, but b: the generator was suspect: CPU was at 99%"
+    ]
     assert judge_compare(a, b, "paired").verdict == "a_faster"
 
 
@@ -382,7 +384,7 @@ def test_a_side_that_was_not_asked_for_its_slow_steps_is_not_called_faster(rng, 
     assert alone.verdict == "b_faster"
     assert verdict.verdict == "inconclusive"
     assert verdict.reasons == [
-        f"would say that b is faster, but not of the steps that both tried: {n} steps were tried at a alone"
+        f"the figures say that b is faster, but not those of the steps that both tried: {n} steps were tried at a alone"
     ]
 
 
@@ -401,7 +403,9 @@ def test_sides_that_each_left_out_as_many_steps_of_one_name_are_not_taken_for_al
     apart = "400 steps were tried at a alone and 400 steps were tried at b alone"
     assert alone.verdict == "a_faster"
     assert verdict.verdict == "inconclusive"
-    assert verdict.reasons == [f"would say that a is faster, but not of the steps that both tried: {apart}"]
+    assert verdict.reasons == [
+        f"the figures say that a is faster, but not those of the steps that both tried: {apart}"
+    ]
     assert apart in verdict.notes
 
 
@@ -452,7 +456,7 @@ def test_a_mean_of_answers_is_not_called_longer_for_the_quick_answers_that_faile
 
     assert verdict.verdict == "inconclusive"
     assert verdict.reasons == [
-        "would say that a is faster, but not of the steps that both tried: some steps failed on one side alone"
+        "the figures say that a is faster, but not those of the steps that both tried: some steps failed on one side alone"
     ]
 
 
