@@ -48,7 +48,7 @@ def _bursty_cost(case: Case) -> Dimension:
         "cost of this load",
         lambda plane: plane.cost_month,
         lambda plane: _money(plane.cost_month, plane.currency),
-        why="the month at the recorded mix of idle, normal and peak",
+        why="the month at the recorded mix of low, middle and high load",
     )
 
 

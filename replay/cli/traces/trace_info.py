@@ -14,6 +14,7 @@ from replay.cli.units import WholeNumber
 from replay.live.working import working
 from replay.report.page.charts import Chart
 from replay.report.page.trace_chart import trace_load
+from replay.report.words.levels import level_of
 from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.file.import_doubts import import_doubts
 from replay.trace.file.stream import find_errors, scan
@@ -23,8 +24,6 @@ from replay.words.numbers import count, milliseconds, number, percent, size
 from replay.words.phrases import counted
 
 _MOST_ERRORS = 20
-# A trace may be without idle time, or be at its peak for most of it: as what it is like by itself, levels are heights.
-_LEVELS = {"idle": "low", "normal": "middle", "peak": "high"}
 _MOST_REFERENCES = 20
 
 
@@ -177,7 +176,7 @@ def _load_lines(found: TraceProfile) -> list[str]:
             f"{percent(bucket.time_ratio)} of the time, {percent(bucket.events_ratio)} of the steps, "
             f"{number(rate)} steps/s"
         )
-        lines.append(f"{f'{_LEVELS[bucket.name]} load':<15}{shown}")
+        lines.append(f"{f'{level_of(bucket.name)} load':<15}{shown}")
     return lines
 
 
@@ -192,7 +191,7 @@ def _whole(value: float) -> str:
 
 def _load_chart(found: TraceProfile) -> Chart | None:
     load = found.load
-    levels = [(_LEVELS[bucket.name], bucket.mean_per_slot / load.window_s) for bucket in load.buckets]
+    levels = [(level_of(bucket.name), bucket.mean_per_slot / load.window_s) for bucket in load.buckets]
     return trace_load(
         clean(found.header.name), found.span_ms / 1000, load.steps_by_window, load.under_way_by_window, levels
     )

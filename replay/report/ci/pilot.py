@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from replay.choice.types import PilotVerdict
 from replay.report.ci.markdown import escaped
+from replay.report.words.levels import level_of
 from replay.report.words.pilot import (
     SPLIT_HEADS,
     assumption_rows,
@@ -78,7 +79,7 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
             ],
             [
                 [
-                    bucket.name,
+                    level_of(bucket.name),
                     percent(bucket.weight),
                     number(bucket.requests_month),
                     *(money(bucket.cost_month.get(plane.target)) for plane in verdict.planes),

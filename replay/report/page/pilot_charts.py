@@ -7,11 +7,12 @@ from typing import Any
 from replay.choice.types import PilotVerdict
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.report.page.charts import Chart, label_axis, marked, spec_of
+from replay.report.words.levels import LEVELS, level_of
 from replay.words.names import clean
 from replay.words.numbers import milliseconds, money, number, percent, signed
 
 _GREY = "#888"
-_LEVEL_COLOURS = {"domain": ["idle", "normal", "peak"], "range": ["#9ca3af", "#3b82f6", "#f59e0b"]}
+_LEVEL_COLOURS = {"domain": list(LEVELS), "range": ["#9ca3af", "#3b82f6", "#f59e0b"]}
 
 
 def cost_by_level(verdict: PilotVerdict) -> Chart | None:
@@ -20,7 +21,11 @@ def cost_by_level(verdict: PilotVerdict) -> Chart | None:
     if not priced:
         return None
     values = [
-        {"plane": clean(plane.target), "level": bucket.name, "cost": bucket.cost_month.get(plane.target, 0.0)}
+        {
+            "plane": clean(plane.target),
+            "level": level_of(bucket.name),
+            "cost": bucket.cost_month.get(plane.target, 0.0),
+        }
         for plane in priced
         for bucket in verdict.buckets
     ]
@@ -49,7 +54,7 @@ def cost_by_level(verdict: PilotVerdict) -> Chart | None:
     spec["height"] = 46 * len(priced)
     rows = [
         (
-            bucket.name,
+            level_of(bucket.name),
             percent(bucket.weight),
             number(bucket.requests_month),
             "–" if bucket.mean_took_ms is None else milliseconds(bucket.mean_took_ms),

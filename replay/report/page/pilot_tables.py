@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from replay.choice.types import PhaseFigures, PilotVerdict, Recovered, Rule
 from replay.report.page.html import bullets, prose_of, prose_table, table, text_of
+from replay.report.words.levels import level_of
 from replay.report.words.pilot import (
     MOST_CHARACTERS,
     SPLIT_HEADS,
@@ -153,7 +154,7 @@ def workload(verdict: PilotVerdict) -> str:
 def _levels(verdict: PilotVerdict) -> str:
     rows = [
         (
-            bucket.name,
+            level_of(bucket.name),
             percent(bucket.weight),
             percent(bucket.requests_share),
             number(bucket.requests_per_s),
@@ -174,7 +175,7 @@ def _levels(verdict: PilotVerdict) -> str:
         "external calls/month",
         "model tokens/month",
     )
-    return f"<h3>Idle, normal, peak</h3>{table(heads, rows)}" if rows else ""
+    return f"<h3>Low, middle and high load</h3>{table(heads, rows)}" if rows else ""
 
 
 def _steps(verdict: PilotVerdict) -> str:

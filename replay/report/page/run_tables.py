@@ -28,7 +28,7 @@ def steps_table(run: Evidence, of: str) -> str:
     rows = [_step_row(one, has_recording=has_recording) for one in series]
     heads: _Row = ("step", "answered", "failed")
     heads += RECORDED_HEADS if has_recording else ("response p50", "p99")
-    heads += ("service p50", "p99")
+    heads += ("service p50", "service p99")
     said = "Response and service times are of the steps that were answered."
     if has_recording:
         said += (
@@ -91,7 +91,9 @@ def fidelity_table(run: Evidence, of: str) -> str:
         return (
             f'<h2>{text_of("Fidelity to the recording" + of)}</h2><p class="dim">{text_of(NOTHING_IS_OK)}</p>'
         )
-    said = f"{percent(fidelity.ratio)}: the least of these shares, which requests in flight are not part of."
+    said = (
+        f"{percent(fidelity.ratio)}: the least of these shares; requests in flight are not counted among them."
+    )
     said += f" {failed_of(counts)}." if counts.failed else ""
     rows = fidelity_rows(fidelity)
     reasons = f'<div class="verdict doubt">{bullets(fidelity.reasons)}</div>' if fidelity.reasons else ""

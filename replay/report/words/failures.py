@@ -51,8 +51,8 @@ def failure_meanings(groups: Sequence[FailureGroup]) -> list[str]:
     said = []
     for error, meaning in {group.error: group.meaning for group in groups}.items():
         whys = dict.fromkeys(group.why for group in groups if group.error == error and group.why)
-        examples = "".join(f"; for example: {clean(why, 200)}" for why in whys)
-        said.append(f"{clean(error)}: {meaning}{examples}")
+        examples = "; or: ".join(clean(why, 200) for why in whys)
+        said.append(f"{clean(error)}: {meaning}{'; for example: ' if whys else ''}{examples}")
     return said
 
 

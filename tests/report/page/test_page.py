@@ -225,7 +225,7 @@ def test_steps_stand_beside_the_recording_with_their_ratio_and_so_do_whole_sessi
         "recorded",
         "ratio",
         "service p50",
-        "p99",
+        "service p99",
     ]
     assert search[:6] == ["tool:search", "200", "10", "60 ms", "40 ms", "1.5×"]
     assert whole[:6] == ["whole sessions", "99", "1", "70 ms", "90 ms", "0.778×"]

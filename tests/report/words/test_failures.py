@@ -47,7 +47,7 @@ def test_what_was_wrong_is_shown_once_for_each_class_beside_its_meaning():
 
     (line,) = failure_meanings(failures(columns_of([records])).groups)
 
-    assert line.startswith(f"reset: {ERROR_CLASSES['reset']}; for example: it was closed; for example: ")
+    assert line.startswith(f"reset: {ERROR_CLASSES['reset']}; for example: it was closed; or: ")
     assert line.count("it was closed") == 1
     assert "\x1b" not in line
 
