@@ -4,6 +4,7 @@ Where a command takes many options, they stand in parts, each under a heading th
 """
 
 import gc
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ Parts = Mapping[str, Sequence[str]]
 """Headings, with the names of the options under each; an option is under the first that names it."""
 
 OTHERS = "Other"
+# What the file system's encoding could not decode (PEP 383).
+_UNDECODED = re.compile("[\udc80-\udcff]")
+_PATHS_TOO = ("target", "targets", "sources")
 DONE: Ends = {"done": "", "not_carried_out": "", "interrupted": ""}
 
 
@@ -46,8 +50,19 @@ class Command(click.Command):
     ) -> click.Context:
         """Read the command line. Raises InputError where it would lose a file."""
         ctx = super().make_context(info_name, args, parent, **extra)
+        self._refuse_bytes(ctx)
         refuse_lost_files(ctx)
         return ctx
+
+    def _refuse_bytes(self, ctx: click.Context) -> None:
+        """Raises BadParameter for a text of bytes that are no text here. A path may be of any, and may be a target."""
+        for param in self.params:
+            if isinstance(param.type, click.Path) or param.name in _PATHS_TOO:
+                continue
+            value = ctx.params.get(param.name or "")
+            for text in value if isinstance(value, tuple | list) else (value,):
+                if isinstance(text, str) and _UNDECODED.search(text):
+                    raise click.BadParameter("holds bytes that are no UTF-8.", ctx, param)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Carry it out. From now on garbage is looked for, but not in what is there: see entry.py."""

@@ -44,6 +44,8 @@ class OutputFile(NamedPath):
         super().__init__(dir_okay=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "-":
+            self.fail("is no file. For standard output, name /dev/stdout.", param, ctx)
         path = super().convert(value, param, ctx)
         try:
             folder = end_of_links(path).parent

@@ -9,6 +9,7 @@ import click
 from replay.cli.paths import PATH
 from replay.judge.measures.slo import Slo, parse_slo, parse_slo_file
 from replay.judge.measures.slo_tokens import SloError
+from replay.system.files import read_small
 
 _SLO_FILE_BYTES = 1 << 20
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -52,8 +53,7 @@ def read_slos(texts: tuple[str, ...], files: tuple[Path, ...], of_target: tuple[
 
 def _text(file: Path) -> str:
     try:
-        with file.open("rb") as source:
-            return source.read(_SLO_FILE_BYTES).decode()
+        return read_small(file, _SLO_FILE_BYTES).decode()
     except OSError as error:
         raise SloError(f"{file}: cannot be read ({(error.strerror or str(error)).lower()}).") from error
     except UnicodeDecodeError as error:

@@ -24,9 +24,12 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
 class Duration(click.ParamType[float]):
-    """A length of time in seconds, written with its unit."""
+    """A length of time in seconds, written with its unit. may_be_zero: so that it lasts no time at all."""
 
     name = "duration"
+
+    def __init__(self, *, may_be_zero: bool = True) -> None:
+        self._may_be_zero = may_be_zero
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, int | float):
@@ -39,6 +42,8 @@ class Duration(click.ParamType[float]):
         seconds = float(found[1]) * _SECONDS[found[2]]
         if seconds > _LONGEST_S:
             self.fail(f"{shortened(str(value))} is too long; at most 31 years are allowed.")
+        if not seconds and not self._may_be_zero:
+            self.fail(f"{shortened(str(value))} is no time; it has to be more than 0.")
         return seconds
 
 
@@ -195,6 +200,7 @@ class Abort(click.ParamType["AbortRule"]):
 
 ABORT = Abort()
 DURATION = Duration()
+DURATION_ABOVE_ZERO = Duration(may_be_zero=False)
 MONEY = Money()
 FAULT_AT = FaultAt()
 PERCENT = Percent()

@@ -162,9 +162,7 @@ def ended_by(manifest: Manifest, cause: BaseException) -> None:
     manifest.error = None if manifest.status == "interrupted" else f"the run was ended by {described(cause)}"
 
 
-def _self_check(
-    loop: RunLoop, recorder: Recorder, sender: TargetSender, *, was_stopped: bool
-) -> Generator:
+def _self_check(loop: RunLoop, recorder: Recorder, sender: TargetSender, *, was_stopped: bool) -> Generator:
     lag = recorder.lag.quantiles()
     return judge_generator(
         Vitals(

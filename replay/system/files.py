@@ -7,13 +7,17 @@ import contextlib
 import errno
 import os
 import secrets
+import select
 import stat
 from pathlib import Path
+from typing import BinaryIO, cast
 
 _PRIVATE = 0o600
 _LONGEST_HINT = 24
 _READ_BYTES = 1 << 20
 _OF_ITS_GROUP = 0o070
+# What writes into a pipe may first ask somebody for a password.
+_WRITER_WITHIN_S = 30
 
 
 def as_private(path: str, flags: int) -> int:
@@ -100,13 +104,36 @@ def read_small(path: Path, most_bytes: int = 16 << 20) -> bytes:
 
     Raises OSError; EFBIG where it holds more.
     """
-    with open(path, "rb", buffering=0) as file:
+    with open_written(path) as file:
         content = bytearray()
         while chunk := file.read(min(_READ_BYTES, most_bytes + 1 - len(content))):
             content += chunk
             if len(content) > most_bytes:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return bytes(content)
+
+
+def open_written(path: Path) -> BinaryIO:
+    """A file, or a pipe that is written to, for reading; to open one that nobody writes to would wait for ever.
+
+    Raises OSError; ETIMEDOUT where nothing comes out of a pipe.
+    """
+    # Without waiting for a writer, which nothing else changes for.
+    file = cast(BinaryIO, open(path, "rb", buffering=0, opener=_without_waiting))  # noqa: SIM115 - it is returned
+    try:
+        if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            if not select.select([file], [], [], _WRITER_WITHIN_S)[0]:
+                why = f"nothing was written to this pipe for {_WRITER_WITHIN_S} s"
+                raise OSError(errno.ETIMEDOUT, why, str(path))
+            os.set_blocking(file.fileno(), True)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def is_written_through(path: Path) -> bool:

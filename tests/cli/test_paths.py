@@ -40,6 +40,31 @@ def test_so_is_an_empty_target(tmp_path):
     assert str(result.exception) == "the target is empty. Is a variable unset that should name it?"
 
 
+@pytest.mark.parametrize("option", ["--html", "--csv", "--parquet", "--junit", "--markdown"])
+def test_a_dash_is_no_file_to_write(option, tmp_path, monkeypatch):
+    """It stands for standard output elsewhere; a file of that name was left in its place."""
+    monkeypatch.chdir(tmp_path)
+
+    code, said = told("report", tmp_path, option, "-")
+
+    assert (code, "is no file. For standard output, name /dev/stdout." in said) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["report", "r", "--session", "\udcff"],
+        ["gate", "--run", "r", "--slo", "\udcff < 1s"],
+        ["trace", "transform", "t", "-o", "o", "--keep", "name=\udcff"],
+    ],
+)
+def test_a_text_of_bytes_that_are_none_is_refused(arguments, tmp_path):
+    """It ended in a fault of the program itself."""
+    code, said = told(*arguments)
+
+    assert (code, "holds bytes that are no UTF-8." in said or "unknown metric" in said) == (2, True)
+
+
 @pytest.mark.parametrize("option", ["--html", "--csv", "--parquet"])
 def test_a_folder_that_is_not_there_is_missed_before_anything_is_done(option, tmp_path):
     code, said = told("report", tmp_path, option, tmp_path / "none" / "x")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.cli.units import DURATION, FACTOR, FACTOR_OR_ZERO, MONEY
+from replay.cli.units import DURATION, DURATION_ABOVE_ZERO, FACTOR, FACTOR_OR_ZERO, MONEY
 from replay.engine.types import Budget
 
 
@@ -53,6 +53,13 @@ def test_a_time_that_overflows_a_clock_is_too_long(text):
     with pytest.raises(click.BadParameter, match="too long; at most 31 years are allowed") as refused:
         DURATION.convert(text, None, None)
     assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("text", ["0s", "0ms", "0.0h"])
+def test_no_time_at_all_is_refused_where_something_is_to_happen_in_it(text):
+    with pytest.raises(click.BadParameter, match="is no time; it has to be more than 0"):
+        DURATION_ABOVE_ZERO.convert(text, None, None)
+    assert DURATION.convert(text, None, None) == 0.0
 
 
 @pytest.mark.parametrize("text", [BIG, "1e308", "1e-308", "0", "-1", "nan", "inf"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.system.files import as_private, settle, write_whole
+from replay.system.files import as_private, open_written, read_small, settle, write_whole
 from replay.trace.errors import TraceError
 from replay.trace.file.stored import WholeFile
 
@@ -198,3 +198,24 @@ def test_a_private_file_is_private_whatever_the_umask(tmp_path):
         os.umask(before)
 
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("replay.system.files._WRITER_WITHIN_S", 0)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    with pytest.raises(OSError, match="nothing was written to this pipe for 0 s"):
+        open_written(pipe)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+def test_a_pipe_is_read_to_its_end_whoever_comes_first(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(b"x" * 300_000))
+    writer.start()
+
+    assert read_small(pipe) == b"x" * 300_000
+    writer.join()

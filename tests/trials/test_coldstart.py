@@ -23,6 +23,7 @@ from replay.target.errors import TargetError
 from replay.target.login import Login
 from replay.target.sending import SessionRules
 from replay.target.target import Target
+from replay.trace.errors import TraceError
 from replay.trace.types import Request, Step
 from replay.trials.coldstart.experiment import Answer, Experiment, ProbeFailed, ProbePlan
 from replay.trials.coldstart.probing import probe_coldstart
@@ -317,6 +318,18 @@ def test_an_idle_time_begins_when_a_login_before_it_has_ended():
     assert experiment.verdict("run").notes == [
         "it was still warm after 1 s, unless someone else kept it so; look further with --max-idle"
     ]
+
+
+@pytest.mark.parametrize("path", ["", "x", "/\r\nx-other: 1\r\n"])
+def test_a_path_that_no_trace_may_hold_is_refused_before_anything_is_sent(path, tmp_path):
+    """A line end in it went out as a header of its own."""
+    target = Target(url="http://127.0.0.1:9", name="shop")
+    step = Step("probe", "http", "GET", request=Request("GET", path))
+
+    with pytest.raises(TraceError, match="the probe has the path"):
+        probe_coldstart(target, step, out=tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from replay.cli.options import (
 )
 from replay.cli.paths import PATH
 from replay.cli.slos import read_slos, slo_options
-from replay.cli.units import DURATION, FACTOR, PERCENT, typed_duration
+from replay.cli.units import DURATION_ABOVE_ZERO, FACTOR, PERCENT, typed_duration
 from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.live.live import open_view
 from replay.report.terminal.load import level_line, print_ceiling
@@ -119,14 +119,14 @@ def _members(arguments: str) -> bytes:
 )
 @click.option(
     "--level",
-    type=DURATION,
+    type=DURATION_ABOVE_ZERO,
     default=typed_duration(_PLAN.level_s),
     show_default=True,
     help="Least duration of each load.",
 )
 @click.option(
     "--budget",
-    type=DURATION,
+    type=DURATION_ABOVE_ZERO,
     default=typed_duration(_PLAN.most_s),
     show_default=True,
     help="Longest duration of the whole search.",

@@ -10,7 +10,7 @@ from replay.cli.documents import print_json
 from replay.cli.hints import hint_at_columns
 from replay.cli.options import dealt_options, output_options, workers_options
 from replay.cli.paths import PATH
-from replay.cli.units import DURATION, PERCENT, WholeNumber, typed_duration
+from replay.cli.units import DURATION_ABOVE_ZERO, PERCENT, WholeNumber, typed_duration
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.live.working import working
 from replay.report.terminal.load import print_coldstart
@@ -44,14 +44,14 @@ _PLAN = ProbePlan()
 @click.option("--method", default="GET", show_default=True, help="Method of the probes.")
 @click.option(
     "--min-idle",
-    type=DURATION,
+    type=DURATION_ABOVE_ZERO,
     default=typed_duration(_PLAN.first_s),
     show_default=True,
     help="Shortest idle time to try.",
 )
 @click.option(
     "--max-idle",
-    type=DURATION,
+    type=DURATION_ABOVE_ZERO,
     default=typed_duration(_PLAN.most_s),
     show_default=True,
     help="Longest idle time to try.",
@@ -92,6 +92,10 @@ def coldstart(
     """Say which steps of a run were cold starts and what they add, or find how long a target stays warm."""
     if (run_dir is None) == (target is None):
         raise click.UsageError("name a run with --run, or a target to probe with --target.")
+    if min_idle > max_idle:
+        raise click.UsageError(
+            "--min-idle is the shortest idle time that is tried, and --max-idle the longest."
+        )
     options = dealt_options(workers, listen, cluster)
     if run_dir is not None:
         hint_at_columns(run_dir)

@@ -24,6 +24,7 @@ from replay.importers.others import ImporterFault, OtherImporter, other_importer
 from replay.importers.types import DEFAULT_BLOCK_SIZE, Importer, ImportOptions
 from replay.live.working import working
 from replay.reading.inputs import SNIFFED_BYTES, first_bytes, spooled, telling_files
+from replay.system.files import open_written
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.import_doubts import with_import_doubts
@@ -222,7 +223,12 @@ def _readable(word: str, spools: contextlib.ExitStack, names: dict[str, str]) ->
             )
         return _spooled(sys.stdin.buffer, "stdin", spools, names)
     if Path(word).is_fifo():
-        with open(word, "rb") as pipe:
+        try:
+            pipe = open_written(Path(word))
+        except OSError as cause:
+            why = (cause.strerror or str(cause)).lower()
+            raise TraceError(f"{shown_path(word)}: cannot be read: {why}.") from cause
+        with pipe:
             return _spooled(pipe, shown_path(word), spools, names)
     return word
 

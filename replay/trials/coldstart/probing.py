@@ -14,7 +14,9 @@ from replay.results.types import Manifest, TargetFacts, TraceFacts
 from replay.target.errors import TargetError
 from replay.target.secrets import redacted
 from replay.target.target import Target
-from replay.trace.types import Step
+from replay.trace.errors import TraceError
+from replay.trace.file.rules import find_problem
+from replay.trace.types import Session, Step
 from replay.trials.coldstart.experiment import Experiment, ProbePlan
 from replay.trials.coldstart.here import ask_here
 from replay.trials.evidence import gone_if_empty, write_verdict
@@ -39,9 +41,10 @@ def probe_coldstart(
     """Find how long a target stays warm, and what a cold start adds; verdict.json is left in `out`.
 
     step: what is sent. on_wait: told how long it will now wait, and why. options: how many workers send it, and where
-    they are; the rest of them does not matter. Raises TargetError, RunDirError, TargetUnreachable and ProbeFailed, and
-    NotStarted where a worker could not begin.
+    they are; the rest of them does not matter. Raises TargetError, RunDirError, TargetUnreachable and ProbeFailed,
+    NotStarted where a worker could not begin, and TraceError where the step is none that a trace may hold.
     """
+    _refuse_unsendable(step)
     _refuse_logins(target, options)
     directory = RunDir.create(out, "coldstart", target.name)
     experiment = Experiment(target, plan)
@@ -58,6 +61,13 @@ def probe_coldstart(
     verdict = experiment.verdict(directory.path.name)
     write_verdict(directory.path, verdict)
     return ProbeOutcome(verdict, directory.path)
+
+
+def _refuse_unsendable(step: Step) -> None:
+    """What is read from a trace is held to its rules there; a line end in a path would be sent as a header."""
+    problem = find_problem(Session("coldstart", 0.0, [step]))
+    if problem is not None:
+        raise TraceError(f"the probe {problem.text}.")
 
 
 def _refuse_logins(target: Target, options: RunOptions) -> None:
