@@ -22,7 +22,7 @@ from replay.engine.outcome import Outcomes
 from replay.engine.pacing.pacer import Pacer
 from replay.engine.plan import planned_counts, planned_sessions, read_trace
 from replay.engine.records.recorder import Recorder
-from replay.engine.records.writer import FileWriter
+from replay.engine.records.writer import PromptWriter
 from replay.engine.requests.router import Router
 from replay.engine.run import Outcome
 from replay.engine.types import RunOptions
@@ -66,7 +66,7 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
     wires = [SimulatedWire(spec, time, asked_at, part) for spec, part in zip(specs, PARTS, strict=False)]
     pace = Pace(options.knobs)
     recorder = Recorder(
-        directory.path, target.name, FileWriter(), options.warmup_s, manifest.trace.resolution_ms
+        directory.path, target.name, PromptWriter(), options.warmup_s, manifest.trace.resolution_ms
     )
     loop = RunLoop(
         planned_sessions(trace, found, options, pace),

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from replay.engine.records.recorder import Recorder
-from replay.engine.records.writer import FileWriter
+from replay.engine.records.writer import FileWriter, PromptWriter
 from replay.engine.types import Knobs
 from replay.engine.walker import Pace, Walk
 from replay.results.record import read_steps
@@ -144,14 +144,15 @@ def test_an_attempt_on_a_stale_connection_has_a_line_of_its_own(tmp_path):
     assert (kept.attempt, kept.final, kept.outcome) == (2, True, "ok")
 
 
-def test_a_disk_that_is_full_is_told_and_not_swallowed(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", [FileWriter, PromptWriter])
+def test_a_disk_that_is_full_is_told_and_not_swallowed(kind, tmp_path, monkeypatch):
     import replay.engine.records.writer
 
     def full(fd, data):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(replay.engine.records.writer.os, "write", full)
-    writer = FileWriter()
+    writer = kind()
     recorder = Recorder(tmp_path, "target", writer, 0.0)
     recorder.start(0)
     recorder.finish(10**9)
