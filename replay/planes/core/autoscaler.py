@@ -29,6 +29,7 @@ class Autoscaler:
         self.low_ratio = 0.0  # what counts as little
         self._kept = 0  # however little they are used
         self.tick_ns: int | None = None  # the next evaluation
+        self.rests = False  # whether evaluations are passed over that could find nothing new
         self._by_request: RequestDrivenPolicy | None = None
         self._by_window: WindowDrivenPolicy | None = None
         self._by_group: GroupPolicy | None = None
@@ -65,6 +66,7 @@ class Autoscaler:
         self._cpu = Averages(cpu_windows_s, start_ns)
         self.counts_cpu = bool(cpu_windows_s)
         self._origin_ns = start_ns
+        self._evaluated_ns = start_ns
         self._low_ns = start_ns  # when instances that are used little were last let go
 
     def __repr__(self) -> str:
@@ -109,8 +111,7 @@ class Autoscaler:
         """Evaluate from the next multiple of the period on, unless evaluations are under way or there are none."""
         if self.tick_ns is not None or not self._period_ns:
             return
-        periods = (at_ns - self._origin_ns) // self._period_ns + 1
-        self.tick_ns = self._origin_ns + periods * self._period_ns
+        self.tick_ns = self._due_from(at_ns + 1)
         self._low_ns = at_ns
         self._load.restart(at_ns)
         self._cpu.restart(at_ns)
@@ -130,9 +131,34 @@ class Autoscaler:
             wanted = self._by_group.wanted(at_ns, load, size)
         self.wanted = self._limited(wanted)
 
-    def evaluated(self, at_ns: int, is_quiet: bool) -> None:
-        """Settle when the next evaluation is: a quiet plane has none until something happens."""
+    def evaluated(self, at_ns: int, *, is_quiet: bool, is_idle: bool) -> None:
+        """Settle when the next evaluation is: a quiet plane has none until something happens.
+
+        is_idle: nothing was decided. Where the same number will be wanted until the load changes, every evaluation
+        until something happens would come to the same; only instances that are used little are looked at meanwhile.
+        """
         self.tick_ns = None if is_quiet else at_ns + self._period_ns
+        self._evaluated_ns = at_ns
+        self.rests = is_idle and not is_quiet and self._stays_wanted(at_ns)
+        if self.rests:
+            window_ns = self._low_window_ns
+            self.tick_ns = None if window_ns is None else self._due_from(self._low_ns + window_ns)
+
+    def _stays_wanted(self, at_ns: int) -> bool:
+        """Whether the policy will want the same number until the load changes, whatever its windows let go of."""
+        if self._by_request is None:
+            return False
+        load, cpu = self._load.bounds(at_ns), self._cpu.bounds(at_ns)
+        return (
+            load is not None
+            and cpu is not None
+            and self._by_request.wanted(load[:1], cpu[:1]) == self._by_request.wanted(load[1:], cpu[1:])
+        )
+
+    def go_on(self, at_ns: int) -> None:
+        """Evaluate in every period again, since something happens at this instant."""
+        self.rests = False
+        self.tick_ns = self._due_from(at_ns)
 
     def little_used_since_ns(self, at_ns: int) -> int | None:
         """Return since when an instance must have been seen to be let go now for its low use; None: it is not time."""
@@ -155,6 +181,11 @@ class Autoscaler:
         if self._by_window is not None and not self.wanted and waiting:
             self.wanted = min(self._by_window.woken(at_ns), self._most)
         return self.held
+
+    def _due_from(self, at_ns: int) -> int:
+        """The first multiple of the period at or after this instant that has not been evaluated yet."""
+        periods = -(-(max(at_ns, self._evaluated_ns + 1) - self._origin_ns) // self._period_ns)
+        return self._origin_ns + periods * self._period_ns
 
     def _limited(self, wanted: int) -> int:
         return min(max(wanted, self._least), self._most)

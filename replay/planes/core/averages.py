@@ -17,6 +17,8 @@ from collections.abc import Sequence
 SECOND_NS = 1_000_000_000
 # So many marks that no window needs any more are let go at once.
 _MOST_DEAD = 256
+# A level that changed more often than this will change again before it pays to know where its means are.
+_MOST_BOUNDING = 24
 
 
 class Averages:
@@ -83,6 +85,22 @@ class Averages:
         self.set_level(self._level, at_ns)
         if not any(self._sums()) and not self._area:
             self._first = self._bucket
+
+    def bounds(self, at_ns: int) -> tuple[float, float] | None:
+        """Between which two every mean stays until the level changes; None where that would take long to tell."""
+        if not self._windows_s:
+            return 0.0, 0.0
+        self.set_level(self._level, at_ns)
+        if self._area != self._level * (at_ns - self._bucket * SECOND_NS):
+            return None
+        begin, slopes = self._bucket - self._longest_s, [self._level * SECOND_NS]
+        for mark, slope in zip(reversed(self._marks), reversed(self._slopes), strict=True):
+            slopes.append(slope)
+            if mark <= begin:
+                break
+            if len(slopes) > _MOST_BOUNDING:
+                return None
+        return min(slopes) / SECOND_NS, max(slopes) / SECOND_NS
 
     def _sums(self) -> list[int]:
         """The integral over each window's whole seconds; before the first second there was nothing."""

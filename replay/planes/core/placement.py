@@ -128,7 +128,7 @@ class Placement:
 
     def evaluate(self, at_ns: int, out: list[Decision]) -> None:
         """Ask the policy what it wants, and boot, stop or drain towards it."""
-        fleet, scaler = self._fleet, self._scaler
+        fleet, scaler, before = self._fleet, self._scaler, len(out)
         scaler.evaluate(at_ns, len(fleet.ready), fleet.size, len(self._pending))
         if scaler.shrinks:
             self._shrink_to_wanted(at_ns, out)
@@ -136,7 +136,11 @@ class Placement:
         since_ns = scaler.little_used_since_ns(at_ns)
         if since_ns is not None and not len(self._pending):
             self._retire_little_used(since_ns, at_ns, out)
-        scaler.evaluated(at_ns, is_quiet=not (fleet.known or self._requests or scaler.wanted))
+        scaler.evaluated(
+            at_ns,
+            is_quiet=not (fleet.known or self._requests or scaler.wanted),
+            is_idle=len(out) == before,
+        )
 
     def _retire_little_used(self, since_ns: int, at_ns: int, out: list[Decision]) -> None:
         fleet, scaler = self._fleet, self._scaler

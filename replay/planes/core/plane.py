@@ -290,6 +290,9 @@ class Plane:
         if self._deadlines.next_ns < at_ns:
             self._carry_out(at_ns - 1, out)
         self._now_ns = at_ns
+        if self._scaler.rests:
+            self._scaler.go_on(at_ns)
+            self._deadlines.note(self._scaler.tick_ns)
         return out
 
     def _carry_out(self, until_ns: int, out: list[Decision]) -> None:
@@ -304,6 +307,8 @@ class Plane:
                 self._deadlines.next_ns = due_ns if due is not None else NEVER_NS
                 return
             self._now_ns = due_ns
+            if self._scaler.rests and due != "evaluation":
+                self._scaler.go_on(due_ns)
             self._acts[due](due_ns, out)
             self._fleet.roll_on(due_ns, out)
             self._placement.note_load(due_ns)

@@ -126,6 +126,43 @@ def test_means_are_those_of_a_bucket_a_second(start_ns, events, windows_s):
     assert lazy.means(now_ns) == eager.means(now_ns)
 
 
+@given(
+    start_ns=st.integers(0, at(3)),
+    events=st.lists(st.tuples(st.integers(0, at(4)), st.integers(0, 5)), min_size=1, max_size=12),
+    windows_s=st.sampled_from([(), (3,), (2, 9)]),
+    last_ns=st.integers(0, at(12)),
+)
+def test_a_level_that_stays_keeps_its_means_between_their_bounds(start_ns, events, windows_s, last_ns):
+    load, now_ns = Averages(windows_s, start_ns), start_ns
+    for later_ns, level in events:
+        now_ns += later_ns
+        load.set_level(level, now_ns)
+    now_ns += last_ns
+    bounds = load.bounds(now_ns)
+
+    for _ in range(16):
+        assert bounds is None or all(bounds[0] <= mean <= bounds[1] for mean in load.means(now_ns))
+        now_ns += at(0.8)
+
+
+def test_a_level_that_has_filled_every_window_is_both_bounds():
+    load = Averages([60, 6])
+    load.set_level(9, at(0))
+    load.set_level(4, at(100))
+
+    assert load.bounds(at(130)) == (4.0, 9.0)
+    assert load.bounds(at(160)) == (4.0, 4.0)
+
+
+def test_bounds_of_a_level_that_changed_often_are_not_looked_for():
+    load = Averages([600])
+    for second in range(300):
+        load.set_level(second % 7, at(second))
+
+    assert load.bounds(at(300)) is None
+    assert load.bounds(at(900)) == (5.0, 5.0)
+
+
 def test_a_long_run_forgets_what_no_window_needs():
     load = Averages([60])
     for n in range(100_000):
