@@ -1,5 +1,6 @@
 """`replay compare`: the same trace against several targets, side by side."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -258,6 +259,8 @@ def _check_usage(
             raise click.UsageError("--recorded compares one run with its recording: name exactly one.")
         if not recorded and len(run_dirs) < 2:
             raise click.UsageError("name at least two runs, each with --run; or one with --recorded.")
+        if len({os.path.realpath(run_dir) for run_dir in run_dirs}) < len(run_dirs):
+            raise click.UsageError("a run is named twice with --run, and does not differ from itself.")
         return
     if trace is None:
         raise click.UsageError("name a TRACE and targets to replay it against, or runs with --run.")

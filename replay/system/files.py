@@ -5,12 +5,12 @@ A reader, a crash or a full disk never meets half of one under its name.
 
 import contextlib
 import errno
+import io
 import os
 import secrets
 import select
 import stat
 from pathlib import Path
-from typing import BinaryIO, cast
 
 _PRIVATE = 0o600
 _LONGEST_HINT = 24
@@ -113,13 +113,13 @@ def read_small(path: Path, most_bytes: int = 16 << 20) -> bytes:
     return bytes(content)
 
 
-def open_written(path: Path) -> BinaryIO:
+def open_written(path: Path) -> io.FileIO:
     """A file, or a pipe that is written to, for reading; to open one that nobody writes to would wait for ever.
 
     Raises OSError; ETIMEDOUT where nothing comes out of a pipe.
     """
     # Without waiting for a writer, which nothing else changes for.
-    file = cast(BinaryIO, open(path, "rb", buffering=0, opener=_without_waiting))  # noqa: SIM115 - it is returned
+    file = io.FileIO(path, opener=_without_waiting)
     try:
         if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
             if not select.select([file], [], [], _WRITER_WITHIN_S)[0]:

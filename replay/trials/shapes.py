@@ -5,7 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from replay.trace.file.rules import LONGEST_NAME
+from replay.trace.errors import TraceError
+from replay.trace.file.rules import LONGEST_NAME, find_problem
 from replay.trace.file.stream import TraceWriter, read_sessions, scan
 from replay.trace.redaction.requests import clean_path
 from replay.trace.synthesis.making import from_recipe, recipe_header
@@ -25,6 +26,10 @@ def write_constant(folder: Path, trace: Path | None, path: str) -> Path:
     out = folder / "constant.jsonl"
     if trace is None:
         step = Step("request", "http", f"GET {clean_path(path)}", request=Request("GET", path))
+        problem = find_problem(Session("constant", 0.0, [step]))
+        if problem is not None:
+            # Said here, where no file stands between it and who named the path.
+            raise TraceError(f"the request {problem.text}.")
         header = Header(FORMAT, VERSION, "constant", "single requests at one a second")
         gap_ms = _GAP_MS
 

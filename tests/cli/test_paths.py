@@ -25,6 +25,7 @@ def told(*arguments):
         ["report", ""],
         ["report", "r", "--html", ""],
         ["trace", "synth", "steady", "-o", ""],
+        ["trace", "import", "", "-o", "t.jsonl"],
         ["cost", ""],
     ],
 )

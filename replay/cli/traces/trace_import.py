@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from replay.cli.command import Command
-from replay.cli.paths import OUTPUT_FILE, replace_trace
+from replay.cli.paths import EMPTY, OUTPUT_FILE, replace_trace
 from replay.cli.traces.personal import personal_data, personal_options, redact_option
 from replay.cli.units import DURATION, WORKERS_ON_ALL_CORES, WholeNumber
 from replay.importers import IMPORTERS
@@ -216,6 +216,8 @@ def _readable(word: str, spools: contextlib.ExitStack, names: dict[str, str]) ->
 
     names: what people call such files, by path.
     """
+    if not word:
+        raise click.UsageError(f"a path {EMPTY}")
     if word == "-":
         if sys.stdin.isatty():
             raise click.UsageError(

@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 
 import zstandard
 
-from replay.system.files import as_private, end_of_links, part_of
+from replay.system.files import as_private, end_of_links, open_written, part_of
 from replay.trace.errors import TraceError, shown_path
 
 _BUFFER_BYTES = 1 << 20
@@ -45,7 +45,7 @@ class StoredBytes(io.RawIOBase):
     def __init__(self, path: Path, *, hashed: bool) -> None:
         super().__init__()
         try:
-            self._file: io.FileIO | None = path.open("rb", buffering=0)
+            self._file: io.FileIO | None = open_written(path)
         except OSError as error:
             raise TraceError(cannot_read(path, error)) from error
         assert self._file is not None

@@ -82,3 +82,10 @@ def test_what_does_not_go_together_is_said(asked, words, said):
 
     assert result.exit_code == 2
     assert said in result.output
+
+
+@pytest.mark.parametrize("path", ["", "health", "/x\r\nHost: y"])
+def test_a_path_that_no_trace_may_hold_is_said_without_the_file_that_is_made_of_it(path, asked):
+    result = asked("--shape", "constant", "--path", path, "-t", "http://127.0.0.1:9")
+
+    assert str(result.exception).startswith("the request has the path ")

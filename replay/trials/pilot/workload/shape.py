@@ -18,7 +18,7 @@ import numpy.typing as npt
 from replay.choice.types import Bucket, StepClass, Workload
 from replay.money.calendar import Slot
 from replay.money.types import MONTH_H
-from replay.trace.errors import TraceError
+from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.import_doubts import import_doubts
 from replay.trace.file.stream import TraceReader
 from replay.trace.profile.activity import Activity
@@ -116,7 +116,7 @@ def shape_of(trace: Path) -> Shape:
     """Read a trace twice, in flat memory. Raises TraceError."""
     found = profile(trace)
     if not found.sessions:
-        raise TraceError(f"{trace}: has no sessions, so there is nothing to pilot.")
+        raise TraceError(f"{shown_path(trace)}: has no sessions, so there is nothing to pilot.")
     series: dict[_Key, _Series] = {}
     all_steps = Activity()
     longest_session_ms = request_ms = 0.0
@@ -161,6 +161,8 @@ def shape_of(trace: Path) -> Shape:
         )
         for (kind, name, is_local), one in sorted(series.items(), key=lambda item: -item[1].busy_ms)
     ]
+    if not requests:
+        raise TraceError(f"{shown_path(trace)}: has no requests, so there is nothing to pilot.")
     window = f"{load.window_s}s"
     workload = Workload(
         trace=found.header.name,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import FORMAT, VERSION, Edge, Header, Request, Session, Step
 from replay.trials.pilot.workload import phases
@@ -127,3 +128,13 @@ def test_the_longest_chains_are_those_of_the_trace(tmp_path):
     sessions = list(read_sessions(chains(pick(trace, 1), tmp_path, QUICK)))
 
     assert {len(session.steps) for session in sessions} == {7}
+
+
+def test_a_trace_that_only_waits_has_nothing_to_pilot(tmp_path):
+    """It ended in a division by zero, in the second phase."""
+    trace = tmp_path / "waits.jsonl"
+    with TraceWriter(trace, Header(FORMAT, VERSION, "waits")) as writer:
+        writer.write(Session("s", 0.0, [Step("a", "tool", "think", took_ms=10.0)]))
+
+    with pytest.raises(TraceError, match="has no requests, so there is nothing to pilot"):
+        shape_of(trace)
