@@ -37,6 +37,7 @@ Topic = Literal[
     "cores",
     "frequency",
     "load",
+    "priority",
     "descriptors",
     "ports",
     "memory",
@@ -53,6 +54,9 @@ class Machine(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     governors: Annotated[list[str] | None, Meta(description="How the cores' frequency is chosen.")] = None
     load_per_core: Annotated[
         float | None, Meta(description="Programs at work a core, in the mean of the last minute.")
+    ] = None
+    niceness: Annotated[
+        int | None, Meta(description="By how much it lets other programs go first, -20 to 19; 0 is usual.")
     ] = None
     descriptors: Annotated[
         int | None, Meta(description="File descriptors that a run may have open; absent: any number.")
@@ -196,11 +200,18 @@ def _program(machine: Machine) -> Iterator[MachineFinding]:
         yield MachineFinding(
             "load",
             "warn",
-            f"{number(machine.load_per_core)} programs at work a core in the last minute",
+            f"{number(machine.load_per_core)} programs wanted each core on average in the last minute",
             "Stop what else runs on this machine, or replay from another.",
         )
     elif machine.load_per_core is not None:
         yield MachineFinding("load", "ok", f"{percent(machine.load_per_core)} of the cores in the last minute")
+    if machine.niceness is not None and machine.niceness > 0:
+        yield MachineFinding(
+            "priority",
+            "warn",
+            f"this process is at nice {machine.niceness}, so all else that runs goes before it",
+            "Start it without nice.",
+        )
 
 
 def _time(machine: Machine) -> Iterator[MachineFinding]:

@@ -65,6 +65,13 @@ def load_per_core(cores: int) -> float | None:
         return None
 
 
+def niceness() -> int | None:
+    """How far this process stands back behind others, -20 to 19."""
+    if not hasattr(os, "getpriority"):
+        return None
+    return os.getpriority(os.PRIO_PROCESS, 0)
+
+
 def _line(path: Path) -> str | None:
     try:
         return path.read_text().strip() or None

@@ -27,7 +27,7 @@ from replay.planes.modelled.server import modelled_server
 from replay.planes.modelled.types import ServiceModel
 from replay.results.types import Summary
 from replay.system.cores import usable_cores
-from replay.system.facts import clock_source, core_quota, governors, load_per_core, memory_left_bytes
+from replay.system.facts import clock_source, core_quota, governors, load_per_core, memory_left_bytes, niceness
 from replay.system.interrupts import start_uninterrupted
 from replay.system.shortage import local_ports, most_descriptors_possible
 from replay.target.errors import TargetError
@@ -70,6 +70,7 @@ def examine() -> DoctorReport:
         core_quota=core_quota(),
         governors=governors(),
         load_per_core=load,
+        niceness=niceness(),
         descriptors=most_descriptors_possible(),
         local_ports=local_ports(),
         memory_bytes=memory_left_bytes(),

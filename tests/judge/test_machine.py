@@ -47,6 +47,7 @@ def test_a_machine_that_tells_nothing_is_not_blamed_for_it():
         ({"core_quota": 8.0}, "cores", "ok"),
         ({"governors": ["performance", "powersave"]}, "frequency", "warn"),
         ({"load_per_core": 2.0}, "load", "warn"),
+        ({"niceness": 19}, "priority", "warn"),
         ({"sleep_late_p99_us": 4000.0}, "timers", "warn"),
         ({"clock_source": "hpet"}, "clock", "warn"),
         ({"clock_source": "kvm-clock"}, "clock", "ok"),
@@ -66,6 +67,11 @@ def test_each_finding_stands_for_itself_and_says_what_to_do(change, topic, level
     assert levels(report) == levels(examined(GOOD, SENT)) | {topic: level}
     assert len(report.to_do) == (level != "ok")
     assert report.verdict == ("problem" if level == "problem" else "ok")
+
+
+@pytest.mark.parametrize("niceness", [None, 0, -10])
+def test_a_process_that_stands_back_for_nobody_is_not_asked_about_it(niceness):
+    assert "priority" not in levels(examined(msgspec.structs.replace(GOOD, niceness=niceness), SENT))
 
 
 def test_a_machine_that_is_late_is_warned_of_with_its_reasons():
