@@ -155,7 +155,7 @@ def outline_parts(found: Outline) -> list[str]:
     """A verdict that has no form of its own here."""
     # On a phone each figure stands beside its head.
     tables = [table([*heads[:-1], heads[-1] or "result"], rows) for heads, rows in found.tables if rows]
-    return [_said(found.verdict, found.headline, found.reasons), *tables]
+    return [_said(found.verdict, found.headline, found.reasons), *tables, _notes(found.notes)]
 
 
 def _said(kind: str, headline: str, reasons: Sequence[str]) -> str:

@@ -131,5 +131,10 @@ def levels(verdict: CeilingVerdict) -> Chart | None:
 
 
 def _offered_rps(verdict: CeilingVerdict, found: Ceiling | Knee) -> float:
-    """Where the level that was found stands on an axis of what was offered: its own rate is of what was answered."""
-    return next((level.offered_rps for level in verdict.levels if level.scale == found.scale), found.rps)
+    """Where the level that was found stands on an axis of what was offered: its own rate is of what was answered.
+
+    A load may have been tried more than once, at another part of the trace or for longer.
+    """
+    tried = [level for level in verdict.levels if level.scale == found.scale]
+    nearest = min(tried, key=lambda level: abs(level.achieved_rps - found.rps), default=None)
+    return found.rps if nearest is None else nearest.offered_rps

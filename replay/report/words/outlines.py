@@ -57,9 +57,10 @@ def ceiling_headline(verdict: CeilingVerdict) -> str:
     least = "at least " if verdict.verdict != "found" else ""
     high = "" if ceiling.ci_scale[1] is None else f" to {number(ceiling.ci_scale[1], 4)}x"
     most_rps = None if ceiling.ci_rps is None else ceiling.ci_rps[1]
-    to_rps = "" if most_rps is None else f" to {number(most_rps, 4)}"
+    rps = number(ceiling.rps, 4)
+    to_rps = "" if most_rps is None or number(most_rps, 4) == rps else f" to {number(most_rps, 4)}"
     return (
-        f"ceiling: {least}{number(ceiling.scale, 4)}x{high}, {number(ceiling.rps, 4)}{to_rps} requests/s, "
+        f"ceiling: {least}{number(ceiling.scale, 4)}x{high}, {rps}{to_rps} requests/s, "
         f"{number(ceiling.sessions_per_s, 4)} sessions/s, {number(ceiling.in_flight)} in flight; then "
         f"{LIMITS[ceiling.limited_by]}"
     )

@@ -227,7 +227,13 @@ def test_the_ceiling_stands_at_its_own_level_on_the_axis_of_what_was_offered():
         command="ceiling",
         verdict="found",
         reasons=[],
-        levels=[level(1.0, 20.0), level(2.0, 21.0), level(4.0, 300.0)],
+        levels=[
+            level(1.0, 20.0),
+            # The same load at a quieter part of the trace, before the one that was found.
+            msgspec.structs.replace(level(2.0, 21.0), offered_rps=1.5, achieved_rps=1.4),
+            level(2.0, 21.0),
+            level(4.0, 300.0),
+        ],
         ceiling=Ceiling(
             scale=2.0, rps=1.8, sessions_per_s=1.0, in_flight=1.0, ci_scale=(2.0, 4.0), limited_by="latency"
         ),

@@ -1,7 +1,8 @@
 """A verdict's part of a page: it says which target is which, and has the verdict's notes."""
 
 from replay.judge.types import ComparedTarget
-from replay.report.page.page import compare_parts, gate_parts
+from replay.report.page.page import compare_parts, gate_parts, outline_parts
+from replay.report.words.outlines import Outline
 from tests.report.verdict_samples import HOSTILE, compare, difference, failed, gate
 
 
@@ -17,6 +18,13 @@ def test_a_comparison_says_which_target_is_which_and_has_its_notes():
     assert "a is old http://127.0.0.1:1" in shown
     assert "b is new; 540 of 540 steps failed" in shown
     assert "note: reset, for example: it was closed" in shown
+
+
+def test_a_verdict_without_a_form_of_its_own_has_its_notes():
+    """A ceiling's page said nothing of what bounds it, which the terminal told."""
+    outline = Outline("ceiling", "t", "pass", "ceiling: 2x", [], [], notes=["no load lasted longer than 30 s"])
+
+    assert "note: no load lasted longer than 30 s" in "".join(outline_parts(outline))
 
 
 def test_a_gate_has_its_notes():

@@ -5,10 +5,17 @@ import io
 import msgspec
 import pytest
 
+from replay.judge.load.ceiling import Ceiling, CeilingVerdict
 from replay.judge.tail.coldstart import Burst, Cold, ColdVerdict, Tail
 from replay.report.plain import plain_console
 from replay.report.terminal.load import print_coldstart
-from replay.report.words.outlines import coldstart_outline, how_many_cold, stays_warm, what_cold_adds
+from replay.report.words.outlines import (
+    ceiling_headline,
+    coldstart_outline,
+    how_many_cold,
+    stays_warm,
+    what_cold_adds,
+)
 from replay.results.types import Quantiles
 
 COLD = Cold(
@@ -111,3 +118,24 @@ def test_every_medium_says_what_a_cold_start_adds():
 
     assert what_cold_adds(cold) in coldstart_outline(verdict).headline
     assert what_cold_adds(cold) in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("most", "said"),
+    [(None, "180 requests/s"), (180.00001, "180 requests/s"), (193.3, "180 to 193.3 requests/s")],
+)
+def test_a_range_of_requests_whose_ends_read_alike_is_one_figure(most, said):
+    found = Ceiling(
+        scale=2.0,
+        rps=180.0,
+        sessions_per_s=1.0,
+        in_flight=1.0,
+        ci_scale=(2.0, 4.0),
+        limited_by="latency",
+        ci_rps=None if most is None else (180.0, most),
+    )
+    verdict = CeilingVerdict(
+        schema="replay.verdict/1", command="ceiling", verdict="found", reasons=[], levels=[], ceiling=found
+    )
+
+    assert f", {said}, 1 sessions/s" in ceiling_headline(verdict)
