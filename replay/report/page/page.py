@@ -130,14 +130,18 @@ def gate_parts(verdict: GateVerdict) -> list[str]:
 
 
 def compare_parts(verdict: CompareVerdict) -> list[str]:
-    """What a comparison found, and whether the answers are the same, for each further target too."""
+    """What a comparison found, and whether the answers are the same; then so of each further target."""
+    return [part for one in (verdict, *verdict.further) for part in _comparison(one)]
+
+
+def _comparison(verdict: CompareVerdict) -> list[str]:
     heads = ("what", "a", "b", "b - a", "percent", "interval", "p", "b is")
     return [
         _said(verdict.verdict, verdict_words.compare_headline(verdict), verdict.reasons),
         bullets([_side(target) for target in verdict.targets]),
         table(heads, _difference_rows(verdict)),
         _notes(verdict.notes),
-        *(answers_section(one) for one in (verdict, *verdict.further)),
+        answers_section(verdict),
     ]
 
 

@@ -20,6 +20,18 @@ def test_a_comparison_says_which_target_is_which_and_has_its_notes():
     assert "note: reset, for example: it was closed" in shown
 
 
+def test_each_further_target_of_a_comparison_has_its_own_figures():
+    """A page of five targets showed two of them."""
+    further = compare(
+        difference(), targets=[ComparedTarget(label="a", name="old"), ComparedTarget(label="b", name="third")]
+    )
+    shown = "".join(compare_parts(compare(difference(), further=[further])))
+
+    assert "b is third" in shown
+    assert shown.count('class="verdict') == 2
+    assert shown.count("p99 response</th>") == 2
+
+
 def test_a_verdict_without_a_form_of_its_own_has_its_notes():
     """A ceiling's page said nothing of what bounds it, which the terminal told."""
     outline = Outline("ceiling", "t", "pass", "ceiling: 2x", [], [], notes=["no load lasted longer than 30 s"])
