@@ -17,9 +17,9 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from replay.importers.captures.forms import FormPart, form_body
 from replay.importers.captures.targets import Target, TargetLayout
 from replay.importers.captures.written_values import absolute, filled_in
+from replay.reading.forms import FormPart, form_body
 from replay.reading.inputs import read_document
 from replay.trace.errors import TraceError, shown, shown_path
 

@@ -30,7 +30,7 @@ _READS = {
     ),
     "claude-code": ("agents.claude_code", "agents.claude_code_log", "tool_requests"),
     "cloud-run": ("logs.cloud_run",),
-    "curl": ("captures.curl", "captures.forms", "captures.curl_urls"),
+    "curl": ("captures.curl",),
     "http-file": ("captures.http_files", "captures.written_values"),
     "postman": ("captures.postman",),
     "codex": ("agents.codex", "agents.codex_log"),
@@ -91,7 +91,12 @@ _READS = {
 
 _READS_BESIDE = {
     "cloud-run": ("replay.reading.damage",),
-    "curl": ("replay.reading.shell_words", "replay.reading.windows_words"),
+    "curl": (
+        "replay.reading.curl_urls",
+        "replay.reading.forms",
+        "replay.reading.shell_words",
+        "replay.reading.windows_words",
+    ),
     "inspect": ("replay.trace.file.zipped",),
     "langfuse": ("replay.reading.json_items", "replay.reading.timestamps"),
     "mooncake": ("replay.reading.inputs", "replay.reading.rows"),
