@@ -128,6 +128,18 @@ FORMATS = (
         "logs.elb_log:ELB_LOG",
     ),
     Format(
+        "s3-log",
+        "server access logs of Amazon S3",
+        "logs.line_logs:LineLog",
+        "logs.fixed.s3_log:S3_LOG",
+    ),
+    Format(
+        "iis-log",
+        "logs of IIS in its own comma format",
+        "logs.line_logs:LineLog",
+        "logs.fixed.iis_log:IIS_LOG",
+    ),
+    Format(
         "haproxy-log",
         "HAProxy's HTTP logs (option httplog, httpslog)",
         "logs.line_logs:LineLog",

@@ -174,6 +174,8 @@ KEEPS_TEXT = (
     "access-log",
     "envoy-log",
     "elb-log",
+    "s3-log",
+    "iis-log",
     "haproxy-log",
     "fastify-log",
     "heroku-log",

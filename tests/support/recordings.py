@@ -284,6 +284,17 @@ def _elb_log(n: int, text: str) -> str:
     return f'http {at(n, took_ms(n))} app/lb/1 192.0.2.7:2817 10.0.0.1:80 {times} 200 200 34 366 "{request}" {rest}\n'
 
 
+def _s3_log(n: int, text: str) -> str:
+    when = (START + timedelta(seconds=n)).strftime("%d/%b/%Y:%H:%M:%S +0000")
+    request = f'REST.GET.OBJECT a/{n} "GET /a/{n} HTTP/1.1" 200 - 366 366 {took_ms(n)} 5 "-" "{text}" -'
+    return f"{'79a5' * 16} bucket [{when}] 192.0.2.7 - 3E57427F3EXAMPLE {request} s9lz= SigV4 ECDHE AuthHeader api.test TLSV1.2 - -\n"
+
+
+def _iis_log(n: int, text: str) -> str:
+    when = (START + timedelta(seconds=n, milliseconds=took_ms(n))).strftime("%m/%d/%Y, %H:%M:%S.%f")[:-3]
+    return f"192.0.2.7, {text.replace(',', ';')}, {when}, W3SVC1, WEB, 192.0.2.1, {took_ms(n)}, 163, 366, 200, 0, GET, /a/{n}, -,\n"
+
+
 def _haproxy_log(n: int, text: str) -> str:
     when = (START + timedelta(seconds=n)).strftime("%d/%b/%Y:%H:%M:%S.000")
     told = f'200 116 - - ---- 1/1/0/0/0 0/0 {{{text}}} "GET /a/{n} HTTP/1.1"'
@@ -464,6 +475,8 @@ FORMATS = {
     "access-log": Format(_access_log, ".log"),
     "envoy-log": Format(_envoy_log, ".log"),
     "elb-log": Format(_elb_log, ".log"),
+    "s3-log": Format(_s3_log, ""),
+    "iis-log": Format(_iis_log, ".log"),
     "haproxy-log": Format(_haproxy_log, ".log"),
     "w3c-log": Format(
         _w3c_log,

@@ -11,6 +11,7 @@ replay/importers/logs/logged_requests.py. What the fields tell:
   service and the revision in `resource.labels` `service` and `revision`, and `trace` its last part.
 - `requestSize` counts the head of the request too, and the bodies of POST, PUT and PATCH have that size.
 - Whether an instance had to boot first is not recorded, so `cold` stays unknown.
+- Names of fields may be those of protobuf, too (`http_request`).
 - Entries without `httpRequest`, such as an application's own logs, are left out; so are referers.
 
 --session-by takes a field, dotted (`trace`, `labels.NAME`, `httpRequest.remoteIp`), `client`, or `query:NAME`.
@@ -19,6 +20,8 @@ replay/importers/logs/logged_requests.py. What the fields tell:
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import msgspec
 
 from replay.importers.logs.log_times import duration_us
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
@@ -30,8 +33,8 @@ from replay.reading.json_items import Item, read_all_items
 from replay.reading.timestamps import unix_ns
 from replay.trace.errors import TraceError
 
-_REQUEST_FIELD = re.compile(rb'"httpRequest"\s*:\s*\{').search
-_KEY = re.compile(rb'"(?:requestUrl|requestMethod)"\s*:').search
+_REQUEST_FIELD = re.compile(rb'"http(?:Request|_request)"\s*:\s*\{').search
+_KEY = re.compile(rb'"request(?:Url|Method|_url|_method)"\s*:').search
 _NO_TIME = "httpRequest without a timestamp like 2024-05-01T10:00:00.123456Z."
 _STAMPED_START = "The timestamp of an entry is taken as the start of its request, as Cloud Run writes it."
 _STAMPED_END = (
@@ -67,7 +70,24 @@ class CloudRun:
 
 
 def _entries(files: Sequence[Path], damage: Damage) -> Iterator[Item]:
-    return (item for _, item in read_all_items(files, ("entries",), damage))
+    return (_in_camel_case(item) for _, item in read_all_items(files, ("entries",), damage))
+
+
+def _in_camel_case(item: Item) -> Item:
+    """An entry whose fields have the names of protobuf, as Google's client libraries and exports write them."""
+    request = item.inner("http_request")
+    if request is None:
+        return item
+    fields = {**_renamed(item), "httpRequest": msgspec.Raw(msgspec.json.encode(_renamed(request)))}
+    return Item(fields, item.place, item.outer)
+
+
+def _renamed(item: Item) -> dict[str, msgspec.Raw]:
+    return {
+        "".join((first, *map(str.capitalize, others))): msgspec.Raw(item.raw(name) or b"null")
+        for name in item.names()
+        for first, *others in (name.split("_"),)
+    }
 
 
 def _is_stamped_at_end(files: Sequence[Path]) -> bool:

@@ -36,6 +36,8 @@ _READS = {
     "codex": ("agents.codex", "agents.codex_log"),
     "dynamo": ("datasets.dynamo", "prompt_blocks"),
     "envoy-log": ("logs.envoy_log",),
+    "s3-log": ("logs.fixed.s3_log",),
+    "iis-log": ("logs.fixed.iis_log",),
     "elb-log": ("logs.elb_log", "logs.line_logs"),
     "gor": ("captures.gor",),
     "har": ("captures.har", "captures.har_entries", "captures.har_sockets"),

@@ -216,3 +216,17 @@ def test_a_walk_of_what_was_imported_starts_when_the_log_says(imported, walked_s
             assert -1e-6 <= walked[step.id] - step.at_ms < result.header.resolution_ms
             found += 1
     assert found == len(times)
+
+
+def test_names_of_fields_may_be_those_of_protobuf(imported):
+    """Such exports were refused."""
+
+    def renamed(told):
+        snake = lambda name: "".join(f"_{each.lower()}" if each.isupper() else each for each in name)  # noqa: E731
+        return {snake(name): value for name, value in told.items()}
+
+    asked = entry(latency={"seconds": "0", "nanos": 120_000_000})
+    given = {**renamed(asked), "http_request": renamed(asked["httpRequest"])}
+
+    assert IMPORTER.sniff(msgspec.json.encode(given))
+    assert imported(given)[0] == imported(asked)[0]

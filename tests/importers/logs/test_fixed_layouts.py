@@ -1,0 +1,68 @@
+"""Logs in a layout that their server fixes: S3's and IIS' own, by the example lines of their documentation."""
+
+import pytest
+
+from replay.importers import IMPORTERS
+from replay.importers.types import ImportOptions
+
+OWNER = "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"
+BEHIND = "s9lzHYrFp76= SigV4 ECDHE-RSA-AES128-GCM-SHA256 AuthHeader amzn-s3-demo-bucket1.s3.us-west-1.amazonaws.com TLSV1.2"
+S3 = f"""
+{OWNER} amzn-s3-demo-bucket1 [06/Feb/2019:00:00:38 +0000] 192.0.2.3 {OWNER} 3E57427F3EXAMPLE REST.GET.VERSIONING - "GET /amzn-s3-demo-bucket1?versioning HTTP/1.1" 200 - 113 - 7 - "-" "S3Console/0.4" - {BEHIND} - -
+{OWNER} amzn-s3-demo-bucket1 [06/Feb/2019:00:01:57 +0000] 192.0.2.3 {OWNER} DD6CC733AEXAMPLE REST.PUT.OBJECT s3-dg.pdf "PUT /amzn-s3-demo-bucket1/s3-dg.pdf?X-Amz-Signature=hunter2 HTTP/1.1" 200 - - 4406583 41754 28 "-" "S3Console/0.4" - {BEHIND} - Yes
+{OWNER} amzn-s3-demo-bucket1 [06/Feb/2019:00:03:21 +0000] - AmazonS3 3F2A S3.EXPIRE.OBJECT a.txt "-" - - - 12 - - "-" "-" - - - - - - - -
+{OWNER} mybucket [06/Feb/2014:00:03:21 +0000] 192.0.2.3 - BC3C074D0EXAMPLE REST.GET.OBJECT a "GET /mybucket/a HTTP/1.1" 404 NoSuchKey 113 - 28 - "-" "S3Console/0.4" -
+""".lstrip()
+IIS = """
+192.168.114.201, -, 03/20/01, 7:55:20, W3SVC2, SALES1, 172.21.13.45, 4502, 163, 3223, 200, 0, GET, /DeptLogo.gif, -,
+172.16.255.255, anonymous, 03/20/01, 23:58:11, MSFTPSVC, SALES1, 172.16.255.255, 60, 275, 0, 0, 0, PASS, /Intro.htm, -,
+192.168.114.201, ada, 3/20/2001, 7:55:24, W3SVC2, SALES1, 172.21.13.45, 1500, 163, 3223, 500, 0, POST, /a,b.asp, id=7&password=hunter2,
+""".lstrip()
+
+
+def imported(name, text, folder):
+    assert [each for each, importer in IMPORTERS.items() if importer.sniff(text.encode())] == [name]
+    path = folder / "x.log"
+    path.write_text(text)
+    result = IMPORTERS[name].read([path], ImportOptions())
+    return list(result.sessions()), result
+
+
+def told(step, session):
+    return (
+        step.request.method,
+        step.request.path,
+        session.start_ms + step.at_ms,
+        step.took_ms,
+        step.recorded.status,
+        step.recorded.response_bytes,
+        step.request.body_bytes,
+    )
+
+
+def test_lines_of_s3_are_requests_from_their_receipt_to_their_last_byte(tmp_path):
+    sessions, result = imported("s3-log", S3, tmp_path)
+
+    steps = [told(step, session) for session in sessions for step in session.steps]
+    zero = 5 * 365.25 * 86_400_000  # the line of 2014 lies this far back, to the day
+    assert [(*each[:2], *each[3:]) for each in steps] == [
+        ("GET", "/mybucket/a", 28.0, 404, 113, None),
+        ("GET", "/amzn-s3-demo-bucket1?versioning", 7.0, 200, 113, None),
+        ("PUT", "/amzn-s3-demo-bucket1/s3-dg.pdf?X-Amz-Signature=redacted", 41754.0, 200, None, 4406583),
+    ]
+    assert steps[2][2] - steps[1][2] == 79_000.0
+    assert steps[1][2] == pytest.approx(zero, rel=0.001)
+    assert result.header.attributes["import"]["dropped"]["line(s) of what S3 did by itself"] == 1
+    assert "hunter2" not in repr((sessions, result))
+
+
+def test_lines_of_iis_are_requests_that_ended_when_they_were_written(tmp_path):
+    [session], result = imported("iis-log", IIS, tmp_path)
+
+    assert [told(step, session) for step in session.steps] == [
+        ("GET", "/DeptLogo.gif", 0.0, 4502.0, 200, 3223, None),
+        ("POST", "/a,b.asp?id=7&password=redacted", 7002.0, 1500.0, 500, 3223, 163),
+    ]
+    assert result.header.attributes["import"]["first_unix_ns"] == 985_074_920_000_000_000 - 4_502_000_000
+    assert result.header.attributes["import"]["dropped"]["line(s) of other services than HTTP"] == 1
+    assert "hunter2" not in repr((session, result))
