@@ -207,7 +207,7 @@ FORMATS = (
     ),
     Format(
         "otel-console",
-        "spans that OpenTelemetry's SDKs for Python and Go printed",
+        "spans that OpenTelemetry's SDKs for Python, Go and JavaScript printed",
         "tracing.otlp:Otlp",
         "tracing.otlp:CONSOLE",
     ),

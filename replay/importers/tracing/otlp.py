@@ -97,7 +97,10 @@ OTLP = SpanLayout(
 JAEGER = SpanLayout("jaeger", "spans in Jaeger's JSON, with the attributes of otlp", is_jaeger, read_jaeger)
 ZIPKIN = SpanLayout("zipkin", "spans in Zipkin's JSON v2, with the attributes of otlp", is_zipkin, read_zipkin)
 CONSOLE = SpanLayout(
-    "otel-console", "spans that OpenTelemetry's SDKs for Python and Go printed", is_console, read_console
+    "otel-console",
+    "spans that OpenTelemetry's SDKs for Python, Go and JavaScript printed",
+    is_console,
+    read_console,
 )
 
 

@@ -71,7 +71,7 @@ _READS = {
     "jtl": ("loadtests.jtl", "loadtests.jtl_xml"),
     "k6": ("loadtests.k6",),
     "jaeger": ("tracing.layouts.jaeger",),
-    "otel-console": ("tracing.layouts.console_spans",),
+    "otel-console": ("tracing.layouts.console_spans", "tracing.layouts.node_console"),
     "otlp": (
         "tracing.layouts.mlflow_spans",
         "tracing.otlp",
@@ -101,6 +101,7 @@ _READS_BESIDE = {
     ),
     "inspect": ("replay.trace.file.zipped",),
     "langfuse": ("replay.reading.json_items", "replay.reading.timestamps"),
+    "otel-console": ("replay.reading.node_values",),
     "mooncake": ("replay.reading.inputs", "replay.reading.rows"),
 }
 # What a user may say of a log besides.

@@ -191,6 +191,44 @@ def go(indent=None):
     return "".join(f"{json.dumps(span, indent=indent)}\n" for span in reversed(spans))
 
 
+def node():
+    """As `ConsoleSpanExporter` of the SDK for JavaScript, 2.12, prints them, with what a program prints between."""
+    kinds = {"INTERNAL": 0, "CLIENT": 2}
+
+    def text(given):
+        return str(given) if isinstance(given, int) else f"'{given}'"
+
+    def span(n, parent, name, kind, at, took, told, first):
+        above = (
+            f"{{ traceId: '{TRACE}', spanId: '{span_id(parent)}', traceFlags: 1, traceState: undefined }}"
+            if parent
+            else "undefined"
+        )
+        time = f"[ {(ZERO_US + (first or 0) * 1_000) // 1_000_000}, {(ZERO_US + (first or 0) * 1_000) % 1_000_000 * 1_000} ]"
+        event = f"\n    {{\n      name: 'first_token',\n      attributes: {{}},\n      time: {time},\n      droppedAttributesCount: 0\n    }}\n  "
+        lines = [
+            "resource: { attributes: { 'service.name': 'agent' } }",
+            "instrumentationScope: { name: 'x', version: undefined, schemaUrl: undefined }",
+            f"traceId: '{TRACE}'",
+            f"parentSpanContext: {above}",
+            "traceState: undefined",
+            f"name: '{name}'",
+            f"id: '{span_id(n)}'",
+            f"kind: {kinds[kind]}",
+            f"timestamp: {ZERO_US + at * 1_000}",
+            f"duration: {took * 1_000}",
+            "attributes: {"
+            + ",".join(f"\n    '{key}': {text(given)}" for key, given in told.items())
+            + "\n  }",
+            "status: { code: 0 }",
+            f"events: [{event if first else ''}]",
+            "links: []",
+        ]
+        return "{\n" + ",\n".join(f"  {each}" for each in lines) + "\n}\n"
+
+    return "listening on 8080\n" + "ok {\n".join(span(*each) for each in reversed(SPANS))
+
+
 LAYOUTS = {
     "jaeger as its UI saves it": ("jaeger", lambda: jaeger(indent=2)),
     "jaeger on one line": ("jaeger", jaeger),
@@ -198,6 +236,7 @@ LAYOUTS = {
     "zipkin, traces": ("zipkin", lambda: json.dumps([zipkin_spans()[:2], zipkin_spans()[2:]], indent=1)),
     "zipkin, a span a line": ("zipkin", lambda: "".join(f"{json.dumps(span)}\n" for span in zipkin_spans())),
     "console": ("otel-console", console),
+    "console of JavaScript": ("otel-console", node),
     "console of Go, a span a line": ("otel-console", go),
     "console of Go, laid out": ("otel-console", lambda: go(indent="\t")),
 }

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from replay.importers.logs.log_lines import read_log_lines
+from replay.importers.tracing.layouts.node_console import is_printed_by_node, read_node
 from replay.importers.tracing.otlp_spans import MOST_ATTRIBUTES, OtlpSpan, Wanted, is_first_chunk, kept_value
 from replay.reading.damage import Damage
 from replay.reading.inputs import decoded, first_bytes
@@ -101,12 +102,15 @@ _Printed = TypeVar("_Printed", _Span, _GoSpan)
 
 def is_console(start: bytes) -> bool:
     """Whether a file that begins like this holds spans that an SDK printed."""
-    return _TOLD(start) is not None or _TOLD_BY_GO(start) is not None
+    return _TOLD(start) is not None or _TOLD_BY_GO(start) is not None or is_printed_by_node(start)
 
 
 def read_console(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan | None]:
     """The spans of a file. One that is damaged costs itself only."""
-    if _TOLD_BY_GO(first_bytes(path, _TELLING_BYTES)) is not None:
+    start = first_bytes(path, _TELLING_BYTES)
+    if is_printed_by_node(start):
+        yield from read_node(path, wanted, damage)
+    elif _TOLD_BY_GO(start) is not None:
         yield from _read(path, _GoSpan, _go_span, wanted, damage)
     else:
         yield from _read(path, _Span, _span, wanted, damage)
