@@ -52,6 +52,10 @@ _KINDS = tuple(
             ("Goose's database, which has times in whole seconds and no tokens of single calls", _RECORD),
         ),
         (
+            rb"SQLite format 3\0(?s:.){0,20000}?checkpoint_ns\b",
+            ("LangGraph's checkpoints, which tell of no single calls", "Import its traces (LangSmith, OTLP)."),
+        ),
+        (
             # Of MLflow, OpenCode.
             rb"SQLite format 3\0(?!(?s:.*)(?:start_time_unix_nano|CREATE TABLE .part.))",
             ("an SQLite database of another kind than MLflow's or OpenCode's",),

@@ -98,6 +98,10 @@ _KNOWN = tuple(
             " them. Record what it asks for with replay trace record.",
         ),
         (
+            (rb"\A\s*meta \{\s*\n", rb"^(?:get|post|put|patch|delete|head|options) \{"),
+            "It looks like a request of Bruno's; a collection that it exports for Postman is read.",
+        ),
+        (
             (rb"\A\s*(?:await )?fetch\(\"https?://",),
             "It looks like what a browser copies as fetch; copied as cURL, it is read.",
         ),

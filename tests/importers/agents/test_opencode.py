@@ -219,6 +219,10 @@ def test_a_database_without_what_stands_beside_it_is_refused_with_what_to_do(tmp
             "CREATE TABLE messages (id INTEGER, content_json TEXT, created_timestamp INTEGER)",
             "Goose's database",
         ),
+        (
+            "CREATE TABLE checkpoints (thread_id TEXT, checkpoint_ns TEXT, checkpoint BLOB)",
+            "LangGraph's checkpoints",
+        ),
         ("CREATE TABLE t (a)", "another kind than MLflow's or OpenCode's"),
     ],
 )

@@ -297,6 +297,10 @@ def test_commands_for_windows_are_read_as_its_shells_divide_them(imported, end):
             "It looks like what a browser copies for PowerShell; copied as cURL, it is read.",
         ),
         (
+            "meta {\n  name: a\n  type: http\n}\n\nget {\n  url: {{host}}/a\n}\n",
+            "It looks like a request of Bruno's; a collection that it exports for Postman is read.",
+        ),
+        (
             'fetch("https://h/a", {\n  "method": "GET"\n});\n',
             "browser copies as fetch; copied as cURL, it is read.",
         ),
