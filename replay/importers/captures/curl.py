@@ -17,13 +17,13 @@ from urllib.parse import quote_plus
 import msgspec
 
 from replay.importers.captures.targets import Target, TargetLayout
-from replay.importers.captures.written_values import absolute
 from replay.reading.curl_urls import spelled_out, without_dots
 from replay.reading.damage import Damage
 from replay.reading.forms import FormPart, form_body, form_part
 from replay.reading.shell_words import here_word, quote_after, shell_commands
 from replay.reading.text_lines import read_lines
 from replay.reading.windows_words import cmd_words, is_cmd, is_powershell, powershell_words
+from replay.reading.written_values import absolute
 from replay.trace.errors import TraceError, shown_path
 
 _NONE = Damage(is_refused=True)

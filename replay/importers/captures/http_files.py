@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from replay.importers.captures.targets import Target, TargetLayout
-from replay.importers.captures.written_values import absolute, filled_in
 from replay.reading.damage import Damage
 from replay.reading.text_lines import read_lines
+from replay.reading.written_values import absolute, filled_in
 from replay.trace.errors import TraceError, shown_path
 
 _NONE = Damage(is_refused=True)

@@ -18,9 +18,9 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from replay.importers.captures.targets import Target, TargetLayout
-from replay.importers.captures.written_values import absolute, filled_in
 from replay.reading.forms import FormPart, form_body
 from replay.reading.inputs import read_document
+from replay.reading.written_values import absolute, filled_in
 from replay.trace.errors import TraceError, shown, shown_path
 
 _IS_REPORT = re.compile(rb'\s*\{\s*"collection"\s*:\s*\{').match
