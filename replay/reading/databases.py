@@ -16,6 +16,8 @@ from replay.trace.errors import TraceError, shown_path
 MAGIC = b"SQLite format 3\0"
 
 _LARGEST_VALUE_BYTES = 256 << 20
+# What SQLite says of a damaged name may be no text itself.
+_UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 _TABLES = "SELECT sql FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL ORDER BY rowid"
 
 
@@ -28,7 +30,7 @@ def described(path: Path, most_bytes: int) -> bytes:
                 tables += str(sql).encode("utf-8", "replace") + b"\n"
                 if len(tables) > most_bytes:
                     break
-    except sqlite3.Error:
+    except _UNREADABLE:
         return MAGIC  # one that cannot be read is of no format
     return tables[:most_bytes]
 
@@ -48,8 +50,12 @@ def table_rows(path: Path, table: str, columns: Sequence[str], order: str) -> It
                 raise TraceError(f"{shown_path(path)}: {_no_table(path, table)}")
             asked = ", ".join(name if name in held else "NULL" for name in columns)
             yield from database.execute(f"SELECT {asked} FROM {table} ORDER BY {order}")
-    except sqlite3.Error as error:
-        raise TraceError(f"{shown_path(path)}: not a database that can be read ({error}).") from error
+    except _UNREADABLE as error:
+        raise TraceError(f"{shown_path(path)}: not a database that can be read ({_why(error)}).") from error
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, sqlite3.Error) else "a name in it is no text"
 
 
 def _no_table(path: Path, table: str) -> str:

@@ -1,0 +1,53 @@
+"""Databases are read whole or refused in words, however they are damaged."""
+
+import random
+import sqlite3
+
+import pytest
+
+from replay.reading.databases import MAGIC, described, table_rows
+from replay.trace.errors import TraceError
+
+
+@pytest.fixture
+def database(tmp_path):
+    path = tmp_path / "x.db"
+    made = sqlite3.connect(path)
+    made.execute("CREATE TABLE spans (id TEXT PRIMARY KEY, content TEXT)")
+    made.execute("CREATE VIEW seen AS SELECT * FROM spans")
+    made.executemany("INSERT INTO spans VALUES (?, ?)", [(f"s{n}", f"text {n} é") for n in range(50)])
+    made.commit()
+    made.close()
+    return path
+
+
+def test_columns_are_read_in_order_and_those_that_are_not_there_are_null(database):
+    rows = list(table_rows(database, "spans", ("id", "more", "content"), "id DESC"))
+
+    assert rows[0] == ("s9", None, "text 9 é")
+    assert len(rows) == 50
+    assert described(database, 1 << 16).startswith(MAGIC + b"\nCREATE TABLE spans (id TEXT")
+
+
+@pytest.mark.parametrize("table", ["gone", "seen"])
+def test_what_is_no_table_is_refused_with_what_may_be_missing(database, table):
+    with pytest.raises(TraceError, match=rf"a database without a table {table}\. .* x.db-wal: copy both\."):
+        list(table_rows(database, table, ("id",), "id"))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_damaged_database_is_read_or_refused_plainly(database, seed):
+    """Some messages of SQLite's were no text, and ended the import with a traceback."""
+    drawn = random.Random(seed)
+    data = bytearray(database.read_bytes())
+    for _ in range(drawn.choice((1, 20, 200))):
+        data[drawn.randrange(100, len(data))] = drawn.randrange(256)
+    at = data.find(b"TABLE spans") if seed % 2 else -1
+    if at >= 0:
+        data[at + 6 : at + 8] = b"\xff\xfe"
+    database.write_bytes(data)
+    try:
+        described(database, 1 << 16)
+        list(table_rows(database, "spans", ("id", "content"), "id"))
+    except TraceError as error:
+        assert str(error).endswith(".")  # noqa: PT017
