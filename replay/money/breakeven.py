@@ -11,8 +11,10 @@ Intervals are percentiles of a bootstrap over windows of the run (Efron and Tibs
 happens within a window together. Nothing is said unless active seconds were measured or simulated.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import cache
+from heapq import merge
 from itertools import pairwise
 from math import ceil, floor, log
 from typing import NamedTuple
@@ -268,11 +270,14 @@ def nearest_crossing(difference: Callable[[float], float], grid: Sequence[float]
     def away(factor: float) -> float:
         return abs(log(factor / to))
 
-    def least_away(pair: tuple[float, float]) -> float:
+    def least_away(pair: Sequence[float]) -> float:
         return 0.0 if pair[0] <= to <= pair[1] else min(map(away, pair))
 
     found = None
-    for low, high in sorted(pairwise(grid), key=least_away):
+    place = bisect_left(grid, to)
+    below = (grid[n : n + 2] for n in range(min(place, len(grid) - 1) - 1, -1, -1))
+    beyond = (grid[n : n + 2] for n in range(place, len(grid) - 1))
+    for low, high in merge(below, beyond, key=least_away):
         if found is not None and least_away((low, high)) > away(found):
             break
         is_dearer = difference(high) >= 0

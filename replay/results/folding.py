@@ -19,6 +19,8 @@ Append = Callable[[int], None]
 Taken = list[tuple[str, "array[int]"]]
 
 MOST_SERIES = 200
+# Of more durations it is rare that two tags have the same.
+_FEW = 32
 OTHER = "(other)"
 ONLY_LOGGED = ("itl", "makespan", "makespan_failed")
 """Tags of what no line of steps.jsonl tells."""
@@ -96,14 +98,23 @@ class IntervalFold:
     def _write_lines(
         self, taken: Taken, further_itl: Mapping[int, int], start_s: float, length_s: float
     ) -> Iterator[str]:
+        # A second of few steps has the same durations under most of its tags.
+        folded: dict[bytes, tuple[Histogram, bytes]] = {}
         for tag, values in taken:
-            histogram = Histogram()
-            histogram.record_many(np.frombuffer(values, np.int64))
-            if tag == "itl":
-                histogram.record_counts(further_itl)
+            durations = values.tobytes() if len(values) <= _FEW and tag != "itl" else None
+            if durations is not None and durations in folded:
+                histogram, encoded = folded[durations]
+            else:
+                histogram = Histogram()
+                histogram.record_many(np.frombuffer(values, np.int64))
+                if tag == "itl":
+                    histogram.record_counts(further_itl)
+                encoded = histogram.encode()
+                if durations is not None:
+                    folded[durations] = histogram, encoded
             if tag == "response":
                 self.total.add(histogram)
             if tag in ONLY_LOGGED:
                 self.logged.setdefault(tag, Histogram()).add(histogram.read_back())
-            self._hlog.interval(tag, start_s, length_s, histogram)
+            self._hlog.interval(tag, start_s, length_s, histogram, encoded)
             yield tag

@@ -41,6 +41,8 @@ _COMPRESSED_COOKIE = 0x1C849304 | 0x10
 _HEADER = struct.Struct(">IIIIQQd")
 _OUTER = struct.Struct(">II")
 _DECODED_MOST_BYTES = 4 << 20
+# Smaller counts, so nearly all, are one byte.
+_ONE_BYTE = 64
 
 
 class Histogram:
@@ -248,7 +250,10 @@ class Histogram:
         for index, count in zip(*self._filled(), strict=True):
             if index > at:
                 _put_zigzag(body, at - index)
-            _put_zigzag(body, count)
+            if count < _ONE_BYTE:
+                body.append(count << 1)
+            else:
+                _put_zigzag(body, count)
             at = index + 1
         header = _HEADER.pack(_COOKIE, len(body), 0, SIGNIFICANT_DIGITS, 1, HIGHEST, 1.0)
         packed = zlib.compress(header + body, 1)

@@ -48,11 +48,14 @@ class HlogWriter:
             ).encode()
         )
 
-    def interval(self, tag: str, start_s: float, length_s: float, histogram: Histogram) -> None:
-        """Write one line."""
+    def interval(
+        self, tag: str, start_s: float, length_s: float, histogram: Histogram, encoded: bytes | None = None
+    ) -> None:
+        """Write one line. encoded: the histogram as it encodes, where that is known."""
+        encoded = histogram.encode() if encoded is None else encoded
         self._write(
             b"Tag=%s,%.3f,%.3f,%.3f,%s\n"
-            % (escaped_tag(tag).encode(), start_s, length_s, histogram.max_ms, histogram.encode())
+            % (escaped_tag(tag).encode(), start_s, length_s, histogram.max_ms, encoded)
         )
 
 
