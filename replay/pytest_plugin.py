@@ -21,7 +21,7 @@ import pytest
 if TYPE_CHECKING:
     from replay.engine.types import RunOptions
     from replay.judge.types import GateVerdict
-    from replay.trials.gate import GateOutcome
+    from replay.trials.gate.trial import GateOutcome
 
 _TABLE_WIDTH = 100
 # An application that is given as an object is found again under this module's name.
@@ -127,7 +127,7 @@ def _run(
     from replay.errors import ReplayError
     from replay.judge.measures.slo import parse_slo
     from replay.target.file import load_target
-    from replay.trials.gate import gate_trace
+    from replay.trials.gate.trial import gate_trace
 
     if isinstance(slos, str) or not slos:
         _fail('name the SLOs in a list, for example slos=["p99 < 800ms"].')

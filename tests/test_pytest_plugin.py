@@ -25,7 +25,7 @@ def gate_trace(trace, target, slos, options, *, out=None, **others):
     verdict = gate(CHECKS[check])
     return SimpleNamespace(verdict=verdict, directory=out, status=status or "finished", ended_early=None, ended=None)
 
-sys.modules["replay.trials.gate"] = sys.modules["fake"] = sys.modules[__name__]
+sys.modules["replay.trials.gate.trial"] = sys.modules["fake"] = sys.modules[__name__]
 """
 
 APP = """
@@ -255,7 +255,7 @@ def test_an_interrupted_run_interrupts_the_session(session):
 @pytest.mark.parametrize("answer", ["await asyncio.sleep(60)", "time.sleep(60)"])
 def test_an_application_that_hangs_fails_its_test_under_a_time_limit(session, pytester, small_trace, answer):
     # What a run imports would use the time limit up.
-    pytester.makeconftest("import replay.trials.gate, replay.wire.httpx.wire")
+    pytester.makeconftest("import replay.trials.gate.trial, replay.wire.httpx.wire")
     result = session(
         f"""
         import asyncio, time

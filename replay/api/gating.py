@@ -10,7 +10,7 @@ from replay.errors import InputError
 from replay.judge.gate.judging import CONFIDENCE
 from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.rundir import RunDir
-from replay.trials.gate import GateOutcome, gate_run, gate_trace
+from replay.trials.gate.trial import GateOutcome, gate_run, gate_trace
 from replay.trials.prices import check_currency
 
 

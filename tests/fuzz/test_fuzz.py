@@ -25,7 +25,7 @@ NOT_FUZZED = {
     "replay.scale.engine": "orders of the process that started it",
     "replay.scale.worker": "lines of a process that it started",
     "replay.trials.aborting": "lines of our own process",
-    "replay.trials.early": "lines of our own process",
+    "replay.trials.gate.early": "lines of our own process",
     "replay.trials.watching": "lines of a run that our own process writes",
 }
 _DECODES = {"decode_lines", "loads", "decompressobj", "convert"}

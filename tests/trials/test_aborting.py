@@ -14,7 +14,7 @@ from replay.trials.aborting import AbortWatch, replay_one
 from replay.trials.compare import compare_targets
 from replay.trials.endings import concluded
 from replay.trials.evidence import read_verdict
-from replay.trials.gate import gate_run, gate_trace
+from replay.trials.gate.trial import gate_run, gate_trace
 
 RULE = parse_abort("errors > 20% over 1s")
 OPTIONS = RunOptions(grace_s=0.5)

@@ -9,8 +9,8 @@ from replay.engine.types import RunOptions
 from replay.judge.measures.slo import parse_slo
 from replay.results.rundir import RunDirError
 from replay.target.target import Target
-from replay.trials.evidence import read_baselines
-from replay.trials.gate import gate_run, gate_trace
+from replay.trials.gate.baselines import read_baselines
+from replay.trials.gate.trial import gate_run, gate_trace
 
 BOUND = parse_slo("p50 < baseline * 2")
 

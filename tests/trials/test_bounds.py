@@ -5,7 +5,7 @@ from replay.errors import InputError
 from replay.judge.measures.slo import parse_slo
 from replay.target.target import Target
 from replay.trials.bounds import check_slos
-from replay.trials.gate import gate_run, gate_trace
+from replay.trials.gate.trial import gate_run, gate_trace
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from replay.engine.types import RunOptions
 from replay.judge.measures.slo import parse_slo
 from replay.results.types import StepRecord
-from replay.trials.early import Planned, SessionWatcher, Watch, watch
+from replay.trials.gate.early import Planned, SessionWatcher, Watch, watch
 from tests.support.opened import count_openings
 
 

@@ -11,7 +11,7 @@ from replay.judge.measures.slo import parse_slo
 from replay.target.target import Target
 from replay.trials.ceiling import find_ceiling
 from replay.trials.compare import compare_recorded, compare_targets
-from replay.trials.gate import gate_trace
+from replay.trials.gate.trial import gate_trace
 from replay.trials.pilot.faults import Commands
 from replay.trials.pilot.trial import run_pilot
 from replay.trials.pilot.workload.phases import LIVE

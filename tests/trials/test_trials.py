@@ -13,8 +13,8 @@ from replay.results.rundir import RunDirError
 from replay.target.target import Target
 from replay.trials.ceiling import find_ceiling
 from replay.trials.compare import compare_runs, compare_targets
-from replay.trials.evidence import read_baselines
-from replay.trials.gate import gate_run, gate_trace
+from replay.trials.gate.baselines import read_baselines
+from replay.trials.gate.trial import gate_run, gate_trace
 
 
 def slos(*texts):

@@ -18,7 +18,7 @@ from replay.trace.types import Header, Session
 from replay.trials.ceiling import CeilingOutcome
 from replay.trials.coldstart.probing import ProbeOutcome
 from replay.trials.compare import CompareOutcome
-from replay.trials.gate import GateOutcome
+from replay.trials.gate.trial import GateOutcome
 from replay.trials.pilot.trial import PilotOutcome
 
 TRACE, TARGET = Path("trace.jsonl"), replay.Target(url="http://127.0.0.1:8080", name="mine")

@@ -34,7 +34,7 @@ from replay.report.terminal.verdicts import print_gate
 from replay.target.file import load_target
 from replay.trials.bounds import check_slos
 from replay.trials.endings import broken_off
-from replay.trials.gate import GateOutcome, gate_run, gate_trace
+from replay.trials.gate.trial import GateOutcome, gate_run, gate_trace
 from replay.trials.prices import check_currency
 
 

@@ -25,6 +25,7 @@ _COMMANDS = (
     ("report", "RUN", "--markdown", "OUT"),
     ("report", "RUN", "--html", "OUT"),
     ("gate", "--run", "RUN", "--slo", "p99 < 1s", "--slo", "errors < 1%"),
+    ("gate", "--run", "WHOLE", "--slo", "p99 < baseline * 9", "--baseline", "FOLDER"),
     ("explain", "RUN"),
     ("cost", "RUN", "--prices", "cloud-run-us-central1"),
     ("coldstart", "--run", "RUN"),
@@ -37,7 +38,7 @@ _FILES = {
     "events.jsonl": ("replay.trials.faults",),
     "answers.jsonl": ("replay.results.answers",),
     "plane.jsonl": (),
-    "verdict.json": ("replay.trials.evidence",),
+    "verdict.json": ("replay.trials.evidence", "replay.trials.gate.baselines"),
     "pilot.json": ("replay.trials.pilot.carrying",),
 }
 
@@ -69,7 +70,8 @@ VERDICT = "verdict.json"
 
 def _command(words: tuple[str, ...], run: Path, out: Path) -> bool:
     """A command ends well, or with a sentence; never with one that calls the program itself at fault."""
-    arguments = [{"RUN": str(run), "OUT": str(out)}.get(word, word) for word in words]
+    paths = {"RUN": run, "OUT": out, "FOLDER": run.parent, "WHOLE": seeds.run_directory()}
+    arguments = [str(paths.get(word, word)) for word in words]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         try:
             cli.main(arguments, standalone_mode=False)

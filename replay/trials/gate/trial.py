@@ -18,9 +18,10 @@ from replay.results.types import Ended, RunStatus
 from replay.target.target import Target
 from replay.trials.aborting import replay_one
 from replay.trials.bounds import check_slos
-from replay.trials.early import EarlyWatch
 from replay.trials.endings import concluded
-from replay.trials.evidence import read_baselines, write_verdict
+from replay.trials.evidence import write_verdict
+from replay.trials.gate.baselines import read_baselines
+from replay.trials.gate.early import EarlyWatch
 
 
 class GateOutcome(NamedTuple):

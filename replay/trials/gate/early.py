@@ -1,4 +1,4 @@
-"""Ending a gate's run as soon as its verdict is certain, told by a process that watches it (see watching.py).
+"""Ending a gate's run as soon as its verdict is certain, told by a process that watches it (see replay/trials/watching.py).
 
 A session counts once all its steps are in, and once all sessions that were to start before it are: else the quick ones
 would vote first. The process says so when an SLO is decided.
@@ -25,7 +25,7 @@ from replay.trace.types import Session
 from replay.trials.watching import Watcher, followed, say, told
 from replay.words.phrases import counted
 
-_MODULE = "replay.trials.early"
+_MODULE = "replay.trials.gate.early"
 
 
 class Watch(msgspec.Struct):
