@@ -25,6 +25,7 @@ def gate(
     least_fidelity: float = LEAST_FIDELITY,
     any_baseline: bool = False,
     early: bool = False,
+    keep_last: int | None = None,
     out: AnyPath | None = None,
     aborts: Sequence[str] = (),
     on_progress: OnProgress | None = None,
@@ -55,6 +56,7 @@ def gate(
     least_fidelity: float = LEAST_FIDELITY,
     any_baseline: bool = False,
     early: bool = False,
+    keep_last: int | None = None,
     out: AnyPath | None = None,
     aborts: Sequence[str] = (),
     on_progress: OnProgress | None = None,
@@ -66,7 +68,8 @@ def gate(
     baselines: run directories, or folders of them, that the bounds may name. confidence: of the intervals that decide,
     0 to 1. least_fidelity: how like the recording the replay has to be for its times to be judged, 0 to 1.
     any_baseline: hold it to baselines of another trace or load, too. early: end the run as soon as the verdict is
-    certain. run: judge the run in this directory instead; nothing is sent then, and nothing written. The rest is as in
+    certain. keep_last: keep the run, if it passes, in the folder that is the one baseline, and this many runs there.
+    run: judge the run in this directory instead; nothing is sent then, and nothing written. The rest is as in
     `run`.
 
     Returns the verdict with its directory. Take `conclusion()` for the answer: "pass" or "fail" or "inconclusive", or
@@ -77,7 +80,15 @@ def gate(
     """
     known = [path_of(path) for path in baselines]
     if run is not None:
-        if trace is not None or target is not None or options or early or out is not None or aborts:
+        if (
+            trace is not None
+            or target is not None
+            or options
+            or early
+            or keep_last
+            or out is not None
+            or aborts
+        ):
             raise InputError(
                 "gate either takes a run that was made, or a trace and a target to replay it against."
             )
@@ -102,6 +113,7 @@ def gate(
         least_fidelity=least_fidelity,
         any_baseline=any_baseline,
         early=early,
+        keep_last=keep_last,
         aborts=aborts_of(aborts),
         on_progress=on_progress,
     )

@@ -45,6 +45,8 @@ REPLAYING: Parts = {
         "slo_files",
         "baselines",
         "any_baseline",
+        "keep",
+        "keep_last",
         "early",
         "metric",
         "margin",

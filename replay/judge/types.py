@@ -99,6 +99,9 @@ class GateVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
     trace: Annotated[str | None, Meta(description="The trace's name.")] = None
     run: Annotated[str | None, Meta(description="The name of the run directory.")] = None
     baselines: Annotated[list[str], Meta(description="The runs that it was held against.")] = []
+    kept: Annotated[
+        str | None, Meta(description="The name by which --keep has it among the baselines of later runs.")
+    ] = None
     elapsed_s: Annotated[float | None, Meta(description="How long the run took, in s.")] = None
     notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
 

@@ -88,7 +88,7 @@ class RunDir:
 
         Raises RunDirError if it holds a run already, or cannot be made.
         """
-        path = out or _fresh(_RUNS, f"{_utc_stamp()}-{name_in_path(trace)}-{name_in_path(target)}")
+        path = out or fresh_path(_RUNS, f"{_utc_stamp()}-{name_in_path(trace)}-{name_in_path(target)}")
         try:
             path.mkdir(parents=True, exist_ok=True)
             if (path / MANIFEST_FILE).exists():
@@ -160,7 +160,8 @@ def _utc_stamp() -> str:
     return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-def _fresh(folder: Path, name: str) -> Path:
+def fresh_path(folder: Path, name: str) -> Path:
+    """Where nothing is yet: by this name, or by it and a number."""
     path = folder / name
     n = 1
     while path.exists():

@@ -34,6 +34,7 @@ from replay.report.terminal.verdicts import print_gate
 from replay.target.file import load_target
 from replay.trials.bounds import check_slos
 from replay.trials.endings import broken_off
+from replay.trials.gate.baselines import MOST_BASELINES
 from replay.trials.gate.trial import GateOutcome, gate_run, gate_trace
 from replay.trials.prices import check_currency
 
@@ -45,6 +46,8 @@ from replay.trials.prices import check_currency
         "replay gate traces/support-agent.jsonl -t targets/staging.toml --scale 10 \\\n    --slo 'p99 < 800ms' --slo "
         "'errors < 1%'",
         "replay gate --run runs/today --slo 'p99 < baseline * 1.1' --baseline runs/last",
+        "replay gate traces/support-agent.jsonl -t targets/staging.toml --scale 10 \\\n    --slo "
+        "'p99 < baseline * 1.1' --baseline baselines --keep",
     ),
     ends={
         "pass": "pass: every SLO holds",
@@ -73,6 +76,19 @@ from replay.trials.prices import check_currency
     help="A run to compare with ('p99 < baseline * 1.1'), or a folder of runs: its last 10 that passed.",
 )
 @click.option("--any-baseline", is_flag=True, help="Take baselines of another trace or load, too.")
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Keep the run in the folder of --baseline if it passes, or as its first one; made if need be.",
+)
+@click.option(
+    "--keep-last",
+    metavar="N",
+    type=click.IntRange(1),
+    default=MOST_BASELINES,
+    show_default=True,
+    help="How many runs --keep keeps, and compares with.",
+)
 @click.option("--early", is_flag=True, help="End the run once enough was seen for the verdict.")
 @click.option(
     "--confidence",
@@ -103,6 +119,8 @@ def gate(
     slo_files: tuple[Path, ...],
     baselines: tuple[Path, ...],
     any_baseline: bool,
+    keep: bool,
+    keep_last: int,
     early: bool,
     confidence: float,
     least_fidelity: float,
@@ -115,6 +133,8 @@ def gate(
     """Replay TRACE against a target, or take a run, and judge it by SLOs: pass, fail or inconclusive."""
     if (trace is None) == (run_dir is None) or (run_dir is None) != (target is not None):
         raise click.UsageError("name a TRACE and a --target to replay it against, or a run with --run.")
+    if keep and (run_dir is not None or len(baselines) != 1):
+        raise click.UsageError("--keep keeps the run of a TRACE in the folder that one --baseline names.")
     if dry_run and trace is None:
         raise click.UsageError("--dry-run takes a TRACE and a --target; a finished run was already sent.")
     aim = None if target is None else load_target(target)
@@ -147,6 +167,7 @@ def gate(
                 least_fidelity=least_fidelity,
                 any_baseline=any_baseline,
                 early=early,
+                keep_last=keep_last if keep else None,
                 aborts=chosen["aborts"],
                 on_progress=view.show,
             )

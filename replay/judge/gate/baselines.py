@@ -66,6 +66,8 @@ def unlike_baseline(run: Evidence, baselines: Sequence[Evidence]) -> str | None:
     ours = run.summary.trace
     for baseline in baselines:
         theirs = baseline.summary.trace
+        if baseline.is_early:
+            return f"the baseline {baseline.name} was ended by --early, so that it did a part of the work only"
         if theirs.sha256 != ours.sha256:
             return f"the baseline {baseline.name} replayed another trace"
         if (theirs.sessions, theirs.steps) != (ours.sessions, ours.steps):

@@ -301,7 +301,8 @@ def _check(slo: Slo, run: Evidence, baselines: Sequence[Evidence], confidence: f
         return _against_recording(check, slo, held_to_recording(slo, run, confidence))
     if slo.needs_baseline:
         if not baselines:
-            check.reason = "there is no baseline; name one with --baseline"
+            _put(check, slo, figure.observed, None, figure.interval)
+            check.reason = "there is no baseline to compare it with yet"
             return check
         others = [figure_of(slo, baseline, confidence) for baseline in baselines]
         absent = [other.why_absent for other in others if other.observed is None]

@@ -1,4 +1,6 @@
-"""Ending a gate's run as soon as its verdict is certain, told by a process that watches it (see replay/trials/watching.py).
+"""Ending a gate's run as soon as its verdict is certain, told by a process that watches it.
+
+How it watches: replay/trials/watching.py.
 
 A session counts once all its steps are in, and once all sessions that were to start before it are: else the quick ones
 would vote first. The process says so when an SLO is decided.

@@ -10,6 +10,7 @@ from replay.exit_codes import Conclusion
 from replay.judge.gate.abort import AbortRule
 from replay.judge.gate.early import early_check, final_confidence
 from replay.judge.gate.judging import CONFIDENCE, judge_gate
+from replay.judge.gate.keeping import why_unfit
 from replay.judge.measures.slo import Slo
 from replay.judge.types import GateVerdict
 from replay.results.evidence import read_evidence
@@ -20,7 +21,7 @@ from replay.trials.aborting import replay_one
 from replay.trials.bounds import check_slos
 from replay.trials.endings import concluded
 from replay.trials.evidence import write_verdict
-from replay.trials.gate.baselines import read_baselines
+from replay.trials.gate.baselines import Keeper, read_baselines, with_note
 from replay.trials.gate.early import EarlyWatch
 
 
@@ -54,6 +55,7 @@ def gate_trace(
     least_fidelity: float = LEAST_FIDELITY,
     any_baseline: bool = False,
     early: bool = False,
+    keep_last: int | None = None,
     aborts: Sequence[AbortRule] = (),
     on_progress: OnProgress | None = None,
 ) -> GateOutcome:
@@ -61,12 +63,15 @@ def gate_trace(
 
     least_fidelity: how like the recording the replay has to be, 0..1, for its times to be judged. any_baseline: hold it
     to baselines of another trace or load, too. early: end the run as
-    soon as the verdict is certain. The error is then shared between the looks and the end. aborts: what ends the
+    soon as the verdict is certain. The error is then shared between the looks and the end. keep_last: keep the run, if
+    it passes, in the folder of baselines, and this many there; None: keep none. aborts: what ends the
     run, and with it the gate, as failed. Raises what replay_trace raises, RunDirError for a baseline that is none, and
     InputError for an SLO that nothing in the trace can settle.
     """
     check_slos(slos, trace, has_baseline=bool(baselines))
-    known = read_baselines(baselines)
+    keeper = None if keep_last is None else Keeper(baselines, keep_last)
+    known = read_baselines(baselines) if keeper is None else keeper.known()
+    is_stopped_early = False
     if not early:
         run = replay_one(trace, target, options, out, on_progress, None, aborts)
         seen = read_evidence(run.directory, run.summary)
@@ -94,6 +99,13 @@ def gate_trace(
             least_fidelity,
             is_stopped_early=is_stopped_early,
             any_baseline=any_baseline,
+        )
+    if keeper is not None:
+        unfit = why_unfit(verdict, slos, seen, least_fidelity, is_stopped_early=is_stopped_early)
+        verdict = (
+            keeper.keep(run.directory, verdict)
+            if unfit is None
+            else with_note(verdict, f"not kept as a baseline: {unfit}")
         )
     write_verdict(run.directory, verdict)
     return GateOutcome(verdict, run.directory, run.summary.status, run.ended_early, run.summary.ended)

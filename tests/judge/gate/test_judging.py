@@ -149,7 +149,7 @@ def test_one_baseline_lends_its_own_doubt_to_the_limit(rng):
     assert check("p99 < baseline * 1.3", same, [base]).verdict == "pass"
     assert check("p99 < baseline * 1.02", same, [base]).verdict == "inconclusive"
     assert check("p99 < baseline * 1.1", slower, [base]).verdict == "fail"
-    assert check("p99 < baseline * 1.1", slower).reason == "there is no baseline; name one with --baseline"
+    assert check("p99 < baseline * 1.1", slower).reason == "there is no baseline to compare it with yet"
 
 
 def working(run, **changes):
@@ -240,11 +240,16 @@ def test_a_baseline_whose_own_figures_are_in_doubt_gives_no_limit(theirs, why, f
     assert verdict.checks[0].reason == f"would {would}, but of the baseline base: {why}"
 
 
-def test_a_baseline_that_was_ended_once_enough_was_seen_is_one(rng):
+def test_a_baseline_that_was_ended_once_enough_was_seen_did_a_part_of_the_work(rng):
     values = np.exp(rng.normal(3, 0.5, 3000))
-    base = msgspec.structs.replace(evidence(values, status="interrupted"), is_early=True)
+    base = msgspec.structs.replace(evidence(values, status="interrupted", name="base"), is_early=True)
+    slos = [parse_slo("p99 < baseline * 1.3")]
 
-    assert check("p99 < baseline * 1.3", evidence(values), [base]).verdict == "pass"
+    verdict = judge_gate(slos, evidence(values), [base])
+
+    assert verdict.verdict == "inconclusive"
+    assert "the baseline base was ended by --early" in verdict.checks[0].reason
+    assert judge_gate(slos, evidence(values), [base], any_baseline=True).verdict == "pass"
 
 
 def test_a_baseline_with_the_same_work_is_one_however_its_span_was_rounded(rng):
