@@ -118,14 +118,14 @@ def open_written(path: Path) -> io.FileIO:
 
     Raises OSError; ETIMEDOUT where nothing comes out of a pipe.
     """
-    # Without waiting for a writer, which nothing else changes for.
+    if not path.is_fifo():
+        return path.open("rb", buffering=0)
     file = io.FileIO(path, opener=_without_waiting)
     try:
-        if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
-            if not select.select([file], [], [], _WRITER_WITHIN_S)[0]:
-                why = f"nothing was written to this pipe for {_WRITER_WITHIN_S} s"
-                raise OSError(errno.ETIMEDOUT, why, str(path))
-            os.set_blocking(file.fileno(), True)
+        if not select.select([file], [], [], _WRITER_WITHIN_S)[0]:
+            why = f"nothing was written to this pipe for {_WRITER_WITHIN_S} s"
+            raise OSError(errno.ETIMEDOUT, why, str(path))
+        os.set_blocking(file.fileno(), True)
     except BaseException:
         file.close()
         raise
@@ -133,7 +133,7 @@ def open_written(path: Path) -> io.FileIO:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def is_written_through(path: Path) -> bool:
