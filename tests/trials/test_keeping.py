@@ -11,6 +11,7 @@ from replay.judge.measures.slo import parse_slo
 from replay.results.evidence import read_evidence
 from replay.results.rundir import RunDir
 from replay.target.target import Target
+from replay.trials.gate import trial
 from replay.trials.gate.baselines import Keeper, read_baselines
 from replay.trials.gate.trial import gate_run, gate_trace
 
@@ -104,6 +105,49 @@ def test_what_cannot_be_kept_costs_no_verdict_and_leaves_nothing(keep, tmp_path,
 
     assert (found.verdict, found.kept, there) == ("pass", None, [])
     assert found.notes[-1] == "not kept as a baseline: [Errno 28] No space left on device"
+
+
+def test_a_run_that_is_kept_is_told_as_kept_though_older_ones_cannot_be_let_go_of(keep, monkeypatch):
+    def held(_):
+        raise OSError(13, "Permission denied")
+
+    keep("a", 1, most=1)
+    monkeypatch.setattr(Keeper, "_let_go", held)
+
+    found, there = keep("b", 2, most=1)
+
+    assert (found.kept, there) == ("b", ["a", "b"])
+    assert found.notes[-1] == "older baselines are still there: [Errno 13] Permission denied"
+
+
+def test_a_verdict_is_there_before_its_run_is_copied(write_trace, truth, tmp_path, monkeypatch):
+    def ended(*_, **__):
+        raise KeyboardInterrupt
+
+    get = write_trace.get
+    trace = write_trace(*[(n * 2.0, [get("a", "/a?ms=2")]) for n in range(20)])
+    monkeypatch.setattr(trial, "why_unfit", lambda *_, **__: None)
+    monkeypatch.setattr(shutil, "copy2", ended)
+
+    with pytest.raises(KeyboardInterrupt):
+        gate_trace(
+            trace,
+            Target(url=truth.url),
+            AGAINST,
+            RunOptions(),
+            out=tmp_path / "run",
+            baselines=[tmp_path / "baselines"],
+            keep_last=5,
+        )
+
+    assert json.loads((tmp_path / "run" / "verdict.json").read_text())["verdict"] == "inconclusive"
+    assert list((tmp_path / "baselines").iterdir()) == []
+
+
+@pytest.mark.parametrize("most", [0, -1])
+def test_at_least_one_run_is_kept(most, tmp_path):
+    with pytest.raises(InputError, match="has to be 1 or more"):
+        Keeper([tmp_path / "baselines"], most)
 
 
 def test_a_copy_that_was_broken_off_is_no_baseline(keep, made, tmp_path):

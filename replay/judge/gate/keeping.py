@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from math import isfinite
 
 from replay.judge.gate.judging import run_doubts, unlike_recording
-from replay.judge.measures.slo import Slo
+from replay.judge.measures.slo import Slo, SloWindow
 from replay.judge.types import Check, GateVerdict
 from replay.results.evidence import Evidence
+from replay.results.selector import Selector
 from replay.results.types import INTERRUPTED
 from replay.words.numbers import percent
 
@@ -38,9 +39,15 @@ def why_unfit(
     counts = run.summary.counts
     failed = counts.failed - counts.errors.get(INTERRUPTED, 0)
     share = failed / max(1, counts.ok + failed)
-    if share > _MOST_FAILED and not any(slo.statistic == "errors" for slo in slos):
-        return f"{percent(share)} of its steps failed, and no SLO says how many may"
+    if share > _MOST_FAILED and not any(_limits_failures(slo) for slo in slos):
+        return f"{percent(share)} of its steps failed, and no SLO without a baseline says how many of all may"
     return None
+
+
+def _limits_failures(slo: Slo) -> bool:
+    """Whether it says of all steps how many may fail: held to a baseline, a run without one may fail them all."""
+    is_of_all = slo.selector == Selector() and slo.window == SloWindow() and slo.error is None
+    return slo.statistic == "errors" and is_of_all and not slo.needs_baseline
 
 
 def _has_figure(check: Check) -> bool:

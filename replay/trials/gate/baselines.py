@@ -81,6 +81,8 @@ class Keeper:
 
         Raises InputError where that is no folder to keep runs in, and OSError where none can be made.
         """
+        if most < 1:
+            raise InputError("--keep-last: has to be 1 or more.")
         if len(paths) != 1:
             raise InputError("--keep: name one --baseline, the folder that runs are kept in.")
         [self._folder] = paths
@@ -102,9 +104,12 @@ class Keeper:
         """
         try:
             kept = self._put(run_dir, verdict)
-            self._let_go()
         except (OSError, RunDirError) as error:
             return with_note(verdict, f"not kept as a baseline: {error}")
+        try:
+            self._let_go()
+        except (OSError, RunDirError) as error:
+            return with_note(kept, f"older baselines are still there: {error}")
         return kept
 
     def _put(self, run_dir: Path, verdict: GateVerdict) -> GateVerdict:

@@ -100,14 +100,16 @@ def gate_trace(
             is_stopped_early=is_stopped_early,
             any_baseline=any_baseline,
         )
+    write_verdict(run.directory, verdict)
     if keeper is not None:
+        # What has been judged by now is not lost to whoever ends this while a run of gigabytes is copied.
         unfit = why_unfit(verdict, slos, seen, least_fidelity, is_stopped_early=is_stopped_early)
         verdict = (
             keeper.keep(run.directory, verdict)
             if unfit is None
             else with_note(verdict, f"not kept as a baseline: {unfit}")
         )
-    write_verdict(run.directory, verdict)
+        write_verdict(run.directory, verdict)
     return GateOutcome(verdict, run.directory, run.summary.status, run.ended_early, run.summary.ended)
 
 

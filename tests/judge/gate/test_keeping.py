@@ -10,6 +10,7 @@ from replay.results.columns import columns_of
 from tests.support.runs import Evidence, evidence, step, summary
 
 AGAINST = "p90 < baseline * 1.5"
+FAILED = "3% of its steps failed, and no SLO without a baseline says how many of all may"
 VALUES = np.exp(np.random.default_rng(7).normal(3, 0.5, 3_000))
 
 
@@ -53,7 +54,9 @@ def test_a_first_run_that_fails_or_has_nothing_to_compare_is_not_kept(slos, run)
 
 def test_a_first_run_with_failures_is_kept_only_if_an_slo_allows_them():
     assert why([AGAINST], failing(0.01)) is None
-    assert why([AGAINST], failing(0.03)) == "3% of its steps failed, and no SLO says how many may"
+    assert why([AGAINST], failing(0.03)) == FAILED
+    assert why([AGAINST, "errors < baseline * 1.1"], failing(0.03)) == FAILED
+    assert why([AGAINST, "errors(llm) < 10%"], failing(0.03)) is not None
     assert why([AGAINST, "errors < 10%"], failing(0.03)) is None
 
 

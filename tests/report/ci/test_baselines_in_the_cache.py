@@ -95,7 +95,8 @@ def test_on_gitlab_merge_requests_only_pull():
 def test_on_cloud_build_the_bucket_is_read_before_and_written_after():
     read, gate, write = yaml.safe_load(RECIPES["cloud-build"])["steps"]
 
-    assert read["args"][1].endswith("gs://YOUR-BUCKET/baselines baselines")
+    # To read from a folder in a bucket fails until something is there.
+    assert read["args"][1].endswith("gs://YOUR-BUCKET baselines")
     assert "--keep" in gate["args"][1]
     assert gate["allowExitCodes"] == [3]
-    assert write["args"][1].endswith("baselines gs://YOUR-BUCKET/baselines")
+    assert write["args"][1].endswith("baselines gs://YOUR-BUCKET")
