@@ -49,7 +49,9 @@ def table_rows(path: Path, table: str, columns: Sequence[str], order: str) -> It
             if is_table is None:
                 raise TraceError(f"{shown_path(path)}: {_no_table(path, table)}")
             asked = ", ".join(name if name in held else "NULL" for name in columns)
-            yield from database.execute(f"SELECT {asked} FROM {table} ORDER BY {order}")
+            # One that is computed, which is none of these here, may take any time and memory a row.
+            ordered = ", ".join(each for each in order.split(", ") if each.split()[0] in held) or "rowid"
+            yield from database.execute(f"SELECT {asked} FROM {table} ORDER BY {ordered}")
     except _UNREADABLE as error:
         raise TraceError(f"{shown_path(path)}: not a database that can be read ({_why(error)}).") from error
 

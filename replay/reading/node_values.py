@@ -128,4 +128,7 @@ def _said(found: "re.Match[str]") -> str:
 
 def _meant(found: "re.Match[str]") -> str:
     code = found[1] or found[2]
-    return chr(int(code, 16)) if code else _NAMED.get(found[3], found[3])
+    if not code:
+        return _NAMED.get(found[3], found[3])
+    point = int(code, 16)
+    return "\ufffd" if 0xD800 <= point <= 0xDFFF else chr(point)  # half of a pair is no text

@@ -51,3 +51,15 @@ def test_a_damaged_database_is_read_or_refused_plainly(database, seed):
         list(table_rows(database, "spans", ("id", "content"), "id"))
     except TraceError as error:
         assert str(error).endswith(".")  # noqa: PT017
+
+
+def test_a_column_that_is_computed_is_neither_read_nor_ordered_by(tmp_path):
+    path = tmp_path / "x.db"
+    made = sqlite3.connect(path)
+    made.execute("CREATE TABLE spans (id, at GENERATED ALWAYS AS (abs(id)) VIRTUAL)")
+    made.executemany("INSERT INTO spans (id) VALUES (?)", [(-2,), (1,)])
+    made.commit()
+    made.close()
+
+    assert list(table_rows(path, "spans", ("id", "at"), "at, id")) == [(-2, None), (1, None)]
+    assert list(table_rows(path, "spans", ("id",), "at")) == [(-2,), (1,)]

@@ -13,6 +13,7 @@ from replay.reading.node_values import printed_object, read_printed
         ("{ a: 'x', b: \"it's\", c: `it's \"x\"` }", {"a": "x", "b": "it's", "c": "it's \"x\""}),
         (r"{ a: 'it\'s \n \\ \x07 \u00e9' }", {"a": "it's \n \\ \x07 é"}),
         ("{\n  a: 'one\\n' +\n    'two',\n  b: 2\n}", {"a": "one\ntwo", "b": 2}),
+        (r"{ a: 'half \ud83d' }", {"a": "half \ufffd"}),
         ("{ a: true, b: false, c: null, d: undefined }", {"a": True, "b": False, "c": None, "d": None}),
         ("{ a: [ 1, [ 'x' ], {} ], b: [Object], c: [ 1, ... 3 more items ] }", {"a": [1, ["x"], {}], "b": None, "c": [1, None]}),
         ("{ a: '[Object]', b: '}, {' }", {"a": "[Object]", "b": "}, {"}),

@@ -118,7 +118,8 @@ def _items(file: Path, damage: Damage) -> Iterator[Item]:
     each = next(parts, None)
     for name, session, data in table_rows(file, "message", ("id", "session_id", "data"), "id"):
         held: list[msgspec.Raw] = []
-        while each is not None and each[0] <= name:
+        # Of any type may be what a column holds, though OpenCode writes texts.
+        while each is not None and (not isinstance(each[0], str) or each[0] <= str(name)):
             if each[0] == name and (part := _raw(each[1])) is not None:
                 held.append(part)
             each = next(parts, None)

@@ -211,6 +211,26 @@ def test_a_database_without_what_stands_beside_it_is_refused_with_what_to_do(tmp
     made.close()
 
 
+def test_ids_that_are_no_texts_cost_only_what_has_them(tmp_path):
+    path = tmp_path / "opencode.db"
+    made = sqlite3.connect(path)
+    made.execute("CREATE TABLE message (id, session_id, data)")
+    made.execute("CREATE TABLE part (id, message_id, data)")
+    for odd in (None, 7, b"\xff"):
+        made.execute("INSERT INTO message VALUES (?, 'ses_1', '{}')", (odd,))
+        made.execute("INSERT INTO part VALUES ('prt_0', ?, '{}')", (odd,))
+    whole = message(0, 4000, BEGIN, text(500, 1500), END)
+    made.execute("INSERT INTO message VALUES ('msg_1', 'ses_1', ?)", (json.dumps(whole["info"]),))
+    for n, part in enumerate(whole["parts"]):
+        made.execute("INSERT INTO part VALUES (?, 'msg_1', ?)", (f"prt_{n}", json.dumps(part)))
+    made.commit()
+    made.close()
+
+    [session] = OpenCode().read([path], ImportOptions(stream=False)).sessions()
+
+    assert [step.kind for step in session.steps] == ["llm"]
+
+
 @pytest.mark.parametrize(
     ("table", "what"),
     [

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -270,6 +271,16 @@ def test_the_same_spans_become_the_same_steps(imported, layout):
     ]
     assert session.steps[0].recorded.ttft_ms == 300.0
     assert result.header.attributes["import"]["unreadable"] == 0
+
+
+def test_half_a_pair_and_a_duration_without_end_stop_no_import(imported):
+    """Node prints both as they were: a lone surrogate behind a backslash, and a number of any size."""
+    text = node().replace("'agent'", r"'a\ud83d'")
+    text = re.sub(r"duration: \d+", "duration: 9e999", text, count=1)
+
+    sessions, _ = imported("otel-console", text)
+
+    assert len(sessions) == 1
 
 
 def test_the_servers_half_of_a_shared_zipkin_span_is_no_call_of_its_own(imported):

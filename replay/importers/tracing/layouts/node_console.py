@@ -30,7 +30,9 @@ def read_node(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan |
             yield None
             continue
         start_ns = _ns(start_us)
-        is_known = start_ns is not None and isinstance(took_us, int | float) and took_us >= 0
+        is_known = (
+            start_ns is not None and isinstance(took_us, int | float) and 0 <= took_us < LATEST_NS / 1_000
+        )
         above = told.get("parentSpanContext")
         parent = above.get("spanId") if isinstance(above, dict) else told.get("parentId")
         kind = told.get("kind")
