@@ -48,6 +48,7 @@ from replay.trials.compare import (
     compare_targets,
 )
 from replay.trials.endings import broken_off, concluded
+from replay.trials.evidence import verdict_left_in
 from replay.trials.prices import check_currency
 from replay.words.numbers import exact, percent
 
@@ -191,10 +192,11 @@ def compare(
     ended: Ended | None = None
     if run_dirs:
         hint_at_columns(*run_dirs)
-        with working("comparing", *run_dirs):
+        with verdict_left_in(out) as leave, working("comparing", *run_dirs):
             verdict = (
                 compare_run_recorded(run_dirs[0], question) if recorded else compare_runs(run_dirs, question)
             )
+            leave(verdict)
     else:
         assert trace is not None
         aims = [load_target(target) for target in targets]

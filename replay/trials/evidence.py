@@ -1,7 +1,8 @@
 """Verdicts written beside runs, and read back with what planes told of their instances."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.load.recovery import RecoveryVerdict
 from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.types import VERDICT_FILE, CompareVerdict, GateVerdict
-from replay.results.rundir import RunDirError, decoded, read_lines
+from replay.results.rundir import RunDir, RunDirError, decoded, read_lines
 from replay.results.types import INSTANCES_FILE, InstanceRecord
 from replay.system.files import write_whole
 
@@ -65,6 +66,20 @@ def gone_if_empty(directory: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             directory.rmdir()
         raise
+
+
+@contextlib.contextmanager
+def verdict_left_in(out: Path | None) -> Iterator[Callable[[msgspec.Struct], None]]:
+    """Gives what leaves the verdict on runs that were made before in a folder of its own, and nowhere if none is named.
+
+    Raises RunDirError if that is not new or empty.
+    """
+    if out is None:
+        yield lambda verdict: None
+        return
+    directory = RunDir.create(out, "", "").path
+    with gone_if_empty(directory):
+        yield partial(write_verdict, directory)
 
 
 def forget_verdict(directory: Path) -> None:

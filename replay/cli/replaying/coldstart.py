@@ -20,6 +20,7 @@ from replay.trace.redaction.requests import clean_path
 from replay.trace.types import Request, Step
 from replay.trials.coldstart.experiment import ProbePlan
 from replay.trials.coldstart.probing import probe_coldstart
+from replay.trials.evidence import verdict_left_in
 from replay.words.numbers import percent, seconds
 
 _PLAN = ProbePlan()
@@ -99,8 +100,9 @@ def coldstart(
     options = dealt_options(workers, listen, cluster)
     if run_dir is not None:
         hint_at_columns(run_dir)
-        with working(f"judging {run_dir}", run_dir):
+        with verdict_left_in(out) as leave, working(f"judging {run_dir}", run_dir):
             verdict = judge_coldstart(read_evidence(run_dir))
+            leave(verdict)
         directory: Path | None = run_dir
     else:
         assert target is not None

@@ -34,6 +34,7 @@ from replay.report.terminal.verdicts import print_gate
 from replay.target.file import load_target
 from replay.trials.bounds import check_slos
 from replay.trials.endings import broken_off
+from replay.trials.evidence import verdict_left_in
 from replay.trials.gate.baselines import MOST_BASELINES
 from replay.trials.gate.trial import GateOutcome, gate_run, gate_trace
 from replay.trials.prices import check_currency
@@ -141,8 +142,9 @@ def gate(
     bounds = read_slos(slos, slo_files, () if aim is None else aim.slo)
     if run_dir is not None:
         hint_at_columns(run_dir, *baselines)
-        with working(f"judging {run_dir}", run_dir, *baselines):
+        with verdict_left_in(out) as leave, working(f"judging {run_dir}", run_dir, *baselines):
             judged = gate_run(run_dir, bounds, baselines, confidence, least_fidelity, any_baseline=any_baseline)
+            leave(judged)
         outcome = GateOutcome(judged, run_dir)
     else:
         assert trace is not None
