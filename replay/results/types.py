@@ -54,6 +54,9 @@ RUN_FILES = frozenset(
 INTERRUPTED = "interrupted"
 """The error class of an attempt whose response was not waited for, because the run was ended."""
 
+SIMULATED = "simulated in virtual time: nothing was sent, and the network took no time"
+"""The note of a run of which nothing was sent: no answer of it has a body."""
+
 ERROR_CLASSES: dict[str, str] = {
     "timeout": "a time limit passed before the response was complete",
     "connect": "no connection could be opened",

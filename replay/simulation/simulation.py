@@ -32,7 +32,7 @@ from replay.planes.profiles import PROFILES, with_profile
 from replay.planes.types import SimulatedPlane
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
-from replay.results.types import INSTANCES_FILE, PARTS, Generator
+from replay.results.types import INSTANCES_FILE, PARTS, SIMULATED, Generator
 from replay.simulation.lives import together
 from replay.simulation.sender import SimulatedSender
 from replay.simulation.virtual import VirtualTime
@@ -100,7 +100,7 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
     )
     write_whole(directory.path / INSTANCES_FILE, lives)
     manifest.notes = [
-        "simulated in virtual time: nothing was sent, and the network took no time",
+        SIMULATED,
         *_notes(wires),
     ]
     directory.write_manifest(manifest)

@@ -15,7 +15,7 @@ from replay.judge.measures.slo import Slo, SloWindow
 from replay.judge.types import Check
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence
-from replay.results.types import Counts
+from replay.results.types import SIMULATED, Counts
 from replay.words.numbers import milliseconds, number, percent
 from replay.words.phrases import counted, were
 
@@ -96,8 +96,12 @@ def _emptied(run: Evidence) -> str | None:
 def _bodiless(run: Evidence) -> str | None:
     """Nothing but empty answers, of which the trace does not say that they should not be: nearly nothing answers so."""
     columns = run.columns
-    is_call = np.fromiter((kind in ("http", "tool") for kind, _ in columns.series_names), bool)
-    if not is_call.any():
+    is_call = np.fromiter(
+        # A name of an importer's begins with the method, and what HEAD asks for has no body.
+        (kind in ("http", "tool") and not name.startswith("HEAD ") for kind, name in columns.series_names),
+        bool,
+    )
+    if not is_call.any() or SIMULATED in run.summary.notes:
         return None
     rows = columns.ok & is_call[columns.series] & (columns.status >= 200) & (columns.status < 300)
     rows &= (columns.status != 204) & (columns.status != 205)

@@ -6,6 +6,7 @@ import pytest
 from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
+from replay.results.types import SIMULATED
 from tests.support.runs import Evidence, evidence, step, summary
 
 
@@ -194,12 +195,21 @@ def test_empty_answers_where_there_was_a_body_are_told():
         ([0] * 100, {"status": 302}),
         ([0] * 100, {"kind": "ws"}),
         ([0] * 100, {"kind": "mcp"}),
+        ([0] * 100, {"kind": "http", "name": "HEAD /health"}),
     ],
 )
 def test_some_empty_answers_and_those_that_have_to_be_empty_are_no_news(sizes, known):
     records = [step(f"s-{n}", 20.0, n, response_bytes=size, **known) for n, size in enumerate(sizes)]
 
     assert gate(Evidence(summary(), columns_of([records]), "r"), "max < 1s").notes == []
+
+
+def test_a_simulated_run_has_no_bodies_to_miss():
+    simulated = summary()
+    simulated.notes.append(SIMULATED)
+    records = [step(f"s-{n}", 20.0, n, kind="http", response_bytes=0) for n in range(100)]
+
+    assert gate(Evidence(simulated, columns_of([records]), "r"), "max < 1s").notes == []
 
 
 def test_nothing_but_empty_answers_is_told_where_the_trace_does_not_say_what_there_was():
