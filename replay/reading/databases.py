@@ -15,6 +15,8 @@ from replay.trace.errors import TraceError, shown_path
 
 MAGIC = b"SQLite format 3\0"
 
+# The file format version for reading (https://www.sqlite.org/fileformat.html).
+_READ_VERSION, _OF_LOG = 19, b"\x02"
 _LARGEST_VALUE_BYTES = 256 << 20
 # What SQLite says of a damaged name may be no text itself.
 _UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
@@ -66,9 +68,17 @@ def _no_table(path: Path, table: str) -> str:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)
+    # Without that file no program has it open; SQLite would make one to read it, and leave it there.
+    immutable = "" if path.with_name(f"{path.name}-wal").exists() or not _keeps_log(path) else "&immutable=1"
+    database = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro{immutable}", uri=True)
     database.text_factory = lambda data: data.decode("utf-8", "replace")
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE_BYTES)
     database.execute("PRAGMA trusted_schema = OFF")
     database.execute("PRAGMA query_only = ON")
     return database
+
+
+def _keeps_log(path: Path) -> bool:
+    """Whether what is written goes to a file beside the database first, as its head says."""
+    with path.open("rb") as file:
+        return file.read(_READ_VERSION + 1)[_READ_VERSION:] == _OF_LOG

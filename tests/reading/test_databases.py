@@ -63,3 +63,16 @@ def test_a_column_that_is_computed_is_neither_read_nor_ordered_by(tmp_path):
 
     assert list(table_rows(path, "spans", ("id", "at"), "at, id")) == [(-2, None), (1, None)]
     assert list(table_rows(path, "spans", ("id",), "at")) == [(-2,), (1,)]
+
+
+def test_what_no_program_has_open_is_read_without_a_file_beside_it(tmp_path):
+    path = tmp_path / "x.db"
+    made = sqlite3.connect(path)
+    made.execute("PRAGMA journal_mode = WAL")
+    made.execute("CREATE TABLE spans (id)")
+    made.execute("INSERT INTO spans VALUES (1)")
+    made.commit()
+    made.close()
+
+    assert list(table_rows(path, "spans", ("id",), "id")) == [(1,)]
+    assert [each.name for each in tmp_path.iterdir()] == ["x.db"]
