@@ -1,6 +1,7 @@
 """The files that `replay gate` and `replay compare` write beside the verdict that they print."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,12 @@ def run_dir(write_trace, truth, tmp_path):
 
 
 @pytest.fixture(params=["gate", "compare"])
-def command(request, run_dir):
-    runs = ["--run", str(run_dir)]
-    return ["gate", *runs, "--slo", "p50 < 10s"] if request.param == "gate" else ["compare", *runs, *runs]
+def command(request, run_dir, tmp_path):
+    run = ["--run", str(run_dir)]
+    if request.param == "gate":
+        return ["gate", *run, "--slo", "p50 < 10s"]
+    other = shutil.copytree(run_dir, tmp_path / "other-run")
+    return ["compare", *run, "--run", str(other)]
 
 
 @pytest.mark.parametrize("option", ["--junit", "--markdown"])
