@@ -102,6 +102,10 @@ class GateVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
     kept: Annotated[
         str | None, Meta(description="The name by which --keep has it among the baselines of later runs.")
     ] = None
+    is_copy: Annotated[
+        bool,
+        Meta(description="Whether this is the copy that --keep made, which goes when later runs are kept."),
+    ] = False
     elapsed_s: Annotated[float | None, Meta(description="How long the run took, in s.")] = None
     notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
 

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -136,7 +137,7 @@ error_ratio = %s
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A folder with two runs, good and bad: in the bad one nearly all steps fail."""
+    """A folder with runs, good and bad: in the bad one nearly all steps fail. other: a copy of the good one."""
     folder = tmp_path_factory.mktemp("runs")
     step = {"id": "a", "kind": "tool", "name": "a", "took_ms": 60.0, "recorded": {"status": 200}}
     sessions = [
@@ -149,6 +150,7 @@ def runs(tmp_path_factory):
         target = folder / f"{name}.toml"
         target.write_text(TARGET % errors)
         replay("plane", "simulate", folder / "t.jsonl", "-t", target, "--out", folder / name)
+    shutil.copytree(folder / "good", folder / "other")
     return folder
 
 
@@ -164,8 +166,8 @@ def runs(tmp_path_factory):
             "gate --run bad --slo 'p99 < 1s' --slo 'errors < 1%' --slo 'p50(failed) < 1s' --slo 'cold < 9%'",
         ),
         ("compare", "compare --run good --run bad"),
-        ("compare", "compare --run bad --run bad --metric p50"),
-        ("compare", "compare --run good --run bad --run good"),
+        ("compare", "compare --run bad --run good --metric p50"),
+        ("compare", "compare --run good --run bad --run other"),
         ("compare", "compare --recorded --run good"),
         ("coldstart", "coldstart --run good"),
         ("coldstart", "coldstart --run bad"),
@@ -174,7 +176,7 @@ def runs(tmp_path_factory):
     ],
 )
 def test_verdicts_do(kind, command, runs):
-    words = [str(runs / word) if word in ("good", "bad") else word for word in shlex.split(command)]
+    words = [str(runs / word) if word in ("good", "bad", "other") else word for word in shlex.split(command)]
     document = json.loads(replay(*words, "--json").stdout)
 
     assert misfits(kind, document) == []

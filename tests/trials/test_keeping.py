@@ -76,6 +76,16 @@ def test_a_run_that_somebody_put_there_stays(keep, made, tmp_path):
     assert there == ["c", "d", "mine"]
 
 
+def test_a_run_that_was_made_there_stays(made, tmp_path):
+    folder = made.parent / "baselines"
+    for name in "abc":
+        shutil.copytree(made, folder / name)
+        Keeper([folder], 1).keep(folder / name, gate_run(folder / name, [parse_slo("p50 < 10s")]))
+
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "b", "c"]
+    assert len(Keeper([folder], 1).known()) == 1
+
+
 def test_only_a_runs_own_files_are_let_go_of(keep, tmp_path):
     keep("a", 1, most=1)
     (tmp_path / "baselines" / "a" / "notes.txt").write_text("mine")

@@ -128,7 +128,7 @@ class Keeper:
             for name in sorted(RUN_FILES):
                 if (run_dir / name).is_file():
                     shutil.copy2(run_dir / name, part / name)
-            write_verdict(part, kept)
+            write_verdict(part, msgspec.structs.replace(kept, is_copy=True))
             part.rename(path)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
@@ -136,11 +136,11 @@ class Keeper:
         return kept
 
     def _let_go(self) -> None:
-        """Only of what a gate put there, and of the files of a run alone."""
+        """Only of copies that a gate put there, and of the files of a run alone."""
         kept = [
             (RunDir(run).read_manifest().started_at, run)
             for run in _runs_in(self._folder)
-            if not run.is_symlink() and _verdict_of(run).kept is not None
+            if not run.is_symlink() and _verdict_of(run).is_copy
         ]
         for _, run in sorted(kept)[: -self._most]:
             for name in (*RUN_FILES, VERDICT_FILE):
@@ -176,6 +176,7 @@ def _has_passed(run_dir: Path, *, is_finished: bool) -> bool:
 class _Verdict(msgspec.Struct):
     verdict: str | None = None
     kept: str | None = None
+    is_copy: bool = False
 
 
 def _verdict_of(run_dir: Path) -> _Verdict:
