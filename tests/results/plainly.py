@@ -209,8 +209,9 @@ class PlainCounts:
             if instant is not None:
                 times[name].append(instant - record.sent_ns)
         status = record.recorded_status
+        # A WebSocket's opening stands for what was asked by a request.
         self.counts["unlike_recorded"] += (
-            status is not None and status != record.status and not is_transient(status)
+            status is not None and record.status not in (status, 101) and not is_transient(status)
         )
         is_redirect = 300 <= (record.status or 0) < 400 and record.status != 304
         self.counts["redirected"] += is_redirect and record.status != status
