@@ -52,6 +52,8 @@ def read_printed(path: Path, damage: Damage) -> Iterator[Mapping[str, Any]]:
                     )
                 begun = []
             elif len(begun) > _MOST_LINES:
+                why = f"an object of more than {_MOST_LINES:,} lines."
+                damage.lose(TraceError(f"{shown_path(path)}, line {first}: {why}"))
                 begun = []
     if begun:
         damage.lose(TraceError(f"{shown_path(path)}, line {first}: an object that does not end."))

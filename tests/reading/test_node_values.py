@@ -39,3 +39,13 @@ def test_objects_stand_among_other_lines_and_a_damaged_one_costs_itself(tmp_path
     assert list(read_printed(path, damage)) == [{"a": 1}, {"a": 3}]
     assert (damage.lines, damage.damaged) == (5, 3)
     assert damage.first.endswith("line 6: not an object as Node prints it.")
+
+
+def test_an_object_without_end_is_counted_and_held_only_in_part(tmp_path):
+    path = tmp_path / "spans.log"
+    path.write_text("{\n" + "  a: 1,\n" * 100_001 + "}\n{\n  b: 2\n}\n")
+    damage = Damage(is_refused=False)
+
+    assert list(read_printed(path, damage)) == [{"b": 2}]
+    assert damage.damaged == 1
+    assert damage.first.endswith("line 1: an object of more than 100,000 lines.")
