@@ -63,11 +63,10 @@ def by_common_names(attributes: dict[str, Any]) -> int | None:
         usage = _plain(attributes.get(name))
         if isinstance(usage, Mapping):
             for common, word in ((_INPUT, "input"), (_OUTPUT, "output")):
-                counts = [
-                    n for key, n in usage.items() if word in key.lower() and isinstance(n, int) and n >= 0
-                ]
+                told = [n for key, n in usage.items() if word in key.lower()]
                 if name == _USAGES[0]:
-                    counts = [n for n in (usage.get(f"{word}_tokens"),) if isinstance(n, int) and n >= 0]
+                    told = [usage.get(f"{word}_tokens")]
+                counts = [n for n in told if isinstance(n, int) and n >= 0]
                 if counts:
                     attributes.setdefault(common, sum(counts))
     if _KIND_OF_MLFLOW in attributes and (stream := _plain(attributes.get(_STREAM))) in (
