@@ -115,8 +115,8 @@ class Keeper:
     def _put(self, run_dir: Path, verdict: GateVerdict) -> GateVerdict:
         is_there = _is_same(run_dir.parent, self._folder)
         path = run_dir if is_there else fresh_path(self._folder, run_dir.name)
-        first = "" if verdict.baselines else "the first "
-        kept = with_note(verdict, f"kept as {first or 'a '}baseline: {path}")
+        which = "a" if verdict.baselines else "the first"
+        kept = with_note(verdict, f"kept as {which} baseline: {path}")
         kept = msgspec.structs.replace(kept, kept=path.name)
         if is_there:
             write_verdict(run_dir, kept)
