@@ -19,7 +19,7 @@ from replay.choice.types import (
     UndecidedSlo,
 )
 from replay.judge.gate.judging import CONFIDENCE, judge_gate, keeps
-from replay.judge.load.ceiling import Ceiling, CeilingVerdict
+from replay.judge.load.types import Ceiling, CeilingVerdict
 from replay.judge.measures.figures import figure_of
 from replay.judge.measures.slo import Slo, parse_slo
 from replay.judge.tail.coldstart import ColdVerdict

@@ -8,8 +8,8 @@ import msgspec
 
 from replay.choice.types import PilotVerdict
 from replay.judge.check import CheckReport
-from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.load.recovery import RecoveryVerdict
+from replay.judge.load.types import CeilingVerdict
 from replay.judge.machine import DoctorReport
 from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.tail.explain import ExplainVerdict

@@ -13,19 +13,11 @@ from replay.engine.progress import OnProgress
 from replay.engine.run import Outcome, StopWhen, replay_trace
 from replay.engine.types import Phase, RunOptions
 from replay.judge.load.arrivals import Arrivals
-from replay.judge.load.ceiling import (
-    FEWEST,
-    MOST_TRIES,
-    Ceiling,
-    CeilingVerdict,
-    Level,
-    Search,
-    conclude,
-    judge_level,
-    knee_of,
-    usl_of,
-)
+from replay.judge.load.ceiling import conclude, knee_of, usl_of
+from replay.judge.load.level import FEWEST, judge_level
 from replay.judge.load.recovery import back_after_s
+from replay.judge.load.search import MOST_TRIES, Search
+from replay.judge.load.types import Ceiling, CeilingVerdict, Level
 from replay.judge.measures.slo import Slo
 from replay.judge.statistics.quantile import least_n
 from replay.judge.types import VERDICT_SCHEMA

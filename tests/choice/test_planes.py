@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from replay.choice.planes import Seen, phase_figures, plane_figures, sessions_lost
-from replay.judge.load.ceiling import Ceiling, CeilingVerdict, Level
+from replay.judge.load.types import Ceiling, CeilingVerdict, Level
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence

@@ -17,7 +17,7 @@ from replay.choice.types import (
     TriedSplit,
     Workload,
 )
-from replay.judge.load.ceiling import Ceiling, CeilingVerdict, Knee, Level
+from replay.judge.load.types import Ceiling, CeilingVerdict, Knee, Level
 from replay.judge.tail.coldstart import Cold, ColdVerdict, IdleBucket, Tail
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.report.page.lanes import RecordedStep

@@ -5,26 +5,12 @@ of both, how often so many of them, or more, would fall on these requests by cha
 it too sure.
 """
 
-from typing import NamedTuple
-
 import numpy as np
+
+from replay.judge.load.types import Failures
 
 # More failures than elsewhere are taken for chance unless they are as rare as that.
 BY_CHANCE = 0.05
-
-
-class Failures(NamedTuple):
-    """So many of so many requests."""
-
-    errors: int
-    requests: int
-
-    def __add__(self, other: "Failures") -> "Failures":  # type: ignore[override]
-        return Failures(self.errors + other.errors, self.requests + other.requests)
-
-    @property
-    def percent(self) -> float:
-        return 100 * self.errors / self.requests if self.requests else 0.0
 
 
 def more_often(here: Failures, there: Failures) -> float:
@@ -43,3 +29,10 @@ def more_often(here: Failures, there: Failures) -> float:
 
     logs = ways(n, k) + ways(m, errors - k) - ways(n + m, np.array([float(errors)]))
     return float(min(1.0, np.exp(logs).sum()))
+
+
+def come_of_load(here: Failures, there: Failures, looks: int = 1) -> bool:
+    """Whether steps fail more often at this load than at that lower one, beyond chance; looks: levels among which this
+    one stood out, so that one of them would by chance (Bonferroni).
+    """
+    return more_often(here, there) < BY_CHANCE / looks

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from replay.judge.load.ceiling import CeilingVerdict, Level
+from replay.judge.load.types import CeilingVerdict, Level
 from replay.judge.tail.coldstart import ColdVerdict, IdleBucket
 from replay.report.plain import Table, Text, fitted, indented, plain_console
 from replay.report.words.outlines import (

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from replay.choice.types import PilotVerdict
-from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.load.recovery import Fault, RecoveryVerdict
+from replay.judge.load.types import CeilingVerdict
 from replay.judge.tail.coldstart import Cold, ColdVerdict, IdleBucket
 from replay.words.names import clean
 from replay.words.numbers import count, milliseconds, number, or_failing, percent, seconds

@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 
 from replay.choice.planes import phase_figures
 from replay.choice.types import PhaseFigures, PhaseName
-from replay.judge.load.ceiling import CeilingVerdict
+from replay.judge.load.types import CeilingVerdict
 from replay.judge.tail.coldstart import ColdVerdict, judge_coldstart
 from replay.results.evidence import Evidence, read_evidence
 from replay.results.rundir import RunDir

@@ -5,7 +5,8 @@ from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
-from replay.judge.load.ceiling import STEP, CeilingVerdict
+from replay.judge.load.search import STEP
+from replay.judge.load.types import CeilingVerdict
 from replay.judge.measures.slo import Slo
 from replay.judge.types import VERDICT_SCHEMA
 from replay.target.target import Target

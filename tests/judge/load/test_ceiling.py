@@ -5,8 +5,11 @@ from heapq import heapreplace
 import numpy as np
 import pytest
 
-from replay.judge.load.ceiling import Level, Search, conclude, judge_level, knee_of, usl_of
+from replay.judge.load.ceiling import conclude, knee_of, usl_of
 from replay.judge.load.flow import settled
+from replay.judge.load.level import judge_level
+from replay.judge.load.search import Search
+from replay.judge.load.types import Level
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from tests.support.runs import MS, Evidence, step, summary

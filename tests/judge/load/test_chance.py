@@ -2,7 +2,8 @@
 
 import pytest
 
-from replay.judge.load.chance import Failures, more_often
+from replay.judge.load.chance import more_often
+from replay.judge.load.types import Failures
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from replay.judge.load.ceiling import Ceiling, CeilingVerdict, Knee, Level
 from replay.judge.load.recovery import Fault
+from replay.judge.load.types import Ceiling, CeilingVerdict, Knee, Level
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.report.page import verdict_charts
 from replay.report.page.cause_chart import causes

@@ -5,7 +5,7 @@ import io
 import msgspec
 import pytest
 
-from replay.judge.load.ceiling import Ceiling, CeilingVerdict
+from replay.judge.load.types import Ceiling, CeilingVerdict
 from replay.judge.tail.coldstart import Burst, Cold, ColdVerdict, Tail
 from replay.report.plain import plain_console
 from replay.report.terminal.load import print_coldstart

@@ -10,7 +10,7 @@ import pytest
 
 from replay.engine.run import Outcome
 from replay.engine.types import RunOptions
-from replay.judge.load.ceiling import CeilingVerdict
+from replay.judge.load.types import CeilingVerdict
 from replay.judge.measures.slo import parse_slo
 from replay.simulation.simulation import simulate_trace
 from replay.target.target import Target

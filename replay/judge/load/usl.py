@@ -6,36 +6,13 @@ turn) and beta coherency (what must be agreed among all). With beta = 0 it is Am
 """
 
 from collections.abc import Sequence
-from typing import Annotated
 
-import msgspec
 import numpy as np
-from msgspec import Meta
 
+from replay.judge.load.types import Usl
 from replay.judge.statistics.distributions import student_quantile
 
 LEAST_LEVELS = 5
-
-
-class Usl(msgspec.Struct, omit_defaults=True):
-    """The Universal Scalability Law, fitted to levels of load; intervals are at 95 %, by the curvature at the fit."""
-
-    gamma_rps: Annotated[float, Meta(description="Requests a second with one under way.")]
-    alpha: Annotated[float, Meta(description="Contention: the share that must wait for its turn.")]
-    beta: Annotated[float, Meta(description="Coherency: what must be agreed among all.")]
-    alpha_ci: Annotated[tuple[float, float], Meta(description="The interval of alpha.")]
-    beta_ci: Annotated[tuple[float, float], Meta(description="The interval of beta.")]
-    r_squared: Annotated[float, Meta(description="How much of the throughputs' variance it explains, up to 1.")]
-    levels: Annotated[int, Meta(description="Levels that it was fitted to.")]
-    peak_in_flight: Annotated[
-        float | None,
-        Meta(
-            description=(
-                "Requests under way at which throughput would be largest; absent where it never falls."
-            )
-        ),
-    ] = None
-    peak_rps: Annotated[float | None, Meta(description="The largest throughput, in requests a second.")] = None
 
 
 def fit_usl(in_flight: Sequence[float], achieved_rps: Sequence[float]) -> Usl | None:
