@@ -6,7 +6,7 @@ from typing import overload
 from replay.api.inputs import AnyPath, AnyTarget, out_of, path_of, target_of
 from replay.api.options import options_of
 from replay.errors import InputError
-from replay.judge.tail.coldstart import judge_coldstart
+from replay.judge.cold.coldstart import judge_coldstart
 from replay.results.evidence import read_evidence
 from replay.trace.redaction.requests import clean_path
 from replay.trace.types import Request, Step

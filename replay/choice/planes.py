@@ -18,11 +18,11 @@ from replay.choice.types import (
     Recovered,
     UndecidedSlo,
 )
+from replay.judge.cold.types import ColdVerdict
 from replay.judge.gate.judging import CONFIDENCE, judge_gate, keeps
 from replay.judge.load.types import Ceiling, CeilingVerdict
 from replay.judge.measures.figures import figure_of
 from replay.judge.measures.slo import Slo, parse_slo
-from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.types import Check
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from replay.choice.types import PilotVerdict
+from replay.judge.cold.types import ColdVerdict
 from replay.judge.load.recovery import RecoveryVerdict
 from replay.judge.load.types import CeilingVerdict
-from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.report.ci.github import compare_annotations, gate_annotations
 from replay.report.ci.junit import compare_junit, gate_junit

@@ -8,10 +8,10 @@ import msgspec
 
 from replay.choice.types import PilotVerdict
 from replay.judge.check import CheckReport
+from replay.judge.cold.types import ColdVerdict
 from replay.judge.load.recovery import RecoveryVerdict
 from replay.judge.load.types import CeilingVerdict
 from replay.judge.machine import DoctorReport
-from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.tail.explain import ExplainVerdict
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.money.calendar_file import CalendarFile

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from replay.choice.types import PilotVerdict
+from replay.judge.cold.types import ColdVerdict
 from replay.judge.load.recovery import RecoveryVerdict
 from replay.judge.load.types import CeilingVerdict
-from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.types import VERDICT_FILE, CompareVerdict, GateVerdict
 from replay.results.rundir import RunDir, RunDirError, decoded, read_lines
 from replay.results.types import INSTANCES_FILE, InstanceRecord

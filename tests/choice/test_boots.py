@@ -6,7 +6,7 @@ import pytest
 from replay.choice.boots import Life, boots_of
 from replay.choice.cold_tail import cold_tail_interval
 from replay.choice.planes import Seen, plane_figures
-from replay.judge.tail.coldstart import judge_coldstart
+from replay.judge.cold.coldstart import judge_coldstart
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
 from tests.support.runs import step, summary

@@ -17,8 +17,8 @@ from replay.choice.types import (
     TriedSplit,
     Workload,
 )
+from replay.judge.cold.types import Cold, ColdVerdict, IdleBucket, Tail
 from replay.judge.load.types import Ceiling, CeilingVerdict, Knee, Level
-from replay.judge.tail.coldstart import Cold, ColdVerdict, IdleBucket, Tail
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.report.page.lanes import RecordedStep
 from replay.report.page.pilot import PilotMaterial

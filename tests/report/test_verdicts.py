@@ -6,9 +6,9 @@ from typing import get_args
 import pytest
 
 from replay.choice.types import PilotVerdict
+from replay.judge.cold.types import Cold, ColdVerdict, Tail
 from replay.judge.load.recovery import Fault, RecoveryVerdict
 from replay.judge.load.types import CeilingVerdict
-from replay.judge.tail.coldstart import Cold, ColdVerdict, Tail
 from replay.judge.types import VERDICT_SCHEMA, CompareVerdict, GateVerdict
 from replay.report.page.pilot import PilotMaterial
 from replay.report.verdicts import RENDERERS, renderers_of

@@ -15,7 +15,7 @@ import pytest
 from replay import __version__
 from replay.engine.prober import Prober
 from replay.engine.types import RunOptions
-from replay.judge.tail.coldstart import ColdVerdict
+from replay.judge.cold.types import ColdVerdict
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.scale.conductor import NotStarted

@@ -11,7 +11,7 @@ from replay.cli.hints import hint_at_columns
 from replay.cli.options import dealt_options, output_options, workers_options
 from replay.cli.paths import PATH
 from replay.cli.units import DURATION_ABOVE_ZERO, PERCENT, WholeNumber, typed_duration
-from replay.judge.tail.coldstart import judge_coldstart
+from replay.judge.cold.coldstart import judge_coldstart
 from replay.live.working import working
 from replay.report.terminal.load import print_coldstart
 from replay.results.evidence import read_evidence

@@ -5,7 +5,7 @@ there are any), and no millisecond is charged twice. Before sending, what was me
 a connection (DNS, TCP and TLS), earlier tries, waiting for a free connection, and else our own lateness. The rest is
 service time, and causes take from what is left of it in this order:
 
-- A cold start, as replay/judge/tail/coldstart.py tells them. Steps that wait for one boot are no stall.
+- A cold start, as replay/judge/cold/finding.py tells them. Steps that wait for one boot are no stall.
 - A stall: no answer ended for so long that the steps overdue by then make it no chance (the product of how rarely
   steps of their kind and name took so long, over all gaps between ends, below 0.01), and for longer than three
   times a usual service time. It is ours if steps that were due meanwhile were not sent either, else the target's.
@@ -25,9 +25,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from replay.judge.cold.finding import cold_steps
 from replay.judge.statistics.distributions import normal_above
 from replay.judge.statistics.sample import Floats
-from replay.judge.tail.coldstart import cold_steps
 from replay.judge.tail.stalls import Stall, find_stalls, held_up
 from replay.results.columns import ABSENT_NS, Codes, Columns, Flags
 from replay.results.histogram import Int64s

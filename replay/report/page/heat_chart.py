@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from replay.judge.cold.finding import cold_steps
 from replay.judge.statistics.quantile import quantile
-from replay.judge.tail.coldstart import cold_steps
 from replay.report.page.charts import FAILED_COLOUR, Chart, spec_of
 from replay.results.columns import ABSENT_NS, Columns
 from replay.results.evidence import Evidence

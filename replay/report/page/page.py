@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from replay.judge.cold.coldstart import judge_coldstart
 from replay.judge.load.recovery import Fault
-from replay.judge.tail.coldstart import judge_coldstart
 from replay.judge.types import ComparedTarget, CompareVerdict, GateVerdict
 from replay.report.page import verdict_charts
 from replay.report.page.heat_chart import heat_map

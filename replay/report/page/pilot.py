@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from replay.choice.types import PhaseName, PilotVerdict
+from replay.judge.cold.types import ColdVerdict
 from replay.judge.load.types import CeilingVerdict
-from replay.judge.tail.coldstart import ColdVerdict
 from replay.report.page import instance_chart, pilot_charts, pilot_tables, verdict_charts
 from replay.report.page.cause_chart import causes
 from replay.report.page.charts import Chart

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from replay.judge.cold.finding import cold_steps
 from replay.judge.statistics.sample import Floats
-from replay.judge.tail.coldstart import cold_steps
 from replay.report.page.charts import Chart, label_axis, spec_of
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence

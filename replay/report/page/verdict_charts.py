@@ -3,8 +3,8 @@
 from math import isfinite, isinf
 from typing import Any
 
+from replay.judge.cold.types import ColdVerdict
 from replay.judge.load.types import Ceiling, CeilingVerdict, Knee
-from replay.judge.tail.coldstart import ColdVerdict
 from replay.report.page.charts import COLOURS, FAILED_COLOUR, Chart, marked, spec_of
 from replay.words.numbers import milliseconds, number, or_failing, percent, seconds
 

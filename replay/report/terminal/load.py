@@ -4,8 +4,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from replay.judge.cold.types import ColdVerdict, IdleBucket
 from replay.judge.load.types import CeilingVerdict, Level
-from replay.judge.tail.coldstart import ColdVerdict, IdleBucket
 from replay.report.plain import Table, Text, fitted, indented, plain_console
 from replay.report.words.outlines import (
     LEVEL_HEADS,

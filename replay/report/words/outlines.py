@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from replay.choice.types import PilotVerdict
+from replay.judge.cold.types import Cold, ColdVerdict, IdleBucket
 from replay.judge.load.recovery import Fault, RecoveryVerdict
 from replay.judge.load.types import CeilingVerdict
-from replay.judge.tail.coldstart import Cold, ColdVerdict, IdleBucket
 from replay.words.names import clean
 from replay.words.numbers import count, milliseconds, number, or_failing, percent, seconds
 from replay.words.phrases import counted, were

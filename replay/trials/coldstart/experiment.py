@@ -11,9 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from replay.errors import ReplayError
+from replay.judge.cold.added import Added, Kind, added_by, independent
+from replay.judge.cold.coldstart import quantiles_of
+from replay.judge.cold.idle_times import bucket
+from replay.judge.cold.types import Burst, Cold, ColdVerdict, Tail
 from replay.judge.statistics.probing import IdleSearch
-from replay.judge.tail.added import Added, Kind, added_by, independent
-from replay.judge.tail.coldstart import Burst, Cold, ColdVerdict, Tail, bucket, quantiles_of
 from replay.judge.types import VERDICT_SCHEMA
 from replay.target.target import Target
 from replay.words.numbers import milliseconds, seconds

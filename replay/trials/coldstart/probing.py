@@ -8,7 +8,7 @@ from replay import __version__
 from replay.engine.manifest import ended_by, host_facts, now_utc
 from replay.engine.requests.destinations import destinations
 from replay.engine.types import RunOptions
-from replay.judge.tail.coldstart import ColdVerdict
+from replay.judge.cold.types import ColdVerdict
 from replay.results.rundir import RunDir
 from replay.results.types import Manifest, TargetFacts, TraceFacts
 from replay.target.errors import TargetError

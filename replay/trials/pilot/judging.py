@@ -17,9 +17,9 @@ from replay.choice.questionnaire import Answers
 from replay.choice.standing import represented
 from replay.choice.types import CalendarBill, Hybrid, Met, PilotPlane, PilotVerdict, PlaneName, Recovered
 from replay.choice.words import check_again, effort_words, headline, rollback
+from replay.judge.cold.coldstart import judge_coldstart
 from replay.judge.load.recovery import Event, judge_recovery
 from replay.judge.measures.slo import Slo, parse_slo
-from replay.judge.tail.coldstart import judge_coldstart
 from replay.judge.types import VERDICT_SCHEMA
 from replay.money.calendar import Calendar
 from replay.results.evidence import Evidence

@@ -6,8 +6,9 @@ from typing import NamedTuple, cast
 
 from replay.choice.planes import phase_figures
 from replay.choice.types import PhaseFigures, PhaseName
+from replay.judge.cold.coldstart import judge_coldstart
+from replay.judge.cold.types import ColdVerdict
 from replay.judge.load.types import CeilingVerdict
-from replay.judge.tail.coldstart import ColdVerdict, judge_coldstart
 from replay.results.evidence import Evidence, read_evidence
 from replay.results.rundir import RunDir
 from replay.results.types import MANIFEST_FILE, Manifest

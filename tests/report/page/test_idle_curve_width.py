@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from replay.judge.tail.coldstart import Cold, ColdVerdict, IdleBucket, Tail
+from replay.judge.cold.types import Cold, ColdVerdict, IdleBucket, Tail
 from replay.report.terminal.load import print_coldstart
 from replay.results.types import Quantiles
 

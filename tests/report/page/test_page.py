@@ -8,12 +8,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from replay.judge.cold.coldstart import judge_coldstart
 from replay.judge.comparison.pair import Side
 from replay.judge.comparison.sides import judge_compare
 from replay.judge.gate.judging import judge_gate
 from replay.judge.load.recovery import Fault, RecoveryVerdict
 from replay.judge.measures.slo import parse_slo
-from replay.judge.tail.coldstart import judge_coldstart
 from replay.report.page.html import _CSS, prose_of, table
 from replay.report.page.page import compare_parts, gate_parts, outline_parts, run_page, verdict_page
 from replay.report.verdicts import renderers_of

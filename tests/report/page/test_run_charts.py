@@ -6,9 +6,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from replay.judge.cold.coldstart import judge_coldstart
 from replay.judge.load.recovery import Fault
 from replay.judge.load.types import Ceiling, CeilingVerdict, Knee, Level
-from replay.judge.tail.coldstart import judge_coldstart
 from replay.report.page import verdict_charts
 from replay.report.page.cause_chart import causes
 from replay.report.page.heat_chart import heat_map

@@ -5,8 +5,8 @@ import io
 import msgspec
 import pytest
 
+from replay.judge.cold.types import Burst, Cold, ColdVerdict, Tail
 from replay.judge.load.types import Ceiling, CeilingVerdict
-from replay.judge.tail.coldstart import Burst, Cold, ColdVerdict, Tail
 from replay.report.plain import plain_console
 from replay.report.terminal.load import print_coldstart
 from replay.report.words.outlines import (

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from replay.judge.tail.coldstart import judge_coldstart
+from replay.judge.cold.coldstart import judge_coldstart
 from replay.results.columns import columns_of
 from tests.judge import queues
 from tests.support.runs import Evidence, step, summary

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from replay.judge.tail.coldstart import judge_coldstart
+from replay.judge.cold.coldstart import judge_coldstart
 from replay.results.columns import columns_of
 from tests.support.runs import Evidence, step, summary
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.judge.tail.coldstart import find_waves
+from replay.judge.cold.waves import find_waves
 from replay.results.columns import ABSENT_NS, columns_of
 from replay.results.types import StepRecord
 

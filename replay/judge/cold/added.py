@@ -13,7 +13,7 @@ ask for whom it is.
 The estimate is the median of those differences. Its interval assumes no distribution: order statistics (Hahn and
 Meeker, Statistical Intervals, ch. 5) of the differences from either end of the interval of each warm median, with half
 of the doubt for those and half for these, shared out by Bonferroni over kinds and names. Coverage is simulated in
-tests/judge/tail/test_added.py.
+tests/judge/cold/test_added.py.
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,1 @@
+"""Cold starts told apart from all else that is slow, and what they add."""
