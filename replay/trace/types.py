@@ -249,6 +249,10 @@ class Recorded(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
     status: Annotated[int | None, Meta(description="The HTTP status.")] = None
     ttft_ms: Annotated[float | None, Meta(description="Time to first token, in ms.")] = None
     request_bytes: Annotated[int | None, Meta(description="The size of the request's body, in bytes.")] = None
+    request_counts_head: Annotated[
+        bool,
+        Meta(description="Whether request_bytes counts the request's head, too, as load balancers' logs do."),
+    ] = False
     response_bytes: Annotated[int | None, Meta(description="The size of the response's body, in bytes.")] = None
     counts_head: Annotated[
         bool,

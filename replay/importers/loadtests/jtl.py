@@ -101,10 +101,9 @@ def _line(cells: Mapping[str, str], place: str, log: RequestLog) -> LoggedLine:
         target=url,
         client=cells.get("threadname") or "JMeter",
         status=status_of(cells.get("responsecode")),
-        request_bytes=number(cells.get("sentbytes")),
         response_bytes=number(cells.get("bytes")),
         counts_head=True,
-        body_bytes=number(cells.get("sentbytes")),
+        message_bytes=number(cells.get("sentbytes")),
         attributes={"label": label, "first_byte_ms": str(first_ms) if first_ms else ""},
         told={"label": label, "threadName": cells.get("threadname", ""), **cells},
     )

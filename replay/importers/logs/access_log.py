@@ -13,6 +13,8 @@ user agent, in any order:
 - `msec=`, or a bare number like 1700000000.123: the instant in ms, used in place of the one in brackets.
 - the request's id: `rid=`, `request_id=`, or a bare UUID or 32 hexadecimal digits; and, in quotes after the user
   agent, whom the request was forwarded for, whose first address is then the client's.
+- sizes of requests: `content_length=` of the body, `request_length=` with the head, and so the first number of
+  ingress-nginx, before its duration and the upstream in brackets.
 - other `key=value` fields are there for --session-by only.
 
 The time in brackets: nginx writes $time_local, $time_iso8601 and $msec when a request has ended; Apache's %t is when
@@ -32,6 +34,7 @@ from pathlib import Path
 
 from replay.importers.logs.apache_format import apache_pieces
 from replay.importers.logs.blocks.access_blocks import AccessBlocks
+from replay.importers.logs.blocks.access_layout import is_of_ingress
 from replay.importers.logs.line_logs import add_line
 from replay.importers.logs.log_format import OPTION, DeclaredFormat
 from replay.importers.logs.log_frames import unframed
@@ -173,6 +176,7 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
     if took_us is None and bare:
         log.departures.drop(_BARE_NUMBERS, any(text.isdigit() for text in bare))
     request_id = _first(fields, _ID_KEYS) or (next(filter(_REQUEST_ID, bare), None) if bare else None)
+    length = number(fields.get("content_length"))
     client, user, host = _columns(found)
     address = first_address(forwarded_for, client)
     method, path = request
@@ -194,9 +198,10 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
             user_agent=user_agent,
             session=session_value(options.session_by, path, told),
             status=status_of(found["status"]),
-            request_bytes=number(fields.get("request_length")),
+            request_bytes=length,
             response_bytes=number(found["bytes"]),
-            body_bytes=number(_first(fields, ("content_length", "request_length"))),
+            body_bytes=length,
+            message_bytes=number(fields.get("request_length") or (bare[0] if is_of_ingress(bare) else None)),
             attributes={
                 key: value for key, value in (("request_id", request_id), ("upstream_s", upstream)) if value
             },

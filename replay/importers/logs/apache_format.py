@@ -22,7 +22,7 @@ _ESCAPED = {"t": "\t", "n": "\n"}
 _LETTERS: Mapping[str, tuple[str, Kind]] = {
     "h": ("peer", "word"), "a": ("peer", "word"), "l": ("", "word"), "u": ("user", "text"), "r": ("request", "request"),
     "m": ("method", "word"), "s": ("status", "word"), "b": ("response_bytes", "word"),
-    "B": ("response_bytes", "word"), "O": ("sent_bytes", "word"), "I": ("request_bytes", "word"),
+    "B": ("response_bytes", "word"), "O": ("sent_bytes", "word"), "I": ("message_bytes", "word"),
     "D": ("took_us", "word"), "T": ("took_s", "word"), "v": ("host", "word"), "V": ("host", "word"), "p": ("", "word"),
     "H": ("", "word"), "k": ("", "word"), "P": ("", "word"), "X": ("", "word"), "S": ("", "word"), "A": ("", "word"),
     "f": ("", "text"), "R": ("", "text"), "L": ("", "word"), "i": ("", "text"), "o": ("", "text"), "e": ("", "text"),

@@ -9,7 +9,7 @@ replay/importers/logs/logged_requests.py. What the fields tell:
   cannot be the start, and is taken as the end; a note says so.
 - The client is `remoteIp` with `userAgent`. `labels.instanceId` becomes the attribute `instance`, the names of the
   service and the revision in `resource.labels` `service` and `revision`, and `trace` its last part.
-- `requestSize` counts the head of the request too, and the bodies of POST, PUT and PATCH have that size.
+- `requestSize` counts the head of the request too.
 - Whether an instance had to boot first is not recorded, so `cold` stays unknown.
 - Names of fields may be those of protobuf, too (`http_request`).
 - Entries without `httpRequest`, such as an application's own logs, are left out; so are referers.
@@ -122,7 +122,6 @@ def _add(
     user_agent = request.plain("userAgent")
     address = first_address(None, request.plain("remoteIp"))
     log.departures.drop("referer(s)", request.plain("referer") is not None)
-    request_bytes = number(request.plain("requestSize"))
     told: dict[str, str | None] = {"client": address}
     if options.session_by is not None and options.session_by != "client":
         told[options.session_by] = _dotted(item, options.session_by)
@@ -136,10 +135,9 @@ def _add(
             user_agent=user_agent,
             session=session_value(options.session_by, path, told),
             status=status_of(request.plain("status")),
-            request_bytes=request_bytes,
             response_bytes=number(request.plain("responseSize")),
             counts_head=True,
-            body_bytes=request_bytes,
+            message_bytes=number(request.plain("requestSize")),
             attributes={
                 "instance": _dotted(item, "labels.instanceId") or "",
                 "service": _dotted(item, "resource.labels.service_name") or "",

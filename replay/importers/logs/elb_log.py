@@ -78,11 +78,12 @@ def _read(line: str) -> LoggedLine | str:
         peer=found["client"],
         user_agent=None if agent in ("", "-") else _unescaped(agent),
         status=status_of(found["status"]),
-        request_bytes=received,
+        request_bytes=received if kind is None else None,
         response_bytes=number(found["sent"]),
-        # A classic load balancer logs the body's size only.
+        # A classic load balancer logs the bodies' sizes only.
         counts_head=kind is not None,
-        body_bytes=received,
+        body_bytes=received if kind is None else None,
+        message_bytes=received,
         attributes={"trace": trace},
         told={"trace": trace, "host": host},
     )

@@ -20,7 +20,6 @@ INSTANTS = (
     "datetime",
     COLLECTED,
 )
-_BODY_SIZES = ("bytes_received", "content_length", "requestcontentsize")
 TOLD: dict[str, tuple[str, ...]] = {
     "method": (
         "request_method",
@@ -77,8 +76,9 @@ TOLD: dict[str, tuple[str, ...]] = {
     "response_bytes": ("body_bytes_sent", "response_size", "size", "bytes", "downstreamcontentsize"),
     # Of a response as a whole, as nginx means it; Envoy means its body.
     "sent_bytes": ("bytes_sent",),
-    "request_bytes": ("request_length", "request_size", *_BODY_SIZES),
-    "body_bytes": (*_BODY_SIZES, "request_length"),
+    "body_bytes": ("bytes_received", "content_length", "requestcontentsize"),
+    # Of a request as a whole, as nginx means it.
+    "message_bytes": ("request_length", "request_size"),
     "forwarded": ("x_forwarded_for", "http_x_forwarded_for"),
     "peer": (
         "remote_addr",

@@ -126,7 +126,6 @@ _CLOUDFRONT = _Layout(
         "status": ("sc-status",),
         "duration_s": ("time-taken",),
         "request_length": ("cs-bytes",),
-        "content_length": ("cs-bytes",),
         "bytes_sent": ("sc-bytes",),
         "x_forwarded_for": ("x-forwarded-for",),
         "remote_addr": ("c-ip",),

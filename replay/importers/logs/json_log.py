@@ -11,8 +11,8 @@ said in replay/importers/logs/logged_requests.py. What the keys tell:
 - `duration` has no unit in its name: where the line is Envoy's (`start_time` or `response_code`) it is ms; Caddy's
   is s. Elsewhere it is not used, and counted. A text with a unit (`12ms`, `0.5s`) is what it says.
 - The client is the first address that the request was forwarded for, or else the peer, with its user agent.
-- Bodies have the size `bytes_received` (Envoy) or `content_length`; or else `request_length` (nginx), which counts
-  the head of the request as well.
+- Bodies have the size `bytes_received` (Envoy) or `content_length`; `request_length` (nginx) counts the head of the
+  request as well.
 
 --session-by takes a key, dotted for a key in an object, or `query:NAME`. Referers and all other keys are dropped.
 Lines with other keys are read by those that `--keys` names (replay/importers/logs/named_keys.py).
@@ -244,6 +244,7 @@ def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], opt
     address = first_address(_told(entry, "forwarded"), _told(entry, "peer"))
     body_bytes = number(_told(entry, "response_bytes"))
     sent_bytes = number(_told(entry, "sent_bytes")) if body_bytes is None else None
+    length = number(_told(entry, "body_bytes"))
     told: dict[str, str | None] = {"client": address}
     if options.session_by is not None and options.session_by != "client":
         told[options.session_by] = _dotted(entry, options.session_by)
@@ -258,10 +259,11 @@ def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], opt
             user_agent=user_agent,
             session=session_value(options.session_by, path, told),
             status=status_of(_told(entry, "status")),
-            request_bytes=number(_told(entry, "request_bytes")),
+            request_bytes=length,
             response_bytes=sent_bytes if body_bytes is None else body_bytes,
             counts_head=sent_bytes is not None and OF_ENVOY not in entry,
-            body_bytes=number(_told(entry, "body_bytes")),
+            body_bytes=length,
+            message_bytes=number(_told(entry, "message_bytes")),
             attributes=attributes,
         )
     )

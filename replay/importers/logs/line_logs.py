@@ -39,6 +39,7 @@ class LoggedLine(msgspec.Struct, gc=False, kw_only=True):
     response_bytes: int | None = None
     counts_head: bool = False
     body_bytes: int | None = None
+    message_bytes: int | None = None
     attributes: dict[str, str] = {}
     told: Mapping[str, str | None] = {}
     left_out: str = ""
@@ -107,6 +108,7 @@ def add_line(log: RequestLog, line: LoggedLine, options: ImportOptions) -> None:
             response_bytes=line.response_bytes,
             counts_head=line.counts_head,
             body_bytes=line.body_bytes,
+            message_bytes=line.message_bytes,
             attributes={name: value for name, value in line.attributes.items() if value not in ("", "-")},
         )
     )

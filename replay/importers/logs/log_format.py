@@ -101,7 +101,6 @@ class DeclaredFormat:
         fields: Mapping[str, str | None],
     ) -> LoggedLine:
         took = next(((roles[role], unit) for role, unit in _DURATIONS.items() if role in roles), None)
-        request_bytes = number(roles.get("request_bytes"))
         body_bytes = number(roles.get("body_bytes"))
         return LoggedLine(
             stamp_ns=stamp_ns,
@@ -114,10 +113,11 @@ class DeclaredFormat:
             forwarded=roles.get("forwarded"),
             user_agent=roles.get("user_agent"),
             status=status_of(roles.get("status")),
-            request_bytes=request_bytes,
+            request_bytes=body_bytes,
             response_bytes=number(roles.get("response_bytes", roles.get("sent_bytes"))),
             counts_head="response_bytes" not in roles,
-            body_bytes=request_bytes if body_bytes is None else body_bytes,
+            body_bytes=body_bytes,
+            message_bytes=number(roles.get("message_bytes")),
             attributes={name: roles.get(name, "") for name in ("request_id", "upstream_s")},
             told={"user": roles.get("user"), **fields},
         )

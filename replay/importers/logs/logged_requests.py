@@ -1,7 +1,8 @@
 """What importers of servers' logs have in common: single requests, made into the sessions of their clients.
 
 - A request becomes an `http` step. Its name is its method and path, ids left out. Headers and bodies are not in
-  logs: where a body's size is known, or that of the whole message, the step has a body of that size.
+  logs: where a body's size is known, the step has a body of that size; where that of the whole message is, of what
+  replay/importers/requests/body_sizes.py makes of it.
 - Requests with the same value of what `session_by` names are one session. Else, those of one client are, until it
   was silent for longer than `idle_gap_s`: a client is an address and a user agent, or what the importer says.
 - Edges are inferred in each session as replay/trace/edges/concurrent.py says.
@@ -30,6 +31,7 @@ from replay.importers.logs.log_lines import (
     is_of_documents,
     read_log_lines,
 )
+from replay.importers.requests.body_sizes import ESTIMATED_BODIES, body_within
 from replay.importers.requests.collected import CollectedRequests
 from replay.importers.requests.kept import parts_for
 from replay.importers.requests.lines import RequestLines
@@ -82,7 +84,7 @@ class LoggedRequest(msgspec.Struct, gc=False, kw_only=True):
     """One request. client: what tells clients apart. session: the value of session_by; None where it has none.
 
     host: where it went, as in a Host header. counts_head: whether response_bytes counts the response's head, too.
-    body_bytes: the size of the request's body; None where it is not known.
+    body_bytes: the size of the request's body; None where it is not known. message_bytes: of the request as a whole.
     cold: whether it waited for an instance to boot, where the log tells. attributes: of the step.
     """
 
@@ -99,6 +101,7 @@ class LoggedRequest(msgspec.Struct, gc=False, kw_only=True):
     response_bytes: int | None = None
     counts_head: bool = False
     body_bytes: int | None = None
+    message_bytes: int | None = None
     cold: bool | None = None
     attributes: dict[str, str] = {}
 
@@ -253,15 +256,21 @@ class RequestLog:
         self.departures.infer(SECRET_PATHS, called.has_secrets)
         body = ""
         if request.method in WITH_BODY:
-            body = body_text(request.body_bytes)
-            self.departures.drop(BODY_UNKNOWN, request.body_bytes is None)
+            body_bytes = request.body_bytes
+            if body_bytes is None:
+                target = f"{request.method} {request.path}"
+                body_bytes = body_within(request.message_bytes, target, request.host, request.user_agent)
+                self.departures.infer(ESTIMATED_BODIES, body_bytes is not None)
+            body = body_text(body_bytes)
+            self.departures.drop(BODY_UNKNOWN, body_bytes is None)
             self.departures.infer(FILLED_BODIES, bool(body))
         recorded = recorded_text(
             request.status,
-            request.request_bytes,
+            request.message_bytes if request.request_bytes is None else request.request_bytes,
             request.response_bytes,
             request.cold,
             request.counts_head,
+            request.request_bytes is None,
         )
         attributes = attributes_text(bounded(request.attributes))
         text = f"{called.head}{took_text(request.took_us)},{called.request}{body}}}{recorded}{attributes}}}"

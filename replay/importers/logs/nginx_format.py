@@ -30,7 +30,7 @@ _ROLES: Mapping[str, tuple[str, Kind]] = {
     "status": ("status", "word"),
     "body_bytes_sent": ("response_bytes", "word"),
     "bytes_sent": ("sent_bytes", "word"),
-    "request_length": ("request_bytes", "word"),
+    "request_length": ("message_bytes", "word"),
     "content_length": ("body_bytes", "word"),
     "http_content_length": ("body_bytes", "word"),
     "host": ("host", "word"),

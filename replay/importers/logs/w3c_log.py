@@ -11,7 +11,7 @@ real-time logs. What becomes of a request is said in replay/importers/logs/logge
   own columns); elsewhere its unit is not known, and it is not used, and counted. Imperva's `cs-start` is the start.
 - The client is the first address of `x-forwarded-for`, or else `c-ip`, with its user agent, blanks of which are written
   as `+` (IIS) or in percent (CloudFront).
-- `cs-bytes` is the size of the request with its head; a body has that size.
+- `cs-bytes` is the size of the request with its head.
 - CloudFront's id of the request becomes the attribute `request_id`, and what its cache did `cache`.
 
 --session-by takes a column, `client`, `user_agent`, or `query:NAME`. Referers, cookies, users and other columns are
@@ -105,7 +105,6 @@ def _line(text: str, columns: Columns, log: RequestLog) -> LoggedLine | str:
         return _NO_TIME
     log.departures.drop("referer(s)", "cs(referer)" in row)
     log.departures.infer(_LOCAL, columns.is_local)
-    request_bytes = number(row.get("cs-bytes"))
     host, target = _target(row)
     return LoggedLine(
         stamp_ns=begun_ns or stamp_ns or 0,
@@ -118,10 +117,9 @@ def _line(text: str, columns: Columns, log: RequestLog) -> LoggedLine | str:
         forwarded=row.get("x-forwarded-for"),
         user_agent=_user_agent(row.get(_USER_AGENT)),
         status=status_of(row.get("sc-status")),
-        request_bytes=request_bytes,
         response_bytes=number(row.get("sc-bytes")),
         counts_head=True,
-        body_bytes=request_bytes,
+        message_bytes=number(row.get("cs-bytes")),
         attributes={
             "request_id": row.get("x-edge-request-id", ""),
             "cache": row.get("x-edge-result-type", ""),

@@ -26,6 +26,8 @@ _encode = msgspec.json.Encoder().encode
 
 # What stands behind the size of a response that is not only its body's.
 COUNTS_HEAD = ',"counts_head":true'
+# And of a request.
+REQUEST_COUNTS_HEAD = ',"request_counts_head":true'
 
 
 def json_text(text: str) -> str:
@@ -82,16 +84,17 @@ def recorded_text(
     response_bytes: int | None,
     cold: bool | None,
     counts_head: bool = False,
+    request_counts_head: bool = False,
 ) -> str:
     """What was seen of the response, and the comma in front; nothing where that is nothing.
 
-    counts_head: whether response_bytes is the size of the response as a whole.
+    counts_head: whether response_bytes is the size of the response as a whole. request_counts_head: likewise.
     """
     parts = []
     if status is not None:
         parts.append(f'"status":{status}')
     if request_bytes is not None:
-        parts.append(f'"request_bytes":{request_bytes}')
+        parts.append(f'"request_bytes":{request_bytes}{REQUEST_COUNTS_HEAD if request_counts_head else ""}')
     if response_bytes is not None:
         parts.append(f'"response_bytes":{response_bytes}')
         if counts_head:

@@ -67,8 +67,10 @@ def test_an_entry_is_a_step(imported):
     [step] = session.steps
     assert (step.kind, step.name, step.took_ms) == ("http", "POST /runs/*", 58.927)
     assert (step.request.method, step.request.path) == ("POST", "/runs/17?key=redacted")
-    assert step.request.body_bytes == 312
-    assert step.recorded == Recorded(status=200, request_bytes=312, response_bytes=87, counts_head=True)
+    assert step.request.body_bytes == 112
+    assert step.recorded == Recorded(
+        status=200, request_bytes=312, request_counts_head=True, response_bytes=87, counts_head=True
+    )
     assert step.attributes == {
         "instance": "0087f1",
         "service": "agent",

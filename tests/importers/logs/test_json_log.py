@@ -89,7 +89,7 @@ def test_nginx_stamps_the_end_and_its_finest_clock_is_used(imported):
         "POST",
         "/orders/17?full=1",
     )
-    assert step.recorded == Recorded(status=201, request_bytes=700, response_bytes=87)
+    assert step.recorded == Recorded(status=201, request_bytes=700, request_counts_head=True, response_bytes=87)
     assert step.attributes == {"request_id": "abc", "upstream_s": "0.120"}
     assert result.header.resolution_ms == 10
     assert told(result)["stamped_at_end"] == 2

@@ -16,7 +16,7 @@ ARN = "arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/my-target
 TRACE = "Root=1-58337262-36d228ad5d99923122bbe354"
 ALB = (
     "h2 2018-07-02T22:23:00.186641Z app/my-loadbalancer/50dc6c495c0c9188 10.0.1.252:48160 10.0.0.66:9000 "
-    '0.010 0.102 0.001 201 200 5 257 "POST https://10.0.2.105:773/runs?key=hunter2 HTTP/2.0" "curl/7.46.0" '
+    '0.010 0.102 0.001 201 200 305 257 "POST https://10.0.2.105:773/runs?key=hunter2 HTTP/2.0" "curl/7.46.0" '
     f'ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 {ARN} "{TRACE}" "api.example.com" "arn:x" 1 2018-07-02T22:23:00.070000Z '
     '"redirect" "https://example.com:80/" "-" "10.0.0.66:9000" "200" "-" "-" TID_1234 "-" "-" "-"'
 )
@@ -76,8 +76,10 @@ def test_an_application_load_balancers_request_began_when_it_was_made(imported):
 
     assert first_us(result) == 1_530_570_180_070_000
     assert (step.took_ms, step.request.method, step.request.path) == (113.0, "POST", "/runs?key=redacted")
-    assert step.request.body_bytes == 5
-    assert step.recorded == Recorded(status=201, request_bytes=5, response_bytes=257, counts_head=True)
+    assert step.request.body_bytes == 112
+    assert step.recorded == Recorded(
+        status=201, request_bytes=305, request_counts_head=True, response_bytes=257, counts_head=True
+    )
     assert step.attributes == {"trace": TRACE}
     assert result.header.origins
 
@@ -179,7 +181,7 @@ def test_cloudfronts_columns_are_read_by_their_names(imported):
     assert [step.took_ms for step in steps] == [1.0, 2_000.0]
     assert steps[0].request.path == "/index.html?key=redacted"
     assert steps[0].attributes == {"request_id": "SOX4xwn4XV6Q4rgb7Xi==", "cache": "Hit"}
-    assert steps[1].request.body_bytes == 230
+    assert steps[1].request.body_bytes == 77
     assert result.header.origins == ("https://api.example.com",)
 
 
@@ -226,7 +228,9 @@ def test_cloudfronts_real_time_lines_have_columns_of_their_own(imported):
 
     assert first_us(result) == 1_575_493_351_751_000
     assert (step.took_ms, step.request.method, step.request.path) == (250.0, "POST", "/run?key=redacted")
-    assert step.recorded == Recorded(status=200, request_bytes=230, response_bytes=392, counts_head=True)
+    assert step.recorded == Recorded(
+        status=200, request_bytes=230, request_counts_head=True, response_bytes=392, counts_head=True
+    )
     assert result.header.resolution_ms == 1.0
 
 

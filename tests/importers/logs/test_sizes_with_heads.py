@@ -101,3 +101,92 @@ def test_a_declared_format_says_which_size_it_has(tmp_path, log_format, counts_h
     known = recorded(tmp_path, "access-log", APACHE, log_format=log_format)
 
     assert (known.response_bytes, known.counts_head) == (87, counts_head)
+
+
+ALB = (
+    "h2 2024-05-01T10:00:00.9Z lb 192.0.2.7:1 10.0.0.1:80 0.001 0.1 0.001 201 201 {size} 311 "
+    '"POST https://a.example:443/o HTTP/2.0" "curl/8" - -\n'
+)
+HEAD_OF_ALB = len("POST https://a.example:443/o HTTP/1.1\r\nUser-Agent: curl/8\r\n\r\n")
+
+
+def first_step(folder, name, text, **options):
+    path = folder / f"recording{FORMATS[name].suffix if name in FORMATS else '.log'}"
+    path.write_text(text)
+    result = IMPORTERS[name].read([path], ImportOptions(**options))
+    [first, *_] = result.sessions()
+    return first.steps[0], result.header.attributes["import"]
+
+
+@pytest.mark.parametrize(
+    ("left", "body"), [(-1, None), (0, None), (1, 1), (700, 350), (1_000, 500), (1_001, 501), (50_000, 49_500)]
+)
+def test_a_body_is_half_of_what_other_headers_might_have_taken_and_all_behind_it(tmp_path, left, body):
+    step, told = first_step(tmp_path, "elb-log", ALB.format(size=HEAD_OF_ALB + left))
+
+    assert step.request.body_bytes == body
+    assert step.recorded.request_bytes == HEAD_OF_ALB + left
+    assert step.recorded.request_counts_head
+    assert any("less half of up to 1,000 bytes" in what for what in told["inferred"]) == (body is not None)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options"),
+    [
+        ("elb-log", CLASSIC, {}),
+        ("json-log", json.dumps(CALL | {"content_length": 5, "request_length": 205}), {}),
+        ("json-log", json.dumps(ENVOY | {"bytes_received": 5}), {}),
+        ("access-log", APACHE.strip() + ' "-" "curl/8" content_length=5 request_length=205\n', {}),
+        (
+            "access-log",
+            '192.0.2.7 [01/May/2024:10:00:00 +0000] "POST /o HTTP/1.1" 201 5 205\n',
+            {"log_format": '$remote_addr [$time_local] "$request" $status $content_length $request_length'},
+        ),
+    ],
+)
+def test_the_size_of_a_requests_body_is_that_of_its_body(tmp_path, name, text, options):
+    step, _ = first_step(tmp_path, name, text, **options)
+
+    assert (step.request.body_bytes, step.recorded.request_bytes) == (5, 5)
+    assert not step.recorded.request_counts_head
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options"),
+    [
+        ("json-log", json.dumps(CALL | {"request_length": 2_000}), {}),
+        ("json-log", json.dumps(CALL | {"request_length": "2000", "content_length": "-"}), {}),
+        ("access-log", APACHE.strip() + ' "-" "curl/8" request_length=2000\n', {}),
+        (
+            "access-log",
+            APACHE.strip() + ' "-" "curl/8" 2000 0.015 [default-web-80] [] 10.0.0.1:80 87 0.014 201 '
+            "3fd5e9d8d37c0de85d3d8d6e1ea1fcd0\n",
+            {},
+        ),
+        (
+            "access-log",
+            '192.0.2.7 - - [01/May/2024:10:00:00 +0000] "POST /o HTTP/1.1" 201 2000 87\n',
+            {"log_format": '%h %l %u %t "%r" %>s %I %O'},
+        ),
+        (
+            "access-log",
+            '192.0.2.7 [01/May/2024:10:00:00 +0000] "POST /o HTTP/1.1" 201 2000\n',
+            {"log_format": '$remote_addr [$time_local] "$request" $status $request_length'},
+        ),
+        ("w3c-log", IIS.replace("time-taken", "time-taken cs-bytes").replace(" 311 9", " 311 9 2000"), {}),
+        ("cloud-run", CLOUD_RUN.replace('"responseSize"', '"requestSize": "2000", "responseSize"'), {}),
+        (
+            "jtl",
+            JTL.replace("bytes,URL", "bytes,sentBytes,URL")
+            .replace("311,http", "311,2000,http")
+            .replace("order", "POST /o"),
+            {},
+        ),
+    ],
+)
+def test_a_request_whose_head_was_counted_has_a_smaller_body(tmp_path, name, text, options):
+    step, _ = first_step(tmp_path, name, text, **options)
+
+    assert step.recorded.request_bytes == 2_000
+    assert step.recorded.request_counts_head
+    assert 1_400 < step.request.body_bytes < 1_500

@@ -13,6 +13,7 @@ from typing import Any
 from replay.importers.call_steps import bounded
 from replay.importers.logs.blocks.access_layout import Layout, likely_layout
 from replay.importers.logs.log_times import duration_us, instant_ns
+from replay.importers.requests.body_sizes import ESTIMATED_BODIES, body_within
 from replay.importers.requests.called import CalledRequests
 from replay.importers.requests.columns import (
     ODD_NS,
@@ -38,6 +39,7 @@ from replay.importers.requests.step_texts import (
     BODY_UNKNOWN,
     FILLED_BODIES,
     LEFT_OUT_REFERERS,
+    REQUEST_COUNTS_HEAD,
     SECRET_PATHS,
     attributes_text,
     body_text,
@@ -165,15 +167,23 @@ class AccessBlocks:
             tooks_us, tooks = zip(*self._tooks[took].of(told[took]), strict=True)
         lengths: Sequence[str] = [""] * n
         bodies = lengths
-        if "request_bytes" not in told:
+        if "message_bytes" not in told:
             dropped += counted(BODY_UNKNOWN, has_body)
         else:
-            lengths, sized = zip(*self._lengths.of(told["request_bytes"]), strict=True)
+            lengths, whole = zip(*self._lengths.of(told["message_bytes"]), strict=True)
             if True in has_body:
-                bodies = [body if has else "" for body, has in zip(sized, has_body, strict=True)]
-                unknown = [has and not length for length, has in zip(lengths, has_body, strict=True)]
+                hosts = told.get("host", [""] * n)
+                found = [
+                    body_within(size, request, host if host != "-" else None, agent) if has else None
+                    for size, request, host, agent, has in zip(
+                        whole, requests, hosts, agents, has_body, strict=True
+                    )
+                ]
+                bodies = list(map(body_text, found))
+                estimated = [size is not None for size in found]
+                unknown = [has and not known for has, known in zip(has_body, estimated, strict=True)]
                 dropped += counted(BODY_UNKNOWN, unknown)
-                inferred += counted(FILLED_BODIES, [body != "" for body in bodies])
+                inferred += counted(ESTIMATED_BODIES, estimated) + counted(FILLED_BODIES, estimated)
         return Columns(
             stamps_ns=stamps_ns,
             tooks_us=tooks_us,
@@ -266,10 +276,10 @@ def _status(text: str) -> str:
     return f'{_RECORDED}"status":{status},' if status is not None else _RECORDED
 
 
-def _length(text: str) -> tuple[str, str]:
-    """What was seen of a request that is so long, and how its body is told; nothing where the text is no length."""
+def _length(text: str) -> tuple[str, int | None]:
+    """What was seen of a request that is so long with its head, and that length; nothing where the text is none."""
     length = number(text)
-    return (f'"request_bytes":{length},' if length is not None else ""), body_text(length)
+    return (f'"request_bytes":{length}{REQUEST_COUNTS_HEAD},' if length is not None else ""), length
 
 
 def _without_size(seen: str) -> str:

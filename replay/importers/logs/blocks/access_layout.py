@@ -21,6 +21,8 @@ _FRACTION = r"\d{1,7}\.\d{1,6}"
 _HEX_ID = "[0-9a-fA-F]{32}"
 _IS_FRACTION = re.compile(_FRACTION, re.ASCII).fullmatch
 _IS_HEX_ID = re.compile(_HEX_ID).fullmatch
+_IS_NUMBER = re.compile(r"\d{1,18}", re.ASCII).fullmatch
+_OF_INGRESS = 3
 # Bare words that tell nothing, and cannot be taken for one that does.
 _SILENT = (r"\d{1,20}", "-", r"\[[^\s\"=\]]*+\]", r"\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}")
 # Not a duration nor an id in quotes, which count as bare ones.
@@ -41,9 +43,10 @@ _ROLES = {
     "http_host": "host",
     "vhost": "host",
     "server_name": "host",
-    "request_length": "request_bytes",
+    "request_length": "message_bytes",
 }
 _BARE_FRACTION = "fraction"
+_BARE_NUMBER = r"\d{1,18}"
 _TOOK = frozenset({"took_s", "took_us"})
 _TIMES = _TOOK | {"upstream_s"}
 _UNSUITED = frozenset({"msec", "content_length", "xff", "x_forwarded_for", "fwd"})
@@ -72,6 +75,7 @@ def layout_of(rest: str, has_agent: bool) -> Layout | None:
     words = list(_words(rest))
     if len(words) > _MOST_WORDS:
         return None
+    has_length = is_of_ingress([found["bare"] for found in words[:_OF_INGRESS] if found and found["bare"]])
     roles: list[str] = []
     patterns: list[str] = []
     for n, found in enumerate(words):
@@ -79,12 +83,21 @@ def layout_of(rest: str, has_agent: bool) -> Layout | None:
         if told is None:
             return None
         role, pattern = told
+        if n == 0 and has_length:
+            role, pattern = "message_bytes", f" ({_BARE_NUMBER})"
         if role == _BARE_FRACTION:
             role = ("took_s", "upstream_s", "")[min(roles.count("took_s") + roles.count("upstream_s"), 2)]
             pattern = f" ({_FRACTION})" if role else pattern
         roles += [role] if role else []
         patterns.append(pattern)
     return Layout(has_agent, tuple(roles), "".join(patterns)) if _is_sure(words, roles) else None
+
+
+def is_of_ingress(bare: Sequence[str]) -> bool:
+    """Whether words behind the user agent are ingress-nginx's: the request's length, its duration, the upstream."""
+    if len(bare) < _OF_INGRESS or bare[2][0] != "[":
+        return False
+    return _IS_NUMBER(bare[0]) is not None and _IS_FRACTION(bare[1]) is not None
 
 
 def _is_sure(words: "Sequence[re.Match[str] | None]", roles: Sequence[str]) -> bool:

@@ -20,6 +20,7 @@ from replay.importers.call_steps import LONGEST_TEXT
 from replay.importers.logs.blocks.json_plan import Plan, plan_for
 from replay.importers.logs.json_keys import ATTRIBUTES, DURATIONS, flat_key
 from replay.importers.logs.log_times import duration_us, instant_ns
+from replay.importers.requests.body_sizes import ESTIMATED_BODIES, body_within
 from replay.importers.requests.called import Called, CalledRequests
 from replay.importers.requests.columns import ODD_NS, Columns, Known, OddLine, counted, odd_lines, pieces
 from replay.importers.requests.digests import client_digest
@@ -36,6 +37,7 @@ from replay.importers.requests.step_texts import (
     COUNTS_HEAD,
     FILLED_BODIES,
     LEFT_OUT_REFERERS,
+    REQUEST_COUNTS_HEAD,
     SECRET_PATHS,
     body_text,
     json_text,
@@ -57,7 +59,7 @@ _ZERO_NS = unix_ns(_ZERO) or 0
 _LONGEST_ID = 64
 _OF_IDS = np.isin(np.arange(256), list(b"0123456789abcdefABCDEF-"))
 _LARGEST_COUNT = 1 << 50
-_COUNTS = ("status", "request_bytes", "response_bytes", "sent_bytes", "body_bytes")
+_COUNTS = ("status", "response_bytes", "sent_bytes", "body_bytes", "message_bytes")
 _NAMES = ("forwarded", "peer", "host", "user_agent", "referer")
 
 _Texts = Sequence[str | None]
@@ -143,10 +145,23 @@ class JsonBlocks:
         if plan.took is not None:
             tooks_us, tooks = zip(*self._tooks[plan.took_unit].of(_told_apart(table[plan.took])), strict=True)
         counts = {name: _numbers(table, plan.told[name], n) for name in _COUNTS}
+        agents = told["user_agent"]
         lengths = counts["body_bytes"]
+        estimated: Sequence[bool] = ()
+        if plan.told["message_bytes"] and None in lengths:
+            known, methods = lengths, _requests_in(plan, table)[0]
+            of_all = zip(
+                known, counts["message_bytes"], has_body, methods, targets, told["host"], agents, strict=True
+            )
+            lengths = [
+                body_within(whole, f"{method} {target}", host, agent) if length is None and has else length
+                for length, whole, has, method, target, host, agent in of_all
+            ]
+            estimated = [
+                size is not None and before is None for before, size in zip(known, lengths, strict=True)
+            ]
         bodies = [body_text(length) if has else "" for length, has in zip(lengths, has_body, strict=True)]
         no_size = [has and length is None for length, has in zip(lengths, has_body, strict=True)]
-        agents = told["user_agent"]
         recorded = _recorded(counts, plan.counts_head)
         return Columns(
             stamps_ns=stamps_ns,
@@ -163,6 +178,7 @@ class JsonBlocks:
             sessions=self._sessions(table, targets, told),
             hosts=[host for host in told["host"] if host is not None],
             inferred=counted(SECRET_PATHS, has_secrets)
+            + counted(ESTIMATED_BODIES, estimated)
             + counted(FILLED_BODIES, [body != "" for body in bodies]),
             dropped=counted(LEFT_OUT_REFERERS, [text is not None for text in told["referer"]])
             + counted(BODY_UNKNOWN, no_size),
@@ -317,7 +333,14 @@ def _told_apart(values: Sequence[Any]) -> Sequence[Any]:
 
 def _recorded(counts: Mapping[str, Sequence[int | None]], counts_head: bool) -> list[str]:
     """What was seen of each response. counts_head: whether what was sent is the size of the response as a whole."""
-    statuses, lengths, sizes = counts["status"], counts["request_bytes"], counts["response_bytes"]
+    statuses, lengths, sizes = counts["status"], counts["body_bytes"], counts["response_bytes"]
+    of_message: Sequence[bool] = [False] * len(lengths)
+    if None in lengths:
+        wholes = counts["message_bytes"]
+        of_message = [
+            length is None and whole is not None for length, whole in zip(lengths, wholes, strict=True)
+        ]
+        lengths = [whole if length is None else length for length, whole in zip(lengths, wholes, strict=True)]
     heads: Sequence[bool] = [False] * len(sizes)
     if None in sizes:
         sent = counts["sent_bytes"]
@@ -326,11 +349,15 @@ def _recorded(counts: Mapping[str, Sequence[int | None]], counts_head: bool) -> 
         ]
         sizes = [whole if size is None else size for size, whole in zip(sizes, sent, strict=True)]
     return [
-        f',"recorded":{{"status":{status},"request_bytes":{length},"response_bytes":{size}'
-        f"{COUNTS_HEAD if head else ''}}}"
+        f',"recorded":{{"status":{status},"request_bytes":{length}{REQUEST_COUNTS_HEAD if is_whole else ""}'
+        f',"response_bytes":{size}{COUNTS_HEAD if head else ""}}}'
         if status is not None and 100 <= status <= 999 and length is not None and size is not None
-        else recorded_text(status_of(None if status is None else str(status)), length, size, None, head)
-        for status, length, size, head in zip(statuses, lengths, sizes, heads, strict=True)
+        else recorded_text(
+            status_of(None if status is None else str(status)), length, size, None, head, is_whole
+        )
+        for status, length, size, head, is_whole in zip(
+            statuses, lengths, sizes, heads, of_message, strict=True
+        )
     ]
 
 

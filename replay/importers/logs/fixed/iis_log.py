@@ -48,10 +48,9 @@ def _read(line: str) -> LoggedLine | str:
         target=found["path"] if query in ("", "-") else f"{found['path']}?{query}",
         peer=found["client"],
         status=status_of(found["status"]),
-        request_bytes=received,
         response_bytes=number(found["sent"]),
-        body_bytes=received,
         counts_head=True,
+        message_bytes=received,
         told={"service": found["service"]},
     )
 
