@@ -78,6 +78,7 @@ def spec_of(values: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
                 "labelFontSize": 13,
                 "titleFontSize": 13,
                 "titleFontWeight": "normal",
+                "titlePadding": 8,
                 "labelOverlap": "greedy",
             },
             "axisQuantitative": {"tickCount": 6},

@@ -1,10 +1,11 @@
 """Charts of verdicts: when a target goes cold, and which load it holds."""
 
+from collections.abc import Sequence
 from math import isfinite, isinf
 from typing import Any
 
 from replay.judge.cold.types import ColdVerdict
-from replay.judge.load.types import Ceiling, CeilingVerdict, Knee
+from replay.judge.load.types import Ceiling, CeilingVerdict, Knee, Level
 from replay.report.page.charts import COLOURS, FAILED_COLOUR, Chart, marked, spec_of
 from replay.words.numbers import milliseconds, number, or_failing, percent, seconds
 
@@ -101,10 +102,10 @@ def levels(verdict: CeilingVerdict) -> Chart | None:
     ]
     says = "The p99 of response time at each load that was tried, and whether it held."
     if verdict.ceiling is not None and verdict.ceiling.rps > 0:
-        layer += marked(x, _offered_rps(verdict, verdict.ceiling), "ceiling", "#10b981")
+        layer += marked(x, _offered_rps(verdict.levels, verdict.ceiling), "ceiling", "#10b981")
         says += f" At the ceiling {number(verdict.ceiling.rps, 4)} requests/s were answered."
     if verdict.knee is not None and verdict.knee.rps > 0:
-        layer += marked(x, _offered_rps(verdict, verdict.knee), "knee", "#888", row=1)
+        layer += marked(x, _offered_rps(verdict.levels, verdict.knee), "knee", "#888", row=1)
         says += f" At the knee, where throughput per response time is highest, it was {number(verdict.knee.rps, 4)}/s."
     failing = [
         {"offered": level.offered_rps}
@@ -130,11 +131,13 @@ def levels(verdict: CeilingVerdict) -> Chart | None:
     return Chart("Levels of load", says, spec, ("load", "offered", "achieved", "p99", "verdict"), rows)
 
 
-def _offered_rps(verdict: CeilingVerdict, found: Ceiling | Knee) -> float:
-    """Where the level that was found stands on an axis of what was offered: its own rate is of what was answered.
+def _offered_rps(levels: Sequence[Level], found: Ceiling | Knee) -> float:
+    """Where what was found stands on an axis of what was offered: its own rate is of what was answered.
 
-    A load may have been tried more than once, at another part of the trace or for longer.
+    A load may have been tried more than once, at another part of the trace or for longer, and a ceiling may be told as
+    a lower scale than that of the levels that held.
     """
-    tried = [level for level in verdict.levels if level.scale == found.scale]
-    nearest = min(tried, key=lambda level: abs(level.achieved_rps - found.rps), default=None)
+    at = [level for level in levels if level.scale == found.scale]
+    held = [level for level in levels if level.verdict == "pass"]
+    nearest = min(at or held, key=lambda level: abs(level.achieved_rps - found.rps), default=None)
     return found.rps if nearest is None else nearest.offered_rps

@@ -54,16 +54,19 @@ def ceiling_headline(verdict: CeilingVerdict) -> str:
             return "the ceiling could not be found"
         most = max((level.scale for level in verdict.levels), default=None)
         return "no load holds" if most is None else f"no load up to {number(most, 4)}x holds"
-    least = "at least " if verdict.verdict != "found" else ""
-    high = "" if ceiling.ci_scale[1] is None else f" to {number(ceiling.ci_scale[1], 4)}x"
+    high = None if ceiling.ci_scale[1] is None else f"{number(ceiling.ci_scale[1], 4)}x"
     most_rps = None if ceiling.ci_rps is None else ceiling.ci_rps[1]
     rps = number(ceiling.rps, 4)
     to_rps = "" if most_rps is None or number(most_rps, 4) == rps else f" to {number(most_rps, 4)}"
-    return (
-        f"ceiling: {least}{number(ceiling.scale, 4)}x{high}, {rps}{to_rps} requests/s, "
-        f"{number(ceiling.sessions_per_s, 4)} sessions/s, {number(ceiling.in_flight)} in flight; then "
-        f"{LIMITS[ceiling.limited_by]}"
+    load = (
+        f"{rps}{to_rps} requests/s, {number(ceiling.sessions_per_s, 4)} sessions/s, "
+        f"{number(ceiling.in_flight)} in flight; then {LIMITS[ceiling.limited_by]}"
     )
+    if verdict.verdict == "inconclusive":
+        broke = "" if high is None else f", {high} did not"
+        return f"no sure ceiling: {number(ceiling.scale, 4)}x held{broke}; {load}"
+    least = "at least " if verdict.verdict == "at_least" else ""
+    return f"ceiling: {least}{number(ceiling.scale, 4)}x{'' if high is None else f' to {high}'}, {load}"
 
 
 def level_rows(verdict: CeilingVerdict) -> list[tuple[str, ...]]:

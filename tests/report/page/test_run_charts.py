@@ -251,6 +251,34 @@ def test_the_ceiling_stands_at_its_own_level_on_the_axis_of_what_was_offered():
     assert "1.8 requests/s were answered" in chart.says
 
 
+def test_a_ceiling_told_as_a_lower_scale_than_its_level_stands_at_that_level():
+    """Sessions that go on for longer than a level make it ask for less; the mark stood at what was answered."""
+    verdict = CeilingVerdict(
+        schema="replay.verdict/1",
+        command="ceiling",
+        verdict="found",
+        reasons=[],
+        levels=[
+            msgspec.structs.replace(level(2.0, 20.0), verdict="pass"),
+            msgspec.structs.replace(
+                level(2.0, 900.0), offered_rps=2.1, achieved_rps=1.75, verdict="fail", limited_by="latency"
+            ),
+        ],
+        ceiling=Ceiling(
+            scale=0.9, rps=1.8, sessions_per_s=1.0, in_flight=1.0, ci_scale=(0.9, 1.1), limited_by="latency"
+        ),
+    )
+    chart = verdict_charts.levels(verdict)
+    marks = [
+        value["at"]
+        for part in chart.spec["layer"]
+        for value in part.get("data", {"values": []})["values"]
+        if value.get("label") == "ceiling"
+    ]
+
+    assert set(marks) == {2.0}
+
+
 def test_runs_whose_folders_have_long_names_are_told_apart_in_the_legend():
     """Both were cut to the same words, and one of them lay over the next."""
     names = ["20261130T013657Z-support-agent-127.0.0.1-8080", "20261130T014211Z-support-agent-127.0.0.1-8080"]

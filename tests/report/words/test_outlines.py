@@ -139,3 +139,30 @@ def test_a_range_of_requests_whose_ends_read_alike_is_one_figure(most, said):
     )
 
     assert f", {said}, 1 sessions/s" in ceiling_headline(verdict)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "high", "said"),
+    [
+        ("found", 4.0, "ceiling: 2x to 4x, 180 to 200 requests/s, "),
+        ("at_least", None, "ceiling: at least 2x, 180 requests/s, "),
+        ("inconclusive", 4.0, "no sure ceiling: 2x held, 4x did not; 180 to 200 requests/s, "),
+        ("inconclusive", None, "no sure ceiling: 2x held; 180 requests/s, "),
+    ],
+)
+def test_a_ceiling_that_is_not_sure_is_not_told_as_one(verdict, high, said):
+    """It read "at least 2x to 4x", which says less and more than was found."""
+    found = Ceiling(
+        scale=2.0,
+        rps=180.0,
+        sessions_per_s=1.0,
+        in_flight=1.0,
+        ci_scale=(2.0, high),
+        limited_by="latency",
+        ci_rps=(180.0, None if high is None else 200.0),
+    )
+    of = CeilingVerdict(
+        schema="replay.verdict/1", command="ceiling", verdict=verdict, reasons=[], levels=[], ceiling=found
+    )
+
+    assert ceiling_headline(of).startswith(said)
