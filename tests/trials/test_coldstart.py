@@ -156,11 +156,12 @@ def test_probes_are_recorded_as_steps_of_a_run_are(cold_target, tmp_path):
         assert verdict.keep_alive_s[1] <= 4.0
         assert verdict.cold.latency_ms.min >= BOOT_S * 1000 * 0.95
         assert [burst.size for burst in verdict.bursts] == [3]
-    assert sum(waits) <= plan.most_wait_s
+        assert sum(waits) <= plan.most_wait_s
     written = msgspec.json.decode((tmp_path / "out" / "verdict.json").read_bytes(), type=ColdVerdict)
     assert written == verdict
     lines = (tmp_path / "out" / "steps.jsonl").read_text().splitlines()
-    assert len(lines) == 11 + verdict.probes + sum(burst.size for burst in verdict.bursts)
+    in_bursts = sum(burst.size for burst in verdict.bursts)
+    assert len(lines) == 1 + verdict.cold.warm_ms.n + verdict.probes + in_bursts
 
 
 def test_a_path_that_fails_ends_the_experiment_with_a_sentence(truth, tmp_path):
@@ -249,7 +250,7 @@ def test_a_target_that_sessions_log_in_to_is_logged_in_to_once_before_it_is_left
 
     assert shop.seen.count("login") == 1
     assert shop.seen[0] == "login"
-    assert shop.seen.count("probe") == 11 + verdict.probes
+    assert shop.seen.count("probe") == 1 + verdict.cold.warm_ms.n + verdict.probes
     records = [json.loads(line) for line in (tmp_path / "out" / "steps.jsonl").read_text().splitlines()]
     assert [record.get("handshake", False) for record in records].count(True) == 1
 
@@ -298,7 +299,7 @@ def test_why_probes_were_taken_for_cold_or_warm_is_said_as_it_was(target, keep_a
 
 
 def test_an_idle_time_begins_when_a_login_before_it_has_ended():
-    experiment = Experiment(Target(url="http://x", name="t"), ProbePlan(first_s=1.0, most_s=1.0))
+    experiment = Experiment(SAYS, ProbePlan(first_s=1.0, most_s=1.0))
     asks = experiment.asks()
     at = 1_000_000
 

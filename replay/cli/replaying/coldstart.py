@@ -108,7 +108,13 @@ def coldstart(
         assert target is not None
         aim = load_target(target)
         plan = ProbePlan(min_idle, max_idle, precision / 100, bursts)
-        click.echo(f"this takes at most {seconds(plan.most_wait_s)}; less, if it goes cold sooner", err=True)
+        again = (
+            ""
+            if aim.cold_header
+            else ", and longer where its answers vary so much that one has to be asked for again"
+        )
+        most = f"this takes at most {seconds(plan.most_wait_s)}; less, if it goes cold sooner{again}"
+        click.echo(most, err=True)
         if plan.most_wait_s > 600 and not yes and sys.stdin.isatty():
             click.confirm("start?", default=True, abort=True, err=True)
         step = Step("probe", "http", f"{method} {clean_path(path)}", request=Request(method, path))

@@ -1,8 +1,8 @@
 """An experiment on a live target: leave it alone for a while, ask again, and see whether it had gone cold. Pure: it
 says what to ask and when, and is told what was answered.
 
-What is cold is told by the target's cold header or instance header where its file names one; else by a service time
-far above those of the warm requests that begin the experiment.
+What is cold is told by the target's cold header where its file names one; else by service times beside those of warm
+requests (replay/judge/cold/probed.py): ten begin the experiment, and others follow where ten tell too little.
 """
 
 from collections.abc import Generator, Sequence
@@ -14,16 +14,14 @@ from replay.errors import ReplayError
 from replay.judge.cold.added import Added, Kind, added_by, independent
 from replay.judge.cold.coldstart import quantiles_of
 from replay.judge.cold.idle_times import bucket
+from replay.judge.cold.probed import Told, WarmAnswers
 from replay.judge.cold.types import Burst, Cold, ColdVerdict, Tail
 from replay.judge.statistics.probing import IdleSearch
 from replay.judge.types import VERDICT_SCHEMA
 from replay.target.target import Target
 from replay.words.numbers import milliseconds, seconds
 
-_WARM_REQUESTS = 10
-_LEAST_ADDED_NS = 10_000_000
-_RATIO = 1.5
-_DEVIATIONS = 8
+_WARM_REQUESTS, _MOST_WARM_REQUESTS = 10, 30
 _SAYS = "the target says so"
 _FAR_ABOVE = "service time far above that of warm requests"
 _NOT_ABOVE = "no service time far above that of warm requests"
@@ -44,7 +42,7 @@ class ProbePlan(NamedTuple):
 
     @property
     def most_wait_s(self) -> float:
-        """The longest that it can take, but for the requests themselves."""
+        """The longest that it can take, but for the requests themselves, and idle times that are asked for again."""
         return self.search().most_wait_s() + len(self.bursts) * 1.2 * self.most_s
 
 
@@ -105,7 +103,7 @@ class Experiment:
     def __init__(self, target: Target, plan: ProbePlan) -> None:
         self._target, self._plan = target, plan
         self._search = plan.search()
-        self._warm_ns: list[int] = []
+        self._warm = WarmAnswers()
         self._probes: list[_Probe] = []
         self._bursts: list[Burst] = []
         self._ended_ns = 0
@@ -120,12 +118,9 @@ class Experiment:
         """What to send, in turn; it is sent the answers. Raises ProbeFailed for one that says nothing."""
         _, *warm = yield from self._asked(Ask(_WARM_REQUESTS + 1, is_at_once=False))
         # The first may have woken it.
-        self._warm_ns = [answer.service_ns for answer in warm]
+        self._warm.add([answer.service_ns for answer in warm])
         while (idle_s := self._search.next_s()) is not None:
-            (answer,) = yield from self._asked(Ask(1, idle_s=idle_s, why=f"idle for {seconds(idle_s)}"))
-            is_cold = self._is_cold(answer)
-            was_s = idle_s if self._was_idle_s is None else self._was_idle_s
-            self._probes.append(_Probe(was_s, is_cold, answer.service_ns / 1e6))
+            is_cold, was_s = yield from self._probed(idle_s)
             self._search.tell("cold" if is_cold else "warm", was_s)
         if self._search.cold_s is not None:
             for size in self._plan.bursts:
@@ -133,6 +128,30 @@ class Experiment:
                 why = f"idle for {seconds(idle_s)}, then a burst of {size}"
                 answers = yield from self._asked(Ask(size, idle_s=idle_s, why=why))
                 self._bursts.append(self._burst(answers))
+
+    def _probed(self, idle_s: float) -> Generator[Ask, Sequence[Answer], tuple[bool, float]]:
+        """Whether an idle time leaves the target cold, by as many probes as that takes; and how long it was."""
+        why, found = f"idle for {seconds(idle_s)}", list[tuple[float, int]]()
+        while True:
+            (answer,) = yield from self._asked(Ask(1, idle_s=idle_s, why=why))
+            found.append((idle_s if self._was_idle_s is None else self._was_idle_s, answer.service_ns))
+            told = self._told(answer, [service_ns for _, service_ns in found])
+            if told != "again":
+                break
+            why = f"idle for {seconds(idle_s)} again, since the answer was slow"
+            if len(self._warm.took_ns) < _MOST_WARM_REQUESTS:
+                answers = yield from self._asked(Ask(_WARM_REQUESTS, is_at_once=False))
+                self._warm.add([answer.service_ns for answer in answers])
+        is_cold = told == "cold"
+        self._probes += [_Probe(was_s, is_cold, service_ns / 1e6) for was_s, service_ns in found]
+        return is_cold, found[-1][0]
+
+    def _told(self, answer: Answer, took_ns: Sequence[int]) -> Told:
+        if answer.cold is not None:
+            return "cold" if answer.cold else "warm"
+        return self._warm.tells(
+            took_ns, [round(probe.service_ms * 1e6) for probe in self._probes if probe.is_cold]
+        )
 
     def _asked(self, ask: Ask) -> Generator[Ask, Sequence[Answer], Sequence[Answer]]:
         answers = yield ask
@@ -164,17 +183,13 @@ class Experiment:
         )
 
     def _is_cold(self, answer: Answer) -> bool:
-        if answer.cold is not None:
-            return answer.cold
-        median = float(np.median(self._warm_ns))
-        spread = float(np.median(np.abs(np.asarray(self._warm_ns) - median)))
-        limit = max(_RATIO * median, median + _DEVIATIONS * spread, median + _LEAST_ADDED_NS)
-        return answer.service_ns > limit
+        """Of a burst, which has one answer each: what takes longer may wait for the others of it."""
+        return answer.cold if answer.cold is not None else self._warm.is_far_slower(answer.service_ns)
 
     def verdict(self, run: str) -> ColdVerdict:
         """What the probes showed. run: the name of the experiment's directory."""
         cold = np.array([probe.service_ms for probe in self._probes if probe.is_cold])
-        warm = np.array([ns / 1e6 for ns in self._warm_ns])
+        warm = np.array([ns / 1e6 for ns in self._warm.took_ns])
         says = self._target.cold_header is not None
         added = added_by([Kind(cold, independent(warm), is_alone=True)]) if len(cold) else Added(None)
         search = self._search
@@ -211,6 +226,12 @@ class Experiment:
         search = self._search
         notes = []
         if search.cold_s is None:
+            if self._target.cold_header is None:
+                notes.append(
+                    f"a boot that adds less than {milliseconds(self._warm.told_from_ns / 1e6)} could not be told from "
+                    "how long warm requests take; a path that always does the same work shows smaller ones, and a "
+                    "cold_header in a target file all"
+                )
             notes.append(
                 f"it was still warm after {seconds(search.warm_s)}, unless someone else kept it so; look further with "
                 "--max-idle"
