@@ -33,9 +33,9 @@ _NAMES_MODEL = "/deployments/"
 
 # Whatever stands before: a gateway's prefix, Azure's /openai/deployments/NAME, Vertex's
 # /v1/projects/.../endpoints/openapi.
-_is_asked = re.compile(
-    f".*(?:{'|'.join([*(path for dialect in DIALECTS for path in dialect.paths), *_OTHER_PATHS])})/?", re.DOTALL
-).fullmatch
+_PATHS = tuple(path for dialect in DIALECTS for path in dialect.paths)
+_is_asked = re.compile(f".*(?:{'|'.join([*_PATHS, *_OTHER_PATHS])})/?", re.DOTALL).fullmatch
+_is_asked_in_layout = re.compile(f".*(?:{'|'.join(_PATHS)})/?", re.DOTALL).fullmatch
 _ANSWERED = [
     (re.compile(f".*(?:{'|'.join(dialect.paths)})".encode(), re.DOTALL).fullmatch, dialect)
     for dialect in DIALECTS
@@ -56,8 +56,16 @@ def asks_model(path: str, body: bytes) -> bool:
     paths, too, its body has to name a model.
     """
     path = path.partition("?")[0]
-    if _is_asked(path) is None:
-        return False
+    return _is_asked(path) is not None and _is_models_own(path, body)
+
+
+def asks_known_layout(path: str, body: bytes) -> bool:
+    """Whether a request is surely one to a model whose answers are in a layout that is read here."""
+    path = path.partition("?")[0]
+    return _is_asked_in_layout(path) is not None and _is_models_own(path, body)
+
+
+def _is_models_own(path: str, body: bytes) -> bool:
     return _is_common(path) is None or _NAMES_MODEL in path or b'"model"' in body
 
 

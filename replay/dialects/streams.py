@@ -115,15 +115,20 @@ class StreamReader:
         """Whether a model's answer ended without its layout's end, or a stream of JSON-RPC without the answer, and
         without an error that would say why.
 
-        To be asked once the response is over. Where the layout is not known, neither is its end.
+        To be asked once the response is over. Where the layout is not known, neither is its end, but that there was
+        something. An end alone ends nothing: some gateways send `[DONE]` whatever became of the model behind them.
         """
         if self._facts.error is not None:
             return False
         if self._awaited is not None:
             return not self.is_answered
         if self._dialect is None:
-            return self._family == "model" and not self.has_events
-        return self._dialect.family == "model" and not self._facts.has_ended
+            return self._family == "model" and not self.token_count
+        facts = self._facts
+        if self._dialect.family != "model":
+            return False
+        is_hollow = not self.token_count and not facts.finish_reasons and facts.usage is None
+        return is_hollow or not facts.has_ended
 
     @property
     def usage(self) -> Usage | None:

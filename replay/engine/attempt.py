@@ -18,8 +18,10 @@ class Expectation(Protocol):
     family, keeps_body: as in Exchange. keeps_headers: whether the response's headers are looked at.
     """
 
-    family: str | None
     keeps_body: int
+
+    @property
+    def family(self) -> str | None: ...
 
     @property
     def keeps_headers(self) -> bool: ...

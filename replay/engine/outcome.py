@@ -6,9 +6,9 @@ other than recorded but not worse does not. An expectation without a status leav
 
 Then, unless the target file switches it off, the answer is read as what it is: a JSON-RPC error, an MCP result with
 isError, errors of GraphQL, an error object or an error event of a model, and a model's stream that ends before its
-layout's end are failures whatever the status says (replay/dialects). So are a redirect, a web page, plain text and
-nothing at all, which no model, no MCP server and no GraphQL server answers with. An answer that a step expects to ask
-for input, or to be an error, is none for that.
+layout's end are failures whatever the status says (replay/dialects). So are a redirect, a web page, plain text,
+nothing at all and JSON that answers nothing, which no model, no MCP server and no GraphQL server answers with. An
+answer that a step expects to ask for input, or to be an error, is none for that.
 
 What a gRPC call is held to is in replay/engine/grpc/outcome.py.
 
@@ -24,6 +24,8 @@ from replay.dialects.asked import asks_model
 from replay.dialects.bodies import family_of_request, read_body
 from replay.dialects.documents import BOM, is_web_page
 from replay.dialects.layouts.json_rpc import ERROR_MEMBER, TELLS_OF, answer_among, awaited_by
+from replay.dialects.types import Family
+from replay.dialects.unanswered import why_unanswered
 from replay.engine.attempt import Attempt, Expectation
 from replay.engine.grpc.descriptors import descriptors_at
 from replay.engine.grpc.outcome import Calls
@@ -52,13 +54,21 @@ NO_DOCUMENT = "the answer is {} where {} was asked"
 class Expected:
     """What one step's answer is held to. keeps_body: how much of the body the wire is to keep (see Exchange).
 
-    family: "rpc", "model" or "graphql" where the answer is read as such.
+    family: what the answer is read as, if as any.
     """
 
-    __slots__ = ("_expect", "_expected_faults", "_recorded_status", "_statuses", "family", "keeps_body")
+    __slots__ = (
+        "_expect",
+        "_expected_faults",
+        "_names_members",
+        "_recorded_status",
+        "_statuses",
+        "family",
+        "keeps_body",
+    )
 
     def __init__(
-        self, expect: Expect | None, recorded_status: int | None, family: str | None, keeps_body: int = 0
+        self, expect: Expect | None, recorded_status: int | None, family: Family | None, keeps_body: int = 0
     ) -> None:
         self._expect = expect if expect is None or expect != Expect(status=expect.status) else None
         self._statuses = None if expect is None else expected_statuses(expect)
@@ -67,6 +77,8 @@ class Expected:
         )
         self.family = family
         self._expected_faults = () if expect is None else tuple(_faults_named(expect))
+        # Whoever says what is in the answer's JSON knows it better.
+        self._names_members = expect is not None and bool(expect.json)
         looks = self._expect is not None and (reads_body(self._expect) or bool(self._expect.header))
         self.keeps_body = ALWAYS if looks else NOT_OF_STREAMS if family is not None else keeps_body
 
@@ -95,7 +107,7 @@ class Expected:
                 attempt.error = "redirect"
                 attempt.why = NOT_LED_ON.format(attempt.status, _ANSWERERS[self.family])
                 return
-            fault = _fault_of(attempt, self.family)
+            fault = _fault_of(attempt, self.family, self._names_members)
             attempt.error = None if fault in self._expected_faults else fault
 
     def _expects_status(self, status: int) -> bool:
@@ -126,8 +138,8 @@ def _is_as_recorded(attempt: Attempt) -> bool:
     return recorded is not None and recorded.status == attempt.status
 
 
-def _fault_of(attempt: Attempt, family: str) -> str | None:
-    """What the answer itself says went wrong."""
+def _fault_of(attempt: Attempt, family: Family, names_members: bool) -> str | None:
+    """What the answer itself says went wrong. names_members: the step says itself what is in a right one."""
     events = attempt.events
     if events is not None:
         error: str | None = events.error
@@ -146,12 +158,33 @@ def _fault_of(attempt: Attempt, family: str) -> str | None:
     if family != "graphql":
         # Of GraphQL there is nothing else to tell, and its steps are plain lines.
         attempt.facts = facts
+    if facts.error is None and not names_members:
+        instead = _why_unanswered(attempt, body, family)
+        if instead is not None:
+            attempt.why = NO_DOCUMENT.format(instead, _ANSWERERS[family])
+            return "protocol"
     return facts.error
+
+
+def _why_unanswered(attempt: Attempt, body: bytes, family: Family) -> str | None:
+    """What an answer in JSON is where it is none to what was asked; None where it may be one, or was not kept whole."""
+    if attempt.method != "POST" or not _opens_as_json(body):
+        return None
+    if attempt.captured is None or attempt.response_bytes > len(attempt.captured):
+        return None
+    request = attempt.step.request
+    return why_unanswered(
+        family,
+        body,
+        awaited=awaited_by(attempt.method, attempt.body) if family == "rpc" else None,
+        path=None if request is None else request.path,
+        asked=attempt.body,
+    )
 
 
 def _why_no_document(attempt: Attempt, body: bytes, family: str) -> str | None:
     """What a whole answer is that should have been JSON, and by its beginning is none; None where it may be."""
-    if body.removeprefix(BOM).lstrip()[:1] in (b"{", b"["):
+    if _opens_as_json(body):
         return None
     is_empty = not attempt.response_bytes
     if is_empty and _was_empty(attempt):
@@ -162,14 +195,23 @@ def _why_no_document(attempt: Attempt, body: bytes, family: str) -> str | None:
     if family == "model":
         request = attempt.step.request
         is_asked_for = attempt.method == "POST" and (request is None or asks_model(request.path, attempt.body))
-    elif attempt.status == _ACCEPTED:
-        # Whoever is told that a message was accepted has its answer from another stream.
+    elif attempt.status == _ACCEPTED and _may_be_answered_elsewhere(attempt):
         is_asked_for = False
     elif family == "graphql":
         is_asked_for = not body.lstrip().startswith(_PARTS)
     else:
         is_asked_for = attempt.method == "POST" and awaited_by(attempt.method, attempt.body) is not None
     return None if not is_asked_for else "empty" if is_empty else "neither JSON nor a stream"
+
+
+def _may_be_answered_elsewhere(attempt: Attempt) -> bool:
+    """Whether what is accepted has its answer by another stream; it has not if the recording had it by this one."""
+    recorded = attempt.step.recorded
+    return recorded is None or recorded.status in (None, _ACCEPTED)
+
+
+def _opens_as_json(body: bytes) -> bool:
+    return body.removeprefix(BOM).lstrip()[:1] in (b"{", b"[")
 
 
 def _was_empty(attempt: Attempt) -> bool:
@@ -213,7 +255,7 @@ class Outcomes:
         self._reads_kinds = reads_answers and target.answers == "kind"
         self._asks_nothing_more = not self._rules and not self._keeps_body
         self._ruled: dict[tuple[str, str], Expect | None] = {}
-        self._known: dict[tuple[int | None, int | None, str | None], Expected] = {}
+        self._known: dict[tuple[int | None, int | None, Family | None], Expected] = {}
 
     def __repr__(self) -> str:
         return f"<Outcomes by {len(self._rules)} rules>"
@@ -222,7 +264,7 @@ class Outcomes:
         """What this step is held to; None: to a status below 400 and nothing else. body: of its request."""
         if step.grpc is not None:
             return self._of_call(step)
-        family = None
+        family: Family | None = None
         is_read = self._reads_kinds and (body or step.kind not in _PLAIN_KINDS)
         if not is_read and self._asks_nothing_more and step.expect is None and step.recorded is None:
             # Most steps: 170 ns rather than 290, of some 20 us that a step costs.

@@ -139,8 +139,10 @@ class FidelityFold:
         known = calls & (stream | streamed | ~recorded)
         # Of a request that the trace has as it was recorded, what it asks for is all that is known.
         self._streams.add(streamed == (recorded | (stream & ~calls)), known | (answered & stream & ~calls))
-        output = table.numbers("output_tokens")
-        self._output.add(np.where(output == ABSENT, table.numbers("tokens"), output), asked, calls)
+        output, tokens = table.numbers("output_tokens"), table.numbers("tokens")
+        # A stream shows what it brings, so one without a token brought none.
+        counted = np.where((tokens == ABSENT) & streamed, 0, tokens)
+        self._output.add(np.where(output == ABSENT, counted, output), asked, calls)
         self._input.add(table.numbers("input_tokens"), prompt, calls)
 
     def result(self, trace: TraceFacts, unsent_reasons: Mapping[str, int], instants: Instants) -> Fidelity:

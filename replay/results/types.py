@@ -64,8 +64,8 @@ ERROR_CLASSES: dict[str, str] = {
     "reset": "the connection ended before the response was complete",
     "closed": "the target closed a WebSocket before the message that ends the step",
     "protocol": (
-        "what came back is not HTTP, breaks the rules of WebSocket, or is a web page, plain text or nothing where a "
-        "model, an MCP server or a GraphQL server was asked"
+        "what came back is not HTTP, breaks the rules of WebSocket, or is a web page, plain text, nothing or JSON "
+        "that answers nothing where a model, an MCP server or a GraphQL server was asked"
     ),
     "tls": "TLS failed",
     "dns": "the name could not be resolved",

@@ -70,7 +70,10 @@ CHATS: dict[str, tuple[list[Lines], Truth]] = {
     "no [DONE]": (PLAIN[:-1], Truth(3)),
     "no reason": ([ROLE, HI, THERE, DONE], Truth(2, finish_reasons=())),
     "no end": ([ROLE, HI, THERE], Truth(2, is_cut_short=True, finish_reasons=())),
-    "[DONE] alone": ([DONE], Truth(0, finish_reasons=())),
+    "[DONE] alone": ([DONE], Truth(0, is_cut_short=True, finish_reasons=())),
+    "a role and [DONE]": ([ROLE, DONE], Truth(0, is_cut_short=True, finish_reasons=())),
+    "a ping and [DONE]": ([["event: ping", "data: {}"], DONE], Truth(0, is_cut_short=True, finish_reasons=())),
+    "nothing said, and why": ([ROLE, STOP, DONE], Truth(0)),
     "usage in the middle": (
         [ROLE, HI, data({"choices": [], "usage": USED}), THERE, STOP],
         Truth(2, usage=Usage(5, 7)),

@@ -8,6 +8,7 @@ import pytest
 import zstandard
 
 from replay.dialects.streams import StreamReader
+from replay.dialects.unanswered import OF_ANOTHER_CALL, OF_NO_MODEL, OF_NO_RPC, WITHOUT_CHOICES
 from replay.engine.outcome import Outcomes, plain_body
 from replay.target.errors import TargetError
 from replay.target.file import load_target
@@ -196,8 +197,28 @@ CHAT, CUSTOM = "/v1/chat/completions", "/generate"
         (step("llm", path=CHAT), b"", {"status": 204}, "empty"),
         (step("http", path=CHAT, method="POST"), b"upstream connect error", {}, "neither JSON nor a stream"),
         (step("llm", llm=LlmCall(10, 5)), b"OK", {}, "neither JSON nor a stream"),
-        (step("llm", path=CHAT), b'\xef\xbb\xbf \n{"choices":[]}', {}, None),
-        (step("llm", path=CHAT), b"[]", {}, None),
+        (step("llm", path=CHAT), b'\xef\xbb\xbf \n{"choices":[{}]}', {}, None),
+        # A gateway that has its own words, a stand-in, another API.
+        (step("llm", path=CHAT), b"{}", {}, OF_NO_MODEL),
+        (step("llm", path=CHAT), b"[]", {}, OF_NO_MODEL),
+        (step("llm", path=CHAT), b'{"message":"say \\"choices\\":"}', {}, OF_NO_MODEL),
+        (step("http", path=CHAT, method="POST"), b'{"detail":"went wrong"}', {}, OF_NO_MODEL),
+        (step("llm", llm=LlmCall(10, 5)), b'{"ok":true}', {}, OF_NO_MODEL),
+        (step("llm", path=CHAT), b'{"choices": [ ],"usage":null}', {}, WITHOUT_CHOICES),
+        (step("llm", path=CHAT), b'{"choices":null}', {}, WITHOUT_CHOICES),
+        (step("llm", path="/v1/messages"), b'{"type":"message","content":[]}', {}, None),
+        (step("llm", path="/v1beta/models/g:generateContent"), b'[{"candidates":[]}]', {}, None),
+        (step("llm", path="/model/titan/invoke"), b'{"results":[]}', {}, None),
+        (step("llm", path=CUSTOM), b'{"reply":"hello"}', {}, None),
+        (step("http", path="/surveys/7/responses", method="POST"), b'{"id":7}', {}, None),
+        # Of what was not kept whole the end may tell.
+        (step("llm", path=CHAT), b'{"id":"x"}', {"response_bytes": 2_000_000}, None),
+        (
+            step("llm", path=CHAT, expect=Expect(json={"/reply": JsonCheck(exists=True)})),
+            b'{"reply":"hello"}',
+            {},
+            None,
+        ),
         # What a path that no model API has answers with is not known.
         (step("llm", path=CUSTOM), b"Once upon a time", {}, None),
         (step("llm", path=CHAT), b"\x28\xb5", {"content_encoding": b"unheard-of"}, None),
@@ -217,8 +238,16 @@ def test_a_model_answers_with_json_or_a_stream(one, body, known, error):
         (RPC, b"OK", {}, "neither JSON nor a stream"),
         (RPC, b"", {}, "empty"),
         (RPC, b'{"jsonrpc":"2.0","id":1,"result":{}}', {}, None),
+        (RPC, b'{"jsonrpc":"2.0","id":1}', {}, OF_NO_RPC),
+        (RPC, b'{"ok":true}', {}, OF_NO_RPC),
+        (RPC, b"[]", {}, OF_NO_RPC),
+        (RPC, b'{"jsonrpc":"2.0","id":"other","result":{}}', {}, OF_ANOTHER_CALL),
+        (RPC, b'{"jsonrpc":"2.0","id":"other","result":{}}', {"response_bytes": 2_000_000}, None),
+        (b'{"jsonrpc":"2.0","method":"notifications/initialized"}', b'{"ok":true}', {}, None),
         # The older transport of MCP answers on another stream.
         (RPC, b"Accepted", {"status": 202}, None),
+        (RPC, b"", {"status": 202, "recorded": Recorded(202)}, None),
+        (RPC, b"", {"status": 202, "recorded": Recorded(200)}, "empty"),
         (RPC, b"", {"recorded": Recorded(200, response_bytes=0)}, None),
         (RPC, b"", {"recorded": Recorded(200, response_bytes=90)}, "empty"),
         (RPC, b"", {"recorded": Recorded(201, response_bytes=0)}, "empty"),
@@ -244,6 +273,8 @@ WENT_WRONG = b'{"errors":[{"message":"no"}],"data":null}'
     ("body", "known", "error"),
     [
         (b'{"data":{"me":{"id":1}}}', {}, None),
+        (b'{"message":"Forbidden"}', {}, "protocol"),
+        (b'{"data":null,"errors":[]}', {}, None),
         (WENT_WRONG, {}, "graphql_error"),
         (b"<!doctype html><title>Sign in</title>", {}, "protocol"),
         (b"", {}, "protocol"),
@@ -295,7 +326,7 @@ def test_an_answer_of_graphql_has_no_facts_which_would_take_it_from_the_plain_li
 def why_not_a_document(one, body, asked=b"{}", status=200, method="POST", **fields):
     """What the answer was found to be instead; None: it was not found to be anything else."""
     ended = attempt(one, body=asked, status=status, method=method, **fields)
-    ended.captured, ended.response_bytes = bytearray(body), len(body)
+    ended.captured, ended.response_bytes = bytearray(body), fields.get("response_bytes", len(body))
     expected = Outcomes(Target(url="http://x")).of(one, asked)
     if expected is not None:
         expected.settle(ended)

@@ -1,0 +1,58 @@
+"""Why a whole answer in JSON is none to what was asked, though it names no error. Pure.
+
+A gateway that answers in its own words, a stand-in, a server of another API at the same path: all send JSON with status
+200, and soon. A model's answer has its choices, its content or its usage; a call of JSON-RPC has its result, or its
+error, with its own id; GraphQL has data or errors. Looked for are these members by their names, whose quotation marks
+would be escaped within a string, so no document is parsed: what is surely missing is told, and nothing else.
+"""
+
+import re
+
+from replay.dialects.asked import asks_known_layout
+from replay.dialects.layouts.json_rpc import Awaited
+from replay.dialects.types import Family
+
+# Members one of which is in every answer of a layout that is known, and in those of most that are not.
+_TELLS_MODEL = re.compile(
+    rb'"(?:choices|candidates|promptFeedback|content|output|outputs|embeddings?|usage|usageMetadata|response)"\s*:'
+).search
+_HAS_NO_CHOICES = re.compile(rb'"choices"\s*:\s*(?:\[\s*\]|null)').search
+_TELLS_RPC = re.compile(rb'"(?:result|error)"\s*:').search
+_IS_ERROR = re.compile(rb'"error"\s*:').search
+_TELLS_GRAPHQL = re.compile(rb'"(?:data|errors)"\s*:').search
+# No JSON writes such an id in two ways.
+_is_plain_id = re.compile(r"[A-Za-z0-9_.:-]+").fullmatch
+
+OF_NO_MODEL = "JSON without anything that a model says"
+WITHOUT_CHOICES = "JSON with no choices"
+OF_NO_RPC = "JSON with neither a result nor an error"
+OF_ANOTHER_CALL = "an answer to another call"
+OF_NO_GRAPHQL = "JSON with neither data nor errors"
+
+
+def why_unanswered(
+    family: Family, body: bytes, *, awaited: Awaited | None = None, path: str | None = None, asked: bytes = b""
+) -> str | None:
+    """What the answer is instead; None where it may be one.
+
+    body: whole, without its coding. awaited: what a request of JSON-RPC waits for. path, asked: where a model was asked
+    by which body; None: as a target's shape asks it.
+    """
+    if family == "rpc":
+        return None if awaited is None or awaited.listens else _why_no_answer_to_call(body, awaited.message_id)
+    if family == "graphql":
+        return OF_NO_GRAPHQL if _TELLS_GRAPHQL(body) is None else None
+    if path is not None and not asks_known_layout(path, asked):
+        return None
+    if _TELLS_MODEL(body) is None:
+        return OF_NO_MODEL
+    return WITHOUT_CHOICES if _HAS_NO_CHOICES(body) is not None else None
+
+
+def _why_no_answer_to_call(body: bytes, message_id: str) -> str | None:
+    if _TELLS_RPC(body) is None:
+        return OF_NO_RPC
+    # An error may lack the id, where that was not readable.
+    if _is_plain_id(message_id) and message_id.encode() not in body and _IS_ERROR(body) is None:
+        return OF_ANOTHER_CALL
+    return None
