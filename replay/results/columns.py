@@ -18,8 +18,10 @@ from replay.results.types import INTERRUPTED, StepRecord
 
 ABSENT_NS = ABSENT
 """Stands for an instant or a duration that was not measured."""
-REFUSED = (429, 503)
-"""The statuses of a target that sheds load."""
+REFUSED = (429, 503, 529)
+"""The statuses of a target that sheds load; 529 is that of model APIs that are overloaded."""
+REFUSED_CALLS = ("RESOURCE_EXHAUSTED", "UNAVAILABLE")
+"""How gRPC calls end that are refused for it (https://grpc.io/docs/guides/status-codes/)."""
 
 
 class Columns(NamedTuple):
@@ -30,12 +32,12 @@ class Columns(NamedTuple):
     session, series, error, instance: codes into the lists of the same name (series: (kind, name)). Instants are ns from
     the run's start, ABSENT_NS where there is none. cold: 1, 0, or -1 where the target did not say. attempts: tries of
     the step, the last one included; redirects that led to one are none. sent_before: those before the last one that
-    were sent, none of them on a connection that had been closed. refused_before: those of them that were answered with
-    429 or 503; None where that is not known. retried_ns: from the first try's intended time to the last one's sending,
-    0 for one try without a redirect. makespan_ns: of each session, from its first intended time to its last end, waits
-    included, ABSENT_NS where that is not known. cut: of each session, whether a step of it was left unsent, or
-    interrupted, so that its makespan is only the least that it can be. unsent: steps that were not sent, which have no
-    row, by reason.
+    were sent, none of them on a connection that had been closed. refused: the last try was answered as REFUSED or
+    REFUSED_CALLS say. refused_before: how many of the others were; None where that is not known. retried_ns: from the
+    first try's intended time to the last one's sending, 0 for one try without a redirect. makespan_ns: of each session,
+    from its first intended time to its last end, waits included, ABSENT_NS where that is not known. cut: of each
+    session, whether a step of it was left unsent, or interrupted, so that its makespan is only the least that it can
+    be. unsent: steps that were not sent, which have no row, by reason.
 
     What follows unreadable is None where it is not known; `numbers` and `flags` give it as a column all the same.
     recorded_*: of the same step in the recording. stream, streamed: a stream was asked for, and came. emptied: its
@@ -102,6 +104,7 @@ class Columns(NamedTuple):
     other_ok: Flags | None = None
     other_tokens: Int64s | None = None
     refused_before: Codes | None = None
+    refused: Flags | None = None
 
     @property
     def n(self) -> int:
@@ -258,6 +261,7 @@ class Gathering:
         self._put("attempts", attempts)
         self._put("sent_before", sent_before)
         self._put("refused_before", refused_before)
+        self._put("refused", taken(_were_refused(table)))
         self._put("retried_ns", retried)
 
     def columns(self, unreadable: int = 0) -> Columns:
@@ -311,7 +315,7 @@ class Gathering:
         sent, intended = table.numbers("sent_ns"), table.numbers("intended_ns")
         sessions, steps = table.codes("session"), table.codes("step")
         was_sent = table.has("sent_ns")
-        refused = np.isin(table.numbers("status"), REFUSED)
+        refused = _were_refused(table)
         found = _Before(np.zeros(table.n, np.int64), *(np.zeros(table.n, np.int32) for _ in range(3)))
         for row in np.flatnonzero(earlier | again).tolist():
             step = table.texts("session")[sessions[row]], table.texts("step")[steps[row]]
@@ -360,6 +364,13 @@ def _picker(rows: Flags) -> Callable[[npt.NDArray[Any]], Any]:
         return lambda column: column
     n = int(np.count_nonzero(rows))
     return lambda column: constant(column[0], n, column.dtype) if column.strides == (0,) else column[rows]
+
+
+def _were_refused(table: Table) -> Flags:
+    refused: Flags = np.isin(table.numbers("status"), REFUSED)
+    for ending in REFUSED_CALLS:
+        refused |= table.equals("grpc_status", ending)
+    return refused
 
 
 def _mapped(

@@ -36,12 +36,16 @@ _MILLISECONDS = {
 _FLAGS = ("censored", "warmup", "stream", "streamed", "recorded_stream", "made_up", "emptied")
 
 
+def _is_refused(record):
+    return record.status in (429, 503, 529) or record.grpc_status in ("RESOURCE_EXHAUSTED", "UNAVAILABLE")
+
+
 def plain_columns(blocks):
     """What `columns_of` is to give."""
     sessions, series, errors, instances, checks, whys = (Names() for _ in range(6))
     numbers = {name: [] for name in (*_NUMBERS, *_MILLISECONDS)}
     codes = {name: [] for name in ("session", "series", "error", "status", "instance", "cold", "check", "why")}
-    flags = {name: [] for name in ("ok", "new_connection", "answered", *_FLAGS)}
+    flags = {name: [] for name in ("ok", "new_connection", "answered", "refused", *_FLAGS)}
     steps = []
     tries = []
     led = Counter()
@@ -78,7 +82,7 @@ def plain_columns(blocks):
                         led[record.session, record.step] += 1
                     elif record.sent_ns is not None:
                         sent[record.session, record.step] += 1
-                        if record.status in (429, 503):
+                        if _is_refused(record):
                             refused[record.session, record.step] += 1
             elif (
                 record.end_ns is not None
@@ -118,6 +122,7 @@ def plain_columns(blocks):
         codes["why"].append(np.array([whys.code(row.why) for row in rows], np.int32))
         codes["status"].append(np.array([row.status or 0 for row in rows], np.int32))
         codes["cold"].append(np.array([-1 if row.cold is None else int(row.cold) for row in rows], np.int32))
+        flags["refused"].append(np.array([_is_refused(row) for row in rows], np.bool_))
         flags["ok"].append(np.array([row.outcome == "ok" for row in rows], np.bool_))
         flags["new_connection"].append(np.array([row.connection == "new" for row in rows], np.bool_))
         flags["answered"].append(

@@ -17,7 +17,7 @@ from replay.judge.measures.metrics import measured, starts_of
 from replay.judge.measures.slo import Slo, SloWindow
 from replay.judge.statistics.distributions import at_least
 from replay.judge.statistics.quantile import quantile
-from replay.results.columns import REFUSED, Columns, Flags
+from replay.results.columns import Columns, Flags
 from replay.results.evidence import Evidence
 from replay.results.histogram import Int64s
 from replay.results.selector import Selector
@@ -31,7 +31,7 @@ _MOST_FAILED = 0.01
 _FEWEST_FAILED = 3
 # What a target that bears less than is sent may answer with, or not answer.
 _BY_LOAD = frozenset((*MAYBE_OURS, "status_5xx", "cut_short", "proxy", "app", "model_error", "graphql_error"))
-_BY_LOAD_STATUSES = (408, *REFUSED)
+_TOO_LATE = 408
 _DOUBT = 0.025
 # The busiest tenth of a level is told where it has so many times the mean, and so many deviations more.
 _PEAKS_RATIO, _PEAKS_DEVIATIONS = 1.5, 4.0
@@ -98,7 +98,7 @@ def judge_level(
         grows = steadiness.grows or steadiness.from_ns is None
         _decide(level, slos, run, rows, from_ns, to_ns, flows.ended_rps, grows, gave_up)
     if level.limited_by == "errors":
-        refused = int(np.count_nonzero(failed & np.isin(columns.status, REFUSED)))
+        refused = int(np.count_nonzero(failed & columns.flags("refused")))
         if refused > bad / 2:
             level.limited_by = "refusals"
     return level
@@ -127,7 +127,7 @@ def _fail_whole(level: Level, columns: Columns, rows: Flags) -> None:
     level.verdict, level.limited_by = "fail", "errors"
     # By chance a target that fails one in a hundred fails three of three in one of a million levels.
     level.is_sure = level.errors >= _FEWEST_FAILED
-    is_refused = bool(np.isin(columns.status[rows], _BY_LOAD_STATUSES).any())
+    is_refused = bool((columns.flags("refused") | (columns.status == _TOO_LATE))[rows].any())
     level.at_any_load = level.is_sure and not is_refused and not set(by_class(columns, rows)) & _BY_LOAD
     level.reason = f"all {counted(level.errors, 'request')} failed: {example_of(columns, rows)}"
 

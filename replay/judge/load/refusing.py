@@ -1,8 +1,9 @@
 """What a level's requests asked of the target in all, tries included, and whether refusals are what gave way.
 
-A target that sheds load answers 429 or 503. Where such steps are tried again they end well, only later, and more often
-than not it is a latency SLO that breaks. What limits is told by taking them away: steps that were never refused hold
-the SLO, or the steps that were refused are as many as answers are missing.
+A target that sheds load answers 429, 503 or 529, and a gRPC call RESOURCE_EXHAUSTED or UNAVAILABLE. Where such steps
+are tried again they end well, only later, and more often than not it is a latency SLO that breaks. What limits is told
+by taking them away: steps that were never refused hold the SLO, or the steps that were refused are as many as answers
+are missing.
 """
 
 from typing import NamedTuple
@@ -13,7 +14,7 @@ import numpy as np
 from replay.judge.gate.judging import judge_gate, keeps
 from replay.judge.measures.slo import Slo
 from replay.judge.types import Check
-from replay.results.columns import REFUSED, Columns, Flags
+from replay.results.columns import Columns, Flags
 from replay.results.evidence import Evidence
 
 
@@ -27,13 +28,13 @@ class Tries(NamedTuple):
 def tries(columns: Columns, rows: Flags) -> Tries:
     last = int(np.count_nonzero(rows))
     before = 0 if columns.refused_before is None else int(columns.refused_before[rows].sum())
-    refused = int(np.count_nonzero(np.isin(columns.status[rows], REFUSED))) + before
+    refused = int(np.count_nonzero(columns.flags("refused")[rows])) + before
     return Tries(last + int(columns.sent_before[rows].sum()), refused)
 
 
 def were_refused(columns: Columns) -> Flags:
     """Steps of which any try was refused."""
-    last: Flags = np.isin(columns.status, REFUSED)
+    last = columns.flags("refused")
     return last if columns.refused_before is None else last | (columns.refused_before > 0)
 
 

@@ -88,7 +88,7 @@ class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
         ),
     ] = None
     refused_percent: Annotated[
-        float, Meta(description="Tries that the target refused with 429 or 503, in percent.")
+        float, Meta(description="Tries that the target refused (429, 503, 529), in percent.")
     ] = 0.0
     allowed_percent: Annotated[
         float | None,

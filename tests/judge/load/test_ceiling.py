@@ -154,7 +154,7 @@ def test_a_level_of_long_requests_is_judged_once_the_target_is_full(rng):
 
 
 def test_refusals_and_errors_are_told_apart(rng):
-    def failing(status):
+    def failing(status, grpc_status=None):
         records = [
             step(
                 f"s-{n}",
@@ -163,6 +163,7 @@ def test_refusals_and_errors_are_told_apart(rng):
                 at_ms=n * 10,
                 outcome="failed" if n % 5 == 0 else "ok",
                 status=status if n % 5 == 0 else 200,
+                grpc_status=grpc_status if n % 5 == 0 else None,
                 error="status" if n % 5 == 0 else None,
             )
             for n in range(900)
@@ -170,6 +171,9 @@ def test_refusals_and_errors_are_told_apart(rng):
         return judge_level([], Evidence(summary(), columns_of([records]), "r"), 1.0, 9.0, None)
 
     assert failing(429).limited_by == "refusals"
+    assert failing(529).limited_by == "refusals"
+    assert failing(200, "RESOURCE_EXHAUSTED").limited_by == "refusals"
+    assert failing(200, "INTERNAL").limited_by == "errors"
     assert failing(500).limited_by == "errors"
     assert failing(500).verdict == "fail"
 
@@ -204,7 +208,12 @@ def test_where_everything_fails_as_it_would_at_any_load_that_is_the_reason(field
 
 
 @pytest.mark.parametrize(
-    "fields", [{"status": 429, "error": "status_4xx"}, {"status": None, "error": "timeout"}]
+    "fields",
+    [
+        {"status": 429, "error": "status_4xx"},
+        {"status": None, "error": "timeout"},
+        {"status": 200, "error": "grpc_error", "grpc_status": "UNAVAILABLE"},
+    ],
 )
 def test_where_everything_fails_as_too_much_load_may_have_it_less_is_tried(fields):
     failing = all_failing(**fields)
