@@ -4,11 +4,11 @@ Doubts are counted as sessions pass, each with its first example. Where nearly a
 any model writes, their unit is surely wrong, and the trace is refused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from replay.importers.types import SessionLine
+from replay.importers.types import SessionLines
 from replay.trace.errors import TraceError, shown
 from replay.trace.types import Session, Step
 from replay.words.numbers import milliseconds
@@ -38,7 +38,7 @@ class Doubts:
 
     def seen(self, session: Session) -> Session:
         """The session itself. Raises TraceError where a unit is surely wrong."""
-        self._see_session(session.start_ms, len(session.steps))
+        self._see_sessions((session.start_ms,), len(session.steps))
         for step in session.steps:
             self._models += step.llm is not None
             self._see(session.id, step)
@@ -49,19 +49,20 @@ class Doubts:
             )
         return session
 
-    def seen_line(self, line: SessionLine) -> SessionLine:
-        """The line itself, of a session of requests."""
-        if line.is_long:
-            self.seen(_decode(line.text))
-        else:
-            self._see_session(line.start_ms, line.steps)
-        return line
+    def seen_lines(self, lines: SessionLines) -> SessionLines:
+        """The lines themselves, of sessions of requests."""
+        self._see_sessions(lines.starts_ms, lines.steps)
+        for line in lines.long:
+            session = _decode(line)
+            for step in session.steps:
+                self._see(session.id, step)
+        return lines
 
-    def _see_session(self, start_ms: float, steps: int) -> None:
-        self._sessions += 1
-        self._last_ms = max(self._last_ms, start_ms)
+    def _see_sessions(self, starts_ms: Sequence[float], steps: int) -> None:
+        self._sessions += len(starts_ms)
+        self._last_ms = max(self._last_ms, max(starts_ms))
         if len(self._starts) < 2:
-            self._starts.add(start_ms)
+            self._starts.update(starts_ms)
         self._steps += steps
 
     def _see(self, session: str, step: Step) -> None:

@@ -45,16 +45,17 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
 
 
-class SessionLine(msgspec.Struct, frozen=True, gc=False):
-    """A session as a trace's file has it, by an importer that makes none but valid ones, without secrets.
+class SessionLines(msgspec.Struct, frozen=True, gc=False):
+    """Sessions as a trace's file has them, by an importer that makes none but valid ones, without secrets.
 
-    text: JSON, without a line break. steps: how many it has. is_long: whether one of them took more than a day.
+    text: JSON, each with its line break. starts_ms: of each, ascending. steps: how many they have. long: those of the
+    lines that have a step that took more than a day.
     """
 
     text: bytes
-    start_ms: float
+    starts_ms: Sequence[float]
     steps: int
-    is_long: bool
+    long: Sequence[bytes] = ()
 
 
 class ImportResult(msgspec.Struct, frozen=True):
@@ -62,13 +63,13 @@ class ImportResult(msgspec.Struct, frozen=True):
 
     header: complete, with what was inferred and dropped in its attributes. sessions: in order of start_ms;
     iterating reads the input, and may raise TraceError. notes: the same facts as sentences, for people. lines: the same
-    sessions, where the importer has them as lines.
+    sessions, many at a time, where the importer has them as lines.
     """
 
     header: Header
     sessions: Callable[[], Iterator[Session]]
     notes: tuple[str, ...] = ()
-    lines: Callable[[], Iterator[SessionLine]] | None = None
+    lines: Callable[[], Iterator[SessionLines]] | None = None
 
 
 class Importer(Protocol):

@@ -185,8 +185,8 @@ def import_(
         how = (USUAL_LEVEL, 0) if lines is None else (QUICK_LEVEL, QUICK_THREADS)
         with TraceWriter(out, header, level=how[0], threads=how[1]) as writer:
             if lines is not None:
-                for line in map(doubts.seen_line, lines()):
-                    writer.write_line(line.text, line.start_ms, line.steps)
+                for these in map(doubts.seen_lines, lines()):
+                    writer.write_lines(these.text, these.starts_ms, these.steps)
             else:
                 sessions = result.sessions() if redaction is None else redaction.apply(result.sessions(), tally)
                 for session in map(doubts.seen, sessions):

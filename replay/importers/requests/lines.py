@@ -1,17 +1,19 @@
 """Sessions of logged requests as the lines of a trace, numbered and named in order of their starts."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 import msgspec
+import numpy as np
 
 from replay.importers.call_steps import LONGEST_TEXT
 from replay.importers.requests.collected import CollectedRequests
 from replay.importers.requests.edge_texts import ms_texts
 from replay.importers.requests.session_lines import name_of
-from replay.importers.requests.step_texts import agent_text, json_text, session_line
+from replay.importers.requests.step_texts import agent_text, frame_text, json_text
 from replay.importers.requests.types import NOTHING, Ints
 from replay.importers.requests.waiting import WaitingSessions
-from replay.importers.types import SessionLine
+from replay.importers.types import SessionLines
 from replay.trace.redaction.labels import label_without_secrets
 from replay.trace.redaction.names import REDACTED
 from replay.trace.types import Session
@@ -25,31 +27,32 @@ class RequestLines:
     def __init__(self, waiting: WaitingSessions, requests: CollectedRequests, are_named: bool) -> None:
         self._waiting = waiting
         self._names = {key: name[:LONGEST_TEXT] for key, name in requests.names.items()} if are_named else {}
-        self._agents = {found: agent_text(agent) for found, agent in requests.agents.items()} | {NOTHING: b""}
+        self._agents = {found: agent_text(agent) for found, agent in requests.agents.items()} | {NOTHING: ""}
         self._first_us = requests.first_us
 
     def sessions(self) -> Iterator[Session]:
         """As sessions. Raises TraceError where what waits for its place cannot be read back."""
-        for line in self.lines():
-            yield _decode(line.text)
+        for lines in self.lines():
+            yield from map(_decode, lines.text.splitlines())
 
-    def lines(self) -> Iterator[SessionLine]:
+    def lines(self) -> Iterator[SessionLines]:
         """As they stand in a trace. Raises TraceError where what waits for its place cannot be read back."""
         ids = _Ids(self._names)
-        for heads, texts in self._waiting.in_order():
+        for heads, steps in self._waiting.in_order():
             starts_us = heads["start_us"] - self._first_us
-            columns = (heads[name].tolist() for name in ("client", "agent", "steps", "is_long"))
-            told = zip(
-                ids.of(heads["key"]),
-                (starts_us / 1_000).tolist(),
-                ms_texts(starts_us),
-                texts,
-                *columns,
-                strict=True,
+            agents = map(self._agents.__getitem__, heads["agent"].tolist())
+            frames = map(
+                frame_text, ids.of(heads["key"]), ms_texts(starts_us), heads["client"].tolist(), agents
             )
-            for name, start_ms, start_text, text, client, agent, steps, is_long in told:
-                line = session_line(name, start_text, text, client, self._agents[agent])
-                yield SessionLine(line, start_ms, steps, is_long)
+            around = "".join(frames).encode().splitlines(keepends=True)
+            befores, behinds = map(bytes.rstrip, around[::2]), around[1::2]
+            lines = list(zip(befores, steps, behinds, strict=True))
+            yield SessionLines(
+                text=b"".join(chain.from_iterable(lines)),
+                starts_ms=(starts_us / 1_000).tolist(),
+                steps=int(heads["steps"].sum()),
+                long=[b"".join(lines[n]) for n in np.flatnonzero(heads["is_long"]).tolist()],
+            )
 
 
 class _Ids:

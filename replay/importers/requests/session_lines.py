@@ -4,8 +4,7 @@ What becomes of a request says replay/importers/logs/logged_requests.py. A line 
 objects, which halves what an import takes; tests hold it to what an encoder makes of the objects.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -21,11 +20,14 @@ from replay.trace.file.rules import MOST_STEPS
 LONG_US = 24 * 3_600 * 1_000_000
 """A step that took longer is doubted."""
 
-_STEPS_IN_PIECE = 4_096
+_STEPS_IN_PIECE = 1 << 14
+_BETWEEN = "\n"
+# Of a step: its id, a half of its text, its edges, its time, and the other half.
+_PARTS = ("", "", "", ',"at_ms":', "", "")
 
 
 class Run(msgspec.Struct, frozen=True):
-    """Where the sessions of a part lie, by their starts: their heads and their texts, one behind the other.
+    """Where the sessions of a part lie, by their starts: their heads, and their texts with a line break before each.
 
     sessions: how many they are. clients: how many these have, each of them; most_clients: the most that one has.
     firsts: the first request of each client, as FIRST. counts: of their edges.
@@ -40,34 +42,32 @@ class Run(msgspec.Struct, frozen=True):
     counts: EdgeCounts
 
 
-class _Made(NamedTuple):
-    """Sessions, each with its head, and where its steps begin and end, and the JSON of these.
-
-    clients: how many each of them has.
-    """
-
-    heads: Rows
-    begins: Ints
-    ends: Ints
-    steps: list[str]
-    clients: Ints
-
-
 def run_of(rule: SessionRule, spilled: Spilled, part: Part) -> Run:
     """The sessions of a part, which wait where its requests do."""
     rows, texts = _read(spilled, part)
+    order = np.lexsort((rows["place"], rows["start_us"], rows["key"]))
+    begins = _begins(rows[order], rule)
+    lengths = np.diff(begins, append=len(rows))
+    firsts = rows[order[begins]]
+    by_start = np.lexsort((firsts["place"], firsts["start_us"]))
+    places = order[_spans(begins[by_start], lengths[by_start])]
+    rows, lengths = rows[places], lengths[by_start]
+    begins = np.cumsum(lengths) - lengths
     counts = EdgeCounts()
-    made = _sessions_of(rows, texts, rule, counts)
-    del texts
-    order = np.lexsort((made.heads["place"], made.heads["start_us"]))
-    heads = made.heads[order]
-    spans = zip(made.begins[order].tolist(), made.ends[order].tolist(), strict=True)
+    steps = _steps(rows, np.repeat(begins, lengths), texts, places, rule.resolution_us, counts)
+    heads = np.empty(len(begins), HEAD)
+    for name in ("start_us", "place", "key", "client", "agent"):
+        heads[name] = rows[name][begins]
+    heads["steps"] = lengths
+    heads["size_bytes"] = _sizes(steps)
+    heads["is_long"] = np.maximum.reduceat(rows["took_us"], begins) > LONG_US
+    clients = _clients(rows, begins, lengths)
     return Run(
         heads_at=spilled.put(heads.tobytes()),
-        texts_at=spilled.put_pieces(_pieces(made.steps, spans), int(heads["size_bytes"].sum())),
+        texts_at=spilled.put_pieces(steps, sum(map(len, steps))),
         sessions=len(heads),
-        clients=int(made.clients.sum()),
-        most_clients=int(made.clients.max()),
+        clients=int(clients.sum()),
+        most_clients=int(clients.max()),
         firsts=firsts_of(rows),
         counts=counts,
     )
@@ -80,20 +80,46 @@ def _read(spilled: Spilled, part: Part) -> tuple[Rows, list[str]]:
     return rows, text.decode("latin-1").split("\n")
 
 
-def _pieces(steps: Sequence[str], spans: Iterable[tuple[int, int]]) -> Iterator[bytes]:
-    """The JSON of sessions, one behind the other, in pieces. spans: where their steps begin and end."""
-    waiting: list[str] = []
-    for begin, end in spans:
-        while end - begin > _STEPS_IN_PIECE:
-            waiting += (",".join(steps[begin : begin + _STEPS_IN_PIECE]), ",")
-            begin += _STEPS_IN_PIECE
-            yield "".join(waiting).encode("latin-1")
-            waiting = []
-        waiting.append(",".join(steps[begin:end]))
-        if len(waiting) > _STEPS_IN_PIECE:
-            yield "".join(waiting).encode("latin-1")
-            waiting = []
-    yield "".join(waiting).encode("latin-1")
+def _spans(begins: Ints, lengths: Ints) -> Ints:
+    """The places from each of these beginnings on, as many as its length says."""
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1]) + np.repeat(begins - ends + lengths, lengths)
+
+
+def _steps(
+    rows: Rows, firsts: Ints, texts: Sequence[str], places: Ints, resolution_us: int, counts: EdgeCounts
+) -> list[bytes]:
+    """The JSON of all steps, in pieces: a line break before each session, and commas between its steps.
+
+    firsts: where the first step of its session is. texts: two for each request. places: of the requests among these.
+    """
+    starts_us = rows["start_us"] - rows["start_us"][firsts]
+    numbers = np.arange(1, len(rows) + 1) - firsts
+    edges = edge_texts(starts_us, rows["took_us"], numbers, resolution_us, counts)
+    openings = ["", *(f'{"," if n > 1 else _BETWEEN}{{"id":"{n}",' for n in range(1, int(numbers.max()) + 1))]
+    befores, behinds = texts[::2], texts[1::2]
+    pieces = []
+    for begin in range(0, len(rows), _STEPS_IN_PIECE):
+        these = slice(begin, begin + _STEPS_IN_PIECE)
+        at = places[these].tolist()
+        parts = [*_PARTS] * len(at)
+        parts[0 :: len(_PARTS)] = map(openings.__getitem__, numbers[these].tolist())
+        parts[1 :: len(_PARTS)] = map(befores.__getitem__, at)
+        parts[2 :: len(_PARTS)] = edges[these]
+        parts[4 :: len(_PARTS)] = ms_texts(starts_us[these])
+        parts[5 :: len(_PARTS)] = map(behinds.__getitem__, at)
+        pieces.append("".join(parts).encode("latin-1"))
+    return pieces
+
+
+def _sizes(pieces: Sequence[bytes]) -> Ints:
+    """How long each session is in these, with the line break before it."""
+    breaks, size = [], 0
+    for piece in pieces:
+        breaks.append(np.flatnonzero(np.frombuffer(piece, np.uint8) == ord(_BETWEEN)) + size)
+        size += len(piece)
+    sizes: Ints = np.diff(np.concatenate([*breaks, [size]]))
+    return sizes
 
 
 def firsts_of(requests: Rows) -> Rows:
@@ -105,22 +131,6 @@ def firsts_of(requests: Rows) -> Rows:
     for name in ("client", "start_us", "place"):
         firsts[name] = requests[name][order]
     return firsts
-
-
-def _sessions_of(rows: Rows, texts: Sequence[str], rule: SessionRule, counts: EdgeCounts) -> _Made:
-    """The sessions of these requests, which are all of theirs. texts: two for each row."""
-    order = np.lexsort((rows["place"], rows["start_us"], rows["key"]))
-    rows = rows[order]
-    begins = _begins(rows, rule)
-    lengths = np.diff(begins, append=len(rows))
-    steps = _steps_texts(rows, np.repeat(begins, lengths), order, texts, rule.resolution_us, counts)
-    heads = np.empty(len(begins), HEAD)
-    for name in ("start_us", "place", "key", "client", "agent"):
-        heads[name] = rows[name][begins]
-    heads["steps"] = lengths
-    heads["size_bytes"] = np.add.reduceat(list(map(len, steps)), begins) + lengths - 1  # and commas
-    heads["is_long"] = np.maximum.reduceat(rows["took_us"], begins) > LONG_US
-    return _Made(heads, begins, begins + lengths, steps, _clients(rows, begins, lengths))
 
 
 def _begins(rows: Rows, rule: SessionRule) -> Ints:
@@ -136,21 +146,6 @@ def _begins(rows: Rows, rule: SessionRule) -> Ints:
         if not is_too_long.any():
             return begins
         is_cut[begins[is_too_long] + MOST_STEPS] = True
-
-
-def _steps_texts(
-    rows: Rows, firsts: Ints, places: Ints, texts: Sequence[str], resolution_us: int, counts: EdgeCounts
-) -> list[str]:
-    """The JSON of each step. firsts: where the first of its session is. places: of their requests in texts."""
-    starts_us = rows["start_us"] - rows["start_us"][firsts]
-    numbers = np.arange(1, len(rows) + 1) - firsts
-    edges = edge_texts(starts_us, rows["took_us"], numbers, resolution_us, counts)
-    at = places.tolist()
-    befores, behinds = texts[::2], texts[1::2]
-    return [
-        f'{{"id":"{number}",{befores[place]}{after},"at_ms":{at_ms}{behinds[place]}'
-        for number, place, after, at_ms in zip(numbers.tolist(), at, edges, ms_texts(starts_us), strict=True)
-    ]
 
 
 def _clients(rows: Rows, begins: Ints, lengths: Ints) -> Ints:

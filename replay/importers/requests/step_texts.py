@@ -112,12 +112,15 @@ def attributes_text(attributes: Mapping[str, str]) -> str:
     return f',"attributes":{_encode(clean).decode()}'
 
 
-def session_line(name: str, start_ms: str, steps: bytes, client: int, agent: bytes) -> bytes:
-    """A whole session as a line of a trace. name, start_ms, steps: as JSON. agent: as agent_text makes it."""
+def frame_text(name: str, start_ms: str, client: int, agent: str) -> str:
+    """What stands around the steps of a session in a trace: before and behind them, and a line break after each.
+
+    name, start_ms: as JSON. agent: as agent_text makes it.
+    """
     before = f'{{"id":{name},"start_ms":{start_ms},"steps":['
-    return b'%b%b],"attributes":{"client":"client %d"%b}}' % (before.encode(), steps, client, agent)
+    return f'{before}\n],"attributes":{{"client":"client {client}"{agent}}}}}\n'
 
 
-def agent_text(agent: str) -> bytes:
+def agent_text(agent: str) -> str:
     """What a client calls itself, without secrets, and the comma in front."""
-    return b',"user_agent":' + _encode(label_without_secrets(agent))
+    return f',"user_agent":{json_text(label_without_secrets(agent))}'

@@ -33,8 +33,8 @@ HEAD = np.dtype(
         ("is_long", "?"),
     ]
 )
-"""A session without the text of its steps, which takes size_bytes: JSON, with commas between them. is_long: whether one
-of these took more than a day.
+"""A session without the text of its steps, which takes size_bytes: a line break, and JSON with commas between them.
+is_long: whether one of these took more than a day.
 
 place: of its first request, to order those that start at once. key, client, agent: of its first request.
 """

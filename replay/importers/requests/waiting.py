@@ -68,7 +68,7 @@ class WaitingSessions:
             order = np.lexsort((heads["place"], heads["start_us"]))
             heads = heads[order]
             heads["client"] = numbers[np.searchsorted(clients, heads["client"])]
-            yield Ordered(heads, [texts[n] for n in order.tolist()])
+            yield Ordered(heads, list(map(texts.__getitem__, order.tolist())))
 
     def _settled(self) -> Rows:
         """The first request of each client, by client."""
@@ -117,9 +117,7 @@ class _Reading:
         starts_us, places = self._heads["start_us"], self._heads["place"]
         n = np.count_nonzero((starts_us < limit[0]) | ((starts_us == limit[0]) & (places <= limit[1])))
         taken, self._heads = self._heads[:n], self._heads[n:]
-        ends = np.cumsum(taken["size_bytes"]).tolist()
-        if not ends:
-            return taken, []
-        texts = self._spilled.get(self._text_at, ends[-1])
-        self._text_at += ends[-1]
-        return taken, [texts[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+        size = int(taken["size_bytes"].sum())
+        texts = self._spilled.get(self._text_at, size)
+        self._text_at += size
+        return taken, texts.split(b"\n")[1:]

@@ -11,7 +11,7 @@ that replays begins with.
 import io
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -343,13 +343,18 @@ class TraceWriter:
             line = msgspec.json.format(line, indent=-1)
         self._append(line, len(session.steps))
 
-    def write_line(self, line: bytes, start_ms: float, steps: int) -> None:
-        """Append one session that is known to keep to all rules, as it stands in a trace, without its line break.
+    def write_lines(self, lines: bytes, starts_ms: Sequence[float], steps: int) -> None:
+        """Append sessions that are known to keep to all rules, as they stand in a trace, each with its line break.
 
-        Raises TraceError if it starts too early, or the disk is full.
+        starts_ms: of each of them. steps: of all. Raises TraceError if one starts too early, or the disk is full.
         """
-        self._refuse_early(start_ms, f"session {self.sessions + 1}")
-        self._append(line, steps)
+        for n, start_ms in enumerate(starts_ms, self.sessions + 1):
+            if start_ms < self._last_start_ms:
+                self._refuse_early(start_ms, f"session {n}")
+            self._last_start_ms = start_ms
+        self._file.write(lines)
+        self.sessions += len(starts_ms)
+        self.steps += steps
 
     def _append(self, line: bytes, steps: int) -> None:
         self._file.write(line + b"\n")

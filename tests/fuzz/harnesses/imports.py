@@ -132,8 +132,8 @@ def _imported(importer: Importer, data: bytes, folder: Path) -> bool:
             for session in map(doubts.seen, result.sessions()):
                 writer.write(session)
         else:
-            for line in map(doubts.seen_line, result.lines()):
-                writer.write_line(line.text, line.start_ms, line.steps)
+            for lines in map(doubts.seen_lines, result.lines()):
+                writer.write_lines(lines.text, lines.starts_ms, lines.steps)
     list(doubts.told())
     assert result.notes
     return True

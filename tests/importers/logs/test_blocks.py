@@ -47,8 +47,8 @@ def imported(folder, importer, data, **options):
     except TraceError as error:
         return str(error)
     with TraceWriter(folder / "t.jsonl", result.header) as writer:
-        for line in result.lines():
-            writer.write_line(line.text, line.start_ms, line.steps)
+        for lines in result.lines():
+            writer.write_lines(lines.text, lines.starts_ms, lines.steps)
     return (folder / "t.jsonl").read_bytes(), [note.replace(str(folder), "") for note in result.notes]
 
 

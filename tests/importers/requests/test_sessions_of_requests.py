@@ -38,7 +38,7 @@ def lines_of(requests, *, parts=1, held_bytes=1 << 30, named=False, resolution_u
         if n % 3 == 2:
             collected.settle()
     found = collected.sessions(SessionRule(GAP_US, resolution_us, False), Workers(1, spilled, "x.log"))
-    return [line.text for line in RequestLines(found, collected, named).lines()]
+    return [line for lines in RequestLines(found, collected, named).lines() for line in lines.text.splitlines()]
 
 
 requests = st.lists(

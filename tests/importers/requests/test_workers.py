@@ -115,8 +115,8 @@ def test_a_log_that_several_read_becomes_the_same_trace(tmp_path, monkeypatch, i
     for workers in (1, 2):
         result = importer.read([path], ImportOptions(workers=workers))
         with TraceWriter(tmp_path / "t.jsonl", result.header) as writer:
-            for line in result.lines():
-                writer.write_line(line.text, line.start_ms, line.steps)
+            for lines in result.lines():
+                writer.write_lines(lines.text, lines.starts_ms, lines.steps)
         traces.append(((tmp_path / "t.jsonl").read_bytes(), result.notes))
 
     assert traces[0] == traces[1]
