@@ -43,7 +43,6 @@ from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
 from replay.importers.logs.nginx_format import nginx_pieces
 from replay.importers.requests.log_fields import (
-    client_key,
     first_address,
     forwarded_addresses,
     number,
@@ -193,7 +192,7 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
             took_us=took_us,
             method=method,
             path=path,
-            client=client_key(address, user_agent),
+            client=address,
             host=host or _first(fields, _HOST_KEYS),
             user_agent=user_agent,
             session=session_value(options.session_by, path, told),

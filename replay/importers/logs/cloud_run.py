@@ -25,7 +25,7 @@ import msgspec
 
 from replay.importers.logs.log_times import duration_us
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
-from replay.importers.requests.log_fields import client_key, first_address, number, session_value, status_of
+from replay.importers.requests.log_fields import first_address, number, session_value, status_of
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
@@ -131,7 +131,7 @@ def _add(
             took_us=took_us,
             method=request.plain("requestMethod") or "",
             path=path,
-            client=client_key(address, user_agent),
+            client=address,
             user_agent=user_agent,
             session=session_value(options.session_by, path, told),
             status=status_of(request.plain("status")),

@@ -20,7 +20,7 @@ from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.log_lines import stamped
 from replay.importers.logs.log_times import duration_us
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
-from replay.importers.requests.log_fields import client_key, first_address, number, session_value, status_of
+from replay.importers.requests.log_fields import first_address, number, session_value, status_of
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.inputs import input_files
 
@@ -71,7 +71,7 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
             took_us=took_us,
             method=found["method"],
             path=path,
-            client=client_key(address, user_agent),
+            client=address,
             user_agent=user_agent,
             session=session_value(options.session_by, path, told),
             status=status_of(found["status"]),

@@ -47,7 +47,6 @@ from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
 from replay.importers.logs.named_keys import NamedKeys
 from replay.importers.requests.log_fields import (
-    client_key,
     first_address,
     number,
     said,
@@ -254,7 +253,7 @@ def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], opt
             took_us=took_us,
             method=method,
             path=path,
-            client=client_key(address, user_agent),
+            client=address,
             host=_told(entry, "host"),
             user_agent=user_agent,
             session=session_value(options.session_by, path, told),

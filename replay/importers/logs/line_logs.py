@@ -10,7 +10,7 @@ import msgspec
 
 from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
-from replay.importers.requests.log_fields import client_key, first_address, session_value
+from replay.importers.requests.log_fields import first_address, session_value
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.inputs import input_files
 
@@ -99,7 +99,7 @@ def add_line(log: RequestLog, line: LoggedLine, options: ImportOptions) -> None:
             took_us=line.took_us,
             method=line.method,
             path=line.target,
-            client=client_key(address, line.user_agent),
+            client=address,
             host=line.host,
             user_agent=line.user_agent,
             session=chosen or session_value(options.session_by, line.target, told),

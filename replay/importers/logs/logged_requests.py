@@ -81,7 +81,7 @@ _PACKED, _UNPACKED = (".gz", ".zst"), 10
 
 
 class LoggedRequest(msgspec.Struct, gc=False, kw_only=True):
-    """One request. client: what tells clients apart. session: the value of session_by; None where it has none.
+    """One request. client: what tells clients apart, with user_agent. session: the value of session_by, if any.
 
     host: where it went, as in a Host header. counts_head: whether response_bytes counts the response's head, too.
     body_bytes: the size of the request's body; None where it is not known. message_bytes: of the request as a whole.

@@ -8,10 +8,10 @@ import numpy as np
 
 from replay.importers.call_steps import LONGEST_TEXT
 from replay.importers.requests.columns import Known
-from replay.importers.requests.digests import Digests, Texts, digest
+from replay.importers.requests.digests import Digests, Texts, client_digests, digest
 from replay.importers.requests.kept import kept, part_of
 from replay.importers.requests.log_fields import LONGEST_PATH
-from replay.importers.requests.session_lines import client_key, named_key, run_of
+from replay.importers.requests.session_lines import keys_of, run_of
 from replay.importers.requests.spilled import Spilled
 from replay.importers.requests.types import NOTHING, ROW, Ints, Kept, Rows, SessionRule
 from replay.importers.requests.waiting import WaitingSessions
@@ -19,6 +19,7 @@ from replay.importers.requests.workers import Workers
 from replay.trace.edges.concurrent import UNKNOWN_US
 
 _BATCH = 1 << 14
+_LONGEST_AGENT = 2 * LONGEST_TEXT
 _NEVER_US = np.iinfo(np.int64).max
 
 
@@ -40,36 +41,25 @@ class Collector:
     """
 
     def __init__(self) -> None:
-        self._clients = Known(digest)
-        self._agents = Digests(LONGEST_TEXT)
+        self._agents = Digests(_LONGEST_AGENT, LONGEST_TEXT)
         self._names = Digests(LONGEST_PATH)
-
-    def row(
-        self, start_us: int, took_us: int | None, place: int, client: str, agent: str | None, name: str | None
-    ) -> tuple[int, ...]:
-        """One request, as ROW has it. name: of its session, where it has one."""
-        number = self._clients[client]
-        key = client_key(number) if not name else named_key(self._names[name])
-        return start_us, UNKNOWN_US if took_us is None else took_us, place, key, number, self._agents[agent]
 
     def rows(
         self,
         starts_us: Ints,
         tooks_us: Ints,
         places: Ints,
-        clients: Sequence[int],
+        addresses: Sequence[int],
         agents: Sequence[str | None],
         names: Sequence[str | None],
     ) -> Rows:
-        """Many of them. tooks_us: UNKNOWN_US where unknown. clients: digests. names: empty where they have none."""
-        rows = np.empty(len(clients), ROW)
+        """Requests. tooks_us: UNKNOWN_US where unknown. addresses: digests. names: empty where they have none."""
+        rows = np.empty(len(addresses), ROW)
         rows["start_us"], rows["took_us"], rows["place"] = starts_us, tooks_us, places
-        rows["client"] = clients
-        rows["key"] = rows["client"] & ~1  # as client_key() has it
-        if names:
-            digests = np.array(self._names.of(names), np.int64)
-            rows["key"] = np.where(digests == NOTHING, rows["key"], digests)
         rows["agent"] = self._agents.of(agents)
+        rows["client"] = client_digests(np.array(addresses, np.int64), rows["agent"])
+        of_names = self._names.of(names) if names else [NOTHING]
+        rows["key"] = keys_of(rows["client"], np.array(of_names, np.int64))
         return rows
 
     def collected(self, spilled: Spilled, parts: int, rows: Rows, texts: Sequence[str]) -> Collected:
@@ -100,7 +90,8 @@ class CollectedRequests:
         self._kept: list[Kept] = []
         self._count = 0
         self._place = 0
-        self._pending: list[tuple[int, ...]] = []
+        self._clients = Known(digest)
+        self._pending: list[tuple[int, int, int, int, str | None, str | None]] = []
         self._texts: list[str] = []
 
     def __len__(self) -> int:
@@ -121,9 +112,13 @@ class CollectedRequests:
         text: str,
         place: int = 0,
     ) -> None:
-        """One request. name: of its session, where it has one. text: as `kept` takes it. place: at least its place."""
+        """One request. client: what tells clients apart, with agent. name: of its session, where it has one.
+
+        text: as `kept` takes it. place: at least its place.
+        """
         self._place = max(self._place + 1, place)
-        self._pending.append(self._collector.row(start_us, took_us, self._place, client, agent, name))
+        took = UNKNOWN_US if took_us is None else took_us
+        self._pending.append((start_us, took, self._place, self._clients[client], agent, name))
         self._texts.append(text)
         if len(self._pending) >= _BATCH:
             self.settle()
@@ -131,7 +126,9 @@ class CollectedRequests:
     def settle(self) -> None:
         """All have come so far: what is told of them is then true."""
         if self._pending:
-            rows, texts = np.array(self._pending, ROW), self._texts
+            starts_us, tooks_us, places, *who = zip(*self._pending, strict=True)
+            times = np.array(starts_us, np.int64), np.array(tooks_us, np.int64), np.array(places, np.int64)
+            rows, texts = self._collector.rows(*times, *who), self._texts
             self._pending, self._texts = [], []
             self.take(self._collector.collected(self._spilled, self._parts, rows, texts))
 

@@ -69,7 +69,7 @@ class Columns(msgspec.Struct):
     """Requests of lines that follow one another, none of which is odd.
 
     stamps_ns: their times; is_end: whether these are their ends. tooks_us: how long they took; UNKNOWN_US: unknown.
-    clients: digests of what tells their clients apart. agents: what these call themselves. hosts: where they went.
+    addresses: digests of those of their clients. agents: what these call themselves. hosts: where they went.
     texts: as replay/importers/requests/kept.py takes them. sessions: their names, where they have some; empty where
     none has. inferred, dropped: counted.
     """
@@ -77,7 +77,7 @@ class Columns(msgspec.Struct):
     stamps_ns: Sequence[int]
     tooks_us: Sequence[int]
     is_end: bool
-    clients: Sequence[int]
+    addresses: Sequence[int]
     agents: Sequence[str | None]
     texts: Sequence[str]
     hosts: Sequence[str] = ()

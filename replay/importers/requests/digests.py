@@ -3,14 +3,15 @@
 Of 63 bits: that two of five million texts are taken for one is as likely as one in a million.
 """
 
-import re
 from hashlib import blake2b
 
 from replay.importers.requests.columns import Known
-from replay.importers.requests.log_fields import client_key, first_address
+from replay.importers.requests.log_fields import first_address
+from replay.importers.requests.types import Ints
 
 _BYTES_FOR_EACH = 200
-_IS_BARE = re.compile(r"[0-9.]{1,15}").fullmatch
+# Odd, and without a pattern: of the golden ratio.
+_FACTOR = 0x1E3779B97F4A7C15
 
 
 def digest(text: str) -> int:
@@ -19,29 +20,34 @@ def digest(text: str) -> int:
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "little", signed=True) | 1
 
 
-def client_digest(forwarded: str | None, peer: str | None, agent: str | None) -> int:
-    """The digest of what tells a client apart: for whom it was forwarded, or its address, and its user agent."""
-    text = forwarded or peer or ""
-    address = text if _IS_BARE(text) else first_address(forwarded, peer)
-    return digest(client_key(address, agent))
+def address_digest(text: str) -> int:
+    """The digest of the address in this text: the first where there are several, without its port."""
+    return digest(first_address(text, None))
+
+
+def client_digests(addresses: Ints, agents: Ints) -> Ints:
+    """The digests of clients, by those of their addresses, and of what they call themselves."""
+    return (addresses * _FACTOR + agents) | 1
 
 
 class Digests(Known[int]):
     """Digests of texts, each of which is handed over with its text once, or more often where there are very many.
 
-    longest: so many characters of a text tell it apart. None and the empty text have the digest of what is not there.
+    longest: so many characters of a text tell it apart; shown: so many of them are handed over. None and the empty
+    text have the digest of what is not there.
     """
 
-    def __init__(self, longest: int) -> None:
+    def __init__(self, longest: int, shown: int | None = None) -> None:
         super().__init__(self._digest)
         self._longest = longest
+        self._shown = longest if shown is None else shown
         self._fresh: dict[int, str] = {}
 
     def _digest(self, text: str | None) -> int:
         if not text:
             return 0
         found = digest(text[: self._longest])
-        self._fresh[found] = text[: self._longest]
+        self._fresh[found] = text[: self._shown]
         return found
 
     def fresh(self) -> dict[int, str]:

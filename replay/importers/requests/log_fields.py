@@ -17,7 +17,6 @@ from replay.trace.redaction.names import is_secret_header, is_secret_parameter
 from replay.trace.remembered import remembered
 
 LONGEST_PATH = 1 << 14
-LONGEST_CLIENT = 2 * LONGEST_TEXT
 
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,30}://[^/?#]+").match
 
@@ -94,11 +93,6 @@ def first_address(forwarded_for: str | None, peer: str | None) -> str:
 def is_method(text: str) -> bool:
     """Whether this may be the method of a request."""
     return _METHOD(text) is not None
-
-
-def client_key(address: str, user_agent: str | None) -> str:
-    """What tells clients apart where nothing else is known."""
-    return f"{address} {user_agent or ''}"[:LONGEST_CLIENT]
 
 
 def session_key(value: str) -> str:

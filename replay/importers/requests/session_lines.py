@@ -13,7 +13,7 @@ from replay.importers.requests.edge_texts import edge_texts, ms_texts
 from replay.importers.requests.kept import Part, read_part
 from replay.importers.requests.latest import latest_before
 from replay.importers.requests.spilled import Spilled
-from replay.importers.requests.types import FIRST, HEAD, Ints, Rows, SessionRule
+from replay.importers.requests.types import FIRST, HEAD, NOTHING, Ints, Rows, SessionRule
 from replay.trace.edges.concurrent import EdgeCounts
 from replay.trace.file.rules import MOST_STEPS
 
@@ -160,14 +160,9 @@ def _clients(rows: Rows, begins: Ints, lengths: Ints) -> Ints:
     return np.bincount(sessions[is_other])
 
 
-def client_key(client: int) -> int:
-    """The key of what has no session but its client's. client: its digest."""
-    return client & ~1
-
-
-def named_key(name: int) -> int:
-    """The key of what has a session of its own. name: its digest, which is odd."""
-    return name
+def keys_of(clients: Ints, names: Ints) -> Ints:
+    """What is equal for all requests of a session. clients: digests. names: digests, or NOTHING: odd."""
+    return np.where(names == NOTHING, clients & ~1, names)
 
 
 def name_of(key: int) -> int | None:

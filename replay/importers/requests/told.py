@@ -89,7 +89,7 @@ class _Teller:
                         starts_us(stamps_ns, tooks_us, piece.is_end),
                         tooks_us,
                         np.arange(len(stamps_ns)) * PLACES_A_LINE + place_of(block.before + line),
-                        piece.clients,
+                        piece.addresses,
                         piece.agents,
                         piece.sessions,
                     )

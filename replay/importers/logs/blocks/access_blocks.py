@@ -25,7 +25,7 @@ from replay.importers.requests.columns import (
     odd_lines,
     pieces,
 )
-from replay.importers.requests.digests import client_digest
+from replay.importers.requests.digests import address_digest
 from replay.importers.requests.log_fields import (
     first_address,
     forwarded_addresses,
@@ -50,11 +50,9 @@ from replay.trace.edges.concurrent import UNKNOWN_US
 
 _QUOTED = r'[^"\\\n]*+'
 _WORD = r'[^ \t\n\r\f\v"]++'
-_TARGET = r'/[^ \t\n\r\f\v"\\]*+'
 _HEAD = (
     rf"([0-9a-fA-F.:]++) {_WORD} [^ \t\n\r\f\v\[\"]++ \[([^\]\n]{{1,40}}+)\]"
-    rf' "(?:([A-Z]{{1,20}}+ {_TARGET}) HTTP/(?:1\.[01]|2(?:\.0)?|3(?:\.0)?)|({_QUOTED}(?:\\[^\n]{_QUOTED})*+))"'
-    r" ([0-9]{3}) (0|[1-9][0-9]{0,14}+|-)"
+    rf' "({_QUOTED}(?:\\[^\n]{_QUOTED})*+)" ([0-9]{{3}}) (0|[1-9][0-9]{{0,14}}+|-)'
 )
 _AGENT = rf' "({_QUOTED})" "({_QUOTED}(?:\\[^\n]{_QUOTED})*+)"'
 _SAMPLE = re.compile(rf"^{_HEAD}(?P<agent>{_AGENT})?+(?P<rest> [^\r\n]*+)?\r?$", re.ASCII | re.MULTILINE)
@@ -63,16 +61,15 @@ _SAMPLE = re.compile(rf"^{_HEAD}(?P<agent>{_AGENT})?+(?P<rest> [^\r\n]*+)?\r?$",
 _WHERE_PLAIN = (
     (rf"{_QUOTED}(?:\\[^\n]{_QUOTED})*+", '[^"]*+'),
     (_QUOTED, '[^"]*+'),
-    (_TARGET, "/[^ ]*+"),
     (r"[^\]\n]", r"[^\]]"),
 )
-_NOT_IN_TARGETS = '\t\r\f\v"'
 _SAMPLES = 20
 _NOTHING = ("", "-")
 _QUERY = "query:"
 _SESSIONS = ("client", "user_agent", "request_id")
 _ATTRIBUTES = ',"attributes":{'
 _RECORDED = ',"recorded":{'
+_NO_TOOK = (UNKNOWN_US, "")
 
 
 @lru_cache(64)
@@ -96,9 +93,7 @@ def _rows(layout: Layout, text: str) -> list[tuple[str, ...]]:
         rows = of_plain.findall(text)
         # Each match ends a line, so that there are as many of both where none went on in the next.
         if len(rows) == text.count("\n"):
-            requests = "".join([row[2] for row in rows])
-            if not any(each in requests for each in _NOT_IN_TARGETS):
-                return rows
+            return rows
     return pattern.findall(text)
 
 
@@ -109,16 +104,15 @@ class AccessBlocks:
         self._session_by = session_by
         self._queries = Known(_query_of((session_by or "").removeprefix(_QUERY)))
         self._stamps = Known(_stamp_ns)
-        self._requests = Known(_request)
-        self._called = CalledRequests()
+        self._called = CalledRequests(are_lines=True)
         self._addresses = Known(lambda text: first_address(None, text))
+        self._address_digests = Known(address_digest)
         self._forwarded = Known(lambda text: "" if text == "-" else forwarded_addresses(text) or "")
         self._agents = Known(text_or_none)
-        self._clients = Known(_client)
         self._statuses = Known(_status)
+        self._without_size = Known(_without_size)
         self._tooks = {"took_s": Known(_took_of_s), "took_us": Known(_took_of_us)}
         self._lengths = Known(_length)
-        self._without_size = Known(_without_size)
         self._upstreams = Known(_upstream)
         self._behind_ids = Known(_behind_id)
 
@@ -135,10 +129,7 @@ class AccessBlocks:
         if layout is None:
             yield from odd_lines(block)
             return
-        peers, stamps, requests, others, *rest = zip(*_rows(layout, text), strict=True)
-        if any(others):
-            told = zip(requests, others, strict=True)
-            requests = tuple(self._requests[other] if other else request for request, other in told)
+        peers, stamps, requests, *rest = zip(*_rows(layout, text), strict=True)
         stamps_ns, called = self._stamps.of(stamps), self._called.of(requests)
         is_odd: Sequence[bool] = [False] * len(peers)
         if "" in peers or ODD_NS in stamps_ns or None in called:
@@ -153,18 +144,17 @@ class AccessBlocks:
         peers, stamps_ns, called, requests, statuses, sizes, *rest = columns
         told = dict(zip(layout.columns, rest, strict=True))
         n = len(peers)
-        heads, called_texts, has_secrets, has_body = zip(*called, strict=True)
+        has_body = [each[3] for each in called]
         dropped = counted_but(LEFT_OUT_REFERERS, told["referer"], _NOTHING) if layout.has_agent else []
-        inferred = counted(SECRET_PATHS, has_secrets)
+        inferred = counted(SECRET_PATHS, [each[2] for each in called])
         agents: Sequence[str | None] = self._agents.of(told["agent"]) if layout.has_agent else [None] * n
         addresses = peers
         if "forwarded" in told:
             forwarded = self._forwarded.of(told["forwarded"])
             addresses = [each or peer for each, peer in zip(forwarded, peers, strict=True)]
-        tooks_us: Sequence[int] = [UNKNOWN_US] * n
-        tooks: Sequence[str] = [""] * n
+        tooks = [_NO_TOOK] * n
         if (took := next((role for role in self._tooks if role in told), None)) is not None:
-            tooks_us, tooks = zip(*self._tooks[took].of(told[took]), strict=True)
+            tooks = self._tooks[took].of(told[took])
         lengths: Sequence[str] = [""] * n
         bodies = lengths
         if "message_bytes" not in told:
@@ -174,8 +164,8 @@ class AccessBlocks:
             if True in has_body:
                 hosts = told.get("host", [""] * n)
                 found = [
-                    body_within(size, request, host if host != "-" else None, agent) if has else None
-                    for size, request, host, agent, has in zip(
+                    body_within(size, _called(line), host if host != "-" else None, agent) if has else None
+                    for size, line, host, agent, has in zip(
                         whole, requests, hosts, agents, has_body, strict=True
                     )
                 ]
@@ -186,16 +176,15 @@ class AccessBlocks:
                 inferred += counted(ESTIMATED_BODIES, estimated) + counted(FILLED_BODIES, estimated)
         return Columns(
             stamps_ns=stamps_ns,
-            tooks_us=tooks_us,
+            tooks_us=[took_us for took_us, _ in tooks],
             is_end=took == "took_s",
-            clients=[self._clients[who] for who in zip(addresses, agents, strict=True)],
+            addresses=self._address_digests.of(addresses),
             agents=agents,
             texts=[
                 f"{head}{took_ms},{request}{body}}}{recorded}{attributes}}}"
-                for head, took_ms, request, body, recorded, attributes in zip(
-                    heads,
+                for (head, request, _, _), (_, took_ms), body, recorded, attributes in zip(
+                    called,
                     tooks,
-                    called_texts,
                     bodies,
                     self._recorded(statuses, lengths, sizes),
                     self._attributes(told, n),
@@ -250,21 +239,16 @@ def _stamp_ns(text: str) -> int:
     return ODD_NS if stamp_ns is None else stamp_ns
 
 
-def _client(who: tuple[str, str | None]) -> int:
-    """What tells a client apart. who: its address, or for whom its requests were forwarded, and its user agent."""
-    return client_digest(None, *who)
-
-
-def _request(text: str) -> str:
-    """The method and the target of a request line that is not as most are, and a blank between them."""
-    return " ".join(request_line(text) or ("", ""))
+def _called(line: str) -> str:
+    """The method and the target of a request line, and a blank between them."""
+    return " ".join(request_line(line) or ("", ""))
 
 
 def _query_of(name: str) -> Callable[[str], str | None]:
-    """Finds the value of a query's parameter in a request."""
+    """Finds the value of a query's parameter in a request line."""
 
-    def value(request: str) -> str | None:
-        found = query_value(request.partition(" ")[2], name)
+    def value(line: str) -> str | None:
+        found = query_value(_called(line).partition(" ")[2], name)
         return found if found and found != "-" else None
 
     return value

@@ -23,7 +23,7 @@ from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.requests.body_sizes import ESTIMATED_BODIES, body_within
 from replay.importers.requests.called import Called, CalledRequests
 from replay.importers.requests.columns import ODD_NS, Columns, Known, OddLine, counted, odd_lines, pieces
-from replay.importers.requests.digests import client_digest
+from replay.importers.requests.digests import address_digest
 from replay.importers.requests.log_fields import (
     LONGEST_PATH,
     first_address,
@@ -77,7 +77,7 @@ class JsonBlocks:
         self._seconds = Known(lambda text: _stamp_ns(f"{text}Z") if _IS_ISO(text) else ODD_NS)
         self._fractions = Known(_fraction_ns)
         self._tooks = {unit: Known(_took_in(unit)) for unit in {"", *DURATIONS.values()}}
-        self._clients = Known(_client)
+        self._addresses = Known(address_digest)
         self._labels = {name: Known(_label_in(name)) for name in (*ATTRIBUTES.values(), "request_id")}
 
     def pieces(self, block: Block) -> Iterator[Columns | OddLine]:
@@ -167,7 +167,7 @@ class JsonBlocks:
             stamps_ns=stamps_ns,
             tooks_us=tooks_us,
             is_end=plan.is_end,
-            clients=[self._clients[who] for who in zip(told["forwarded"], told["peer"], agents, strict=True)],
+            addresses=self._addresses.of(_either(told["forwarded"], told["peer"])),
             agents=agents,
             texts=[
                 f"{head}{took},{request}{body}}}{seen}{attributes}}}"
@@ -234,11 +234,6 @@ def _session_keys(keys: Iterable[str], session_by: str | None) -> Iterator[str]:
     return (key for key in keys if session_by is not None and flat_key(key) == flat_key(session_by))
 
 
-def _client(who: tuple[str | None, str | None, str | None]) -> int:
-    """What tells a client apart. who: those that its request was forwarded for, its address, and its user agent."""
-    return client_digest(*who)
-
-
 def _likely_plan(lines: Sequence[bytes]) -> Plan | None:
     """The plan that most of these lines have."""
     found: Counter[tuple[str, ...]] = Counter()
@@ -295,6 +290,11 @@ def _first(table: Mapping[str, Sequence[Any]], keys: Sequence[str]) -> _Texts:
             break
         found = [other if text is None else text for text, other in zip(found, _said(table[key]), strict=True)]
     return found
+
+
+def _either(texts: _Texts, others: _Texts) -> list[str]:
+    """Of each line the text, or else the other one."""
+    return [text or other or "" for text, other in zip(texts, others, strict=True)]
 
 
 def _requests_in(plan: Plan, table: Mapping[str, Sequence[Any]]) -> tuple[list[str], list[str]]:
