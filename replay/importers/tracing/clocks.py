@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from replay.importers.tracing.spans import Span, SpanCounts
+from replay.trace.edges.spans import Span, SpanCounts
 
 
 def set_clocks_right(spans: Sequence[Span], resolution_ms: float, counts: SpanCounts) -> None:

@@ -12,7 +12,7 @@ tool or a subtask inside of it. What becomes what:
   log has, too, as one has that was tried again, counts once. Of tries that failed only the error is recorded.
 - Tokens of a cache are no part of `input_tokens` where the total says so.
 - First tokens are not recorded: calls are streamed unless `stream` is False.
-- Edges are inferred as replay/importers/tracing/spans.py says. Prompts, answers and results are not imported.
+- Edges are inferred as replay/trace/edges/spans.py says. Prompts, answers and results are not imported.
 """
 
 import re
@@ -23,11 +23,11 @@ from replay.importers.agents.turn_logs import token_count
 from replay.importers.foreign import is_evaluation
 from replay.importers.tool_requests import as_arguments
 from replay.importers.tracing.span_sessions import SpanCollector
-from replay.importers.tracing.spans import Span
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import LARGEST_DOCUMENT_BYTES, first_bytes
 from replay.reading.json_items import Item, read_items
+from replay.trace.edges.spans import Span
 from replay.trace.errors import TraceError
 from replay.trace.file.zipped import zipped_documents
 from replay.trace.types import LlmCall

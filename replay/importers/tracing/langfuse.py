@@ -14,7 +14,7 @@ as `traceId` and as `trace_id`. The fields are those of Langfuse's blob storage 
   logged as a SPAN without anything below it cannot be told from other work: its time is in the delays on the edges.
 - A session is what has the same `sessionId`, or else the same `traceId`. `session_by` names another field, of
   the observation, its trace or their metadata.
-- Edges are inferred as replay/importers/tracing/spans.py says. The resolution is the coarsest power of ten that
+- Edges are inferred as replay/trace/edges/spans.py says. The resolution is the coarsest power of ten that
   divides all times, between 1 ms and 1 us.
 - Sessions start at their recorded times; `arrivals` lays them out anew.
 """
@@ -27,9 +27,9 @@ from typing import Any
 from replay.importers.tool_requests import as_arguments
 from replay.importers.tracing.litellm import is_of_litellm
 from replay.importers.tracing.span_sessions import SpanCollector
-from replay.importers.tracing.spans import Span
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.json_items import Item
+from replay.trace.edges.spans import Span
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall
 

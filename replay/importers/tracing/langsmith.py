@@ -14,7 +14,7 @@ others in their `child_runs`. What becomes what:
   `trace_id`: the `session_id` of a run itself is its project. `session_by` names another field of the run or of
   its metadata.
 - A bulk export has `extra`, `inputs`, `outputs` and `events` as texts of JSON, and becomes the same.
-- Edges are inferred as replay/importers/tracing/spans.py says. The resolution is the coarsest power of ten that
+- Edges are inferred as replay/trace/edges/spans.py says. The resolution is the coarsest power of ten that
   divides all times, between 1 ms and 1 us.
 - Sessions start at their recorded times; `arrivals` lays them out anew.
 """
@@ -27,9 +27,9 @@ import msgspec
 
 from replay.importers.tool_requests import as_arguments
 from replay.importers.tracing.span_sessions import SpanCollector
-from replay.importers.tracing.spans import Span
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.json_items import Item
+from replay.trace.edges.spans import Span
 from replay.trace.errors import TraceError
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall

@@ -13,7 +13,7 @@ it (also within `standard_logging_object`), or a row of its spend logs. What bec
 - Of messages and tools, where they were logged, the images and definitions are told by their number and size.
 - What was answered from LiteLLM's cache has the attribute `cached`, and what failed `error`. Texts, responses, users,
   keys' hashes, costs and addresses are dropped.
-- Edges are inferred as replay/importers/tracing/spans.py says. Sessions start at their recorded times; `arrivals` lays
+- Edges are inferred as replay/trace/edges/spans.py says. Sessions start at their recorded times; `arrivals` lays
   them out anew.
 """
 

@@ -10,7 +10,7 @@ posts to its backend. The fields are those of its source (release 0.24). What be
 - A session is what has the same `group_id`, or else the same trace. `session_by` names another field of the trace or
   its metadata.
 - First tokens are not recorded: calls are streamed unless `stream` is False.
-- Edges are inferred as replay/importers/tracing/spans.py says.
+- Edges are inferred as replay/trace/edges/spans.py says.
 """
 
 import re
@@ -19,9 +19,9 @@ from pathlib import Path
 
 from replay.importers.tool_requests import as_arguments
 from replay.importers.tracing.span_sessions import SpanCollector
-from replay.importers.tracing.spans import Span
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.json_items import Item
+from replay.trace.edges.spans import Span
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall
 

@@ -19,7 +19,7 @@ attributes are in replay/importers/tracing/otlp_spans.py. What becomes what:
 - A session is what has the same `gen_ai.conversation.id`, or `session.id` in traces without it, which the spans below
   inherit; a trace with no more than one of these belongs to it as a whole, and without one is a session. `session_by`
   names another attribute, or a header that was recorded, in their place.
-- Edges are inferred as replay/importers/tracing/spans.py says. The resolution is the coarsest power of ten that
+- Edges are inferred as replay/trace/edges/spans.py says. The resolution is the coarsest power of ten that
   divides all times, between 1 s and 1 us.
 - Secrets are dropped as replay/trace/redaction/headers.py says. Of errors their type is kept, never their message.
 - Sessions start at their recorded times; `arrivals` lays them out anew.
@@ -49,11 +49,11 @@ from replay.importers.tracing.otlp_own_names import by_common_names
 from replay.importers.tracing.otlp_requests import UNKNOWN_HOST
 from replay.importers.tracing.otlp_spans import OtlpSpan, Wanted, wanted_names
 from replay.importers.tracing.otlp_steps import Streaming
-from replay.importers.tracing.spans import Span, SpanCounts, linked_steps
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
 from replay.reading.timestamps import Grain, other_unit
+from replay.trace.edges.spans import Span, SpanCounts, linked_steps
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.origins import OriginTally
 

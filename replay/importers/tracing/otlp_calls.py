@@ -23,7 +23,7 @@ from replay.importers.recorded_sessions import Counts
 from replay.importers.tracing import otlp_spans as names
 from replay.importers.tracing.otlp_spans import OtlpSpan, Role, role_of
 from replay.importers.tracing.otlp_steps import StepMaker, Streaming, tool_name
-from replay.importers.tracing.spans import Span
+from replay.trace.edges.spans import Span
 from replay.trace.types import Step
 
 _REQUESTS = ("mcp", "http")

@@ -13,12 +13,12 @@ from replay.importers.call_steps import model_step, tool_step
 from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
 from replay.importers.requests.log_fields import is_secret_session
 from replay.importers.tracing.clocks import set_clocks_right
-from replay.importers.tracing.spans import Span, SpanCounts, linked_steps
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
 from replay.reading.json_items import Item, read_items
 from replay.reading.timestamps import Grain, unix_ns
+from replay.trace.edges.spans import Span, SpanCounts, linked_steps
 from replay.trace.errors import TraceError
 from replay.trace.types import LlmCall
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.importers.tracing.clocks import set_clocks_right
-from replay.importers.tracing.spans import Span, SpanCounts
+from replay.trace.edges.spans import Span, SpanCounts
 
 MS = 1_000_000
 

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.importers.tracing.spans import MOST_JOINED, Span, SpanCounts, linked_steps
 from replay.trace.edges.inference import Tally
+from replay.trace.edges.spans import MOST_JOINED, Span, SpanCounts, linked_steps
 from replay.trace.types import LlmCall, Recorded, Session, Step
 
 

@@ -29,7 +29,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from replay.reading.timestamps import ms_between
 from replay.trace.edges.inference import Tally
 from replay.trace.types import Edge, Step
 
@@ -107,7 +106,8 @@ def linked_steps(
     ordered = sorted(spans, key=lambda span: span.start_ns)
     zero_ns = ordered[0].start_ns if ordered else 0
     nodes = [
-        _Node(span, ms_between(zero_ns, span.start_ns), place, span.step) for place, span in enumerate(ordered)
+        _Node(span, round((span.start_ns - zero_ns) / 1e6, 3), place, span.step)
+        for place, span in enumerate(ordered)
     ]
     roots = _tree(nodes, counts)
     calls = sorted(_calls(roots), key=lambda node: node.place)
