@@ -24,8 +24,9 @@ def model_step(
     """A model call, without id and start. An end or first byte before its start is unknown."""
     took_ms = _took_ms(start_ns, end_ns)
     ttft_ms = None
-    if first_byte_ns is not None and took_ms is not None and start_ns <= first_byte_ns:
-        ttft_ms = min(ms_between(start_ns, first_byte_ns), took_ms)
+    if first_byte_ns is not None and start_ns <= first_byte_ns:
+        ttft_ms = ms_between(start_ns, first_byte_ns)
+        ttft_ms = ttft_ms if took_ms is None else min(ttft_ms, took_ms)
     llm.input_tokens = min(max(llm.input_tokens, 0), MOST_TOKENS)
     llm.output_tokens = min(max(llm.output_tokens, 0), MOST_TOKENS)
     llm.model = (llm.model or "")[:LONGEST_TEXT] or None

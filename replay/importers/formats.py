@@ -101,7 +101,11 @@ FORMATS = (
         "dynamo", "NVIDIA Dynamo's request traces with agents and tools, JSON Lines", "datasets.dynamo:Dynamo"
     ),
     Format("langfuse", "observations exported from Langfuse, JSON or JSON Lines", "tracing.langfuse:Langfuse"),
-    Format("langsmith", "runs exported from LangSmith, JSON or JSON Lines", "tracing.langsmith:LangSmith"),
+    Format(
+        "langsmith",
+        "runs exported from LangSmith, JSON, JSON Lines or CSV, and batches of its SDK",
+        "tracing.langsmith:LangSmith",
+    ),
     Format(
         "litellm",
         "LiteLLM's logs of model calls (StandardLoggingPayload, spend logs), JSON or JSON Lines",

@@ -43,6 +43,11 @@ class Item:
         """Out of JSON that is an object. Raises TraceError where it is something else."""
         return cls(_decoded(bytes(raw), _Object, place, 1), place)
 
+    def with_fields_of(self, other: "Item") -> "Item":
+        """This object with what another one says in those fields in which it says something."""
+        said = {name: raw for name, raw in other._fields.items() if bytes(raw) not in (b"", b"null")}
+        return Item({**self._fields, **said}, self.place, self.outer)
+
     def only(self, names: Sequence[str]) -> bytes:
         """The object with only these of its fields, as JSON."""
         return msgspec.json.encode({name: self._fields[name] for name in names if name in self._fields})

@@ -26,6 +26,7 @@ from typing import Any
 
 from replay.importers.tool_requests import as_arguments
 from replay.importers.tracing.litellm import is_of_litellm
+from replay.importers.tracing.otlp_own_names import cached_in
 from replay.importers.tracing.span_sessions import SpanCollector
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.json_items import Item
@@ -91,7 +92,8 @@ def _add(item: Item, collector: SpanCollector, options: ImportOptions) -> None:
             output_tokens=_tokens(item, usage, "output"),
             model=item.text("model", "provided_model_name", "providedModelName"),
         )
-        span = collector.model_span(ids, name, (start_ns, end_ns, first_byte_ns), llm, told)
+        times_ns = (start_ns, end_ns, first_byte_ns)
+        span = collector.model_span(ids, name, times_ns, llm, told, cached_tokens=cached_in(usage))
     elif kind in _TOOLS:
         span = collector.tool_span(ids, name, (start_ns, end_ns), as_arguments(item.raw("input")), told)
     else:

@@ -1,4 +1,4 @@
-"""Agents' traces of the `langsmith` format: runs that LangSmith exports, as JSON or JSON Lines.
+"""Agents' traces of the `langsmith` format: runs that LangSmith exports, as JSON, JSON Lines or CSV.
 
 The fields are those of LangSmith's run data format. Read are runs (one an object), answers of the API, and runs with
 others in their `child_runs`. What becomes what:
@@ -13,6 +13,8 @@ others in their `child_runs`. What becomes what:
 - A session is what has the same `session_id`, `thread_id` or `conversation_id` in its metadata, or else the same
   `trace_id`: the `session_id` of a run itself is its project. `session_by` names another field of the run or of
   its metadata.
+- A batch that its SDK sent, with the beginnings of runs in `post` and their ends in `patch`, and a table (CSV) with the
+  names of these fields become the same: replay/importers/tracing/langsmith_runs.py.
 - A bulk export has `extra`, `inputs`, `outputs` and `events` as texts of JSON, and becomes the same.
 - Edges are inferred as replay/trace/edges/spans.py says. The resolution is the coarsest power of ten that
   divides all times, between 1 ms and 1 us.
@@ -26,15 +28,16 @@ from pathlib import Path
 import msgspec
 
 from replay.importers.tool_requests import as_arguments
+from replay.importers.tracing.langsmith_runs import COLUMNS, RunFiles
 from replay.importers.tracing.span_sessions import SpanCollector
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.csv_rows import has_columns
 from replay.reading.json_items import Item
 from replay.trace.edges.spans import Span
 from replay.trace.errors import TraceError
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall
 
-_ARRAYS = ("runs",)
 _TOOLS = ("tool", "retriever", "embedding")
 _THREAD_KEYS = ("session_id", "thread_id", "conversation_id")
 _MODEL_KEYS = ("ls_model_name", "model_name", "model")
@@ -53,9 +56,11 @@ class LangSmith:
     """The importer; see the head of this module."""
 
     name = "langsmith"
-    describe = "runs exported from LangSmith, JSON or JSON Lines"
+    describe = "runs exported from LangSmith, JSON, JSON Lines or CSV, and batches of its SDK"
 
     def sniff(self, first_bytes: bytes) -> bool:
+        if has_columns(first_bytes, COLUMNS):
+            return True
         start = first_bytes.lstrip()[:1]
         return start in (b"{", b"[") and _KEYS.search(first_bytes) is not None
 
@@ -67,7 +72,8 @@ class LangSmith:
             while left:
                 left += reversed(_add(left.pop(), collector, options))
 
-        return collector.read(paths, _ARRAYS, take)
+        files = RunFiles(collector.counts.damage)
+        return collector.read_from(paths, ".json*", files.runs, take, files.rest)
 
 
 def _add(child: _Child, collector: SpanCollector, options: ImportOptions) -> list[_Child]:
@@ -88,7 +94,8 @@ def _add(child: _Child, collector: SpanCollector, options: ImportOptions) -> lis
     told: dict[str, str | None] = {"span": run_id, "error": "true" if item.raw("error") else None}
     if kind == "llm":
         llm = LlmCall(*_tokens(item), model=_model(item))
-        span = collector.model_span(ids, name, (start_ns, end_ns, _first_token_ns(item, collector)), llm, told)
+        times_ns = (start_ns, end_ns, _first_token_ns(item, collector))
+        span = collector.model_span(ids, name, times_ns, llm, told, cached_tokens=_cached_tokens(item))
     elif kind in _TOOLS:
         span = collector.tool_span(ids, name, (start_ns, end_ns), as_arguments(item.raw("inputs")), told)
     else:
@@ -147,12 +154,22 @@ def _tokens(item: Item) -> tuple[int, int]:
     found = (_count(item, "prompt_tokens"), _count(item, "completion_tokens"))
     if any(found):
         return found
+    usage = _usage(item)
+    return found if usage is None else (_count(usage, "input_tokens"), _count(usage, "output_tokens"))
+
+
+def _usage(item: Item) -> Item | None:
     extra = item.parsed("extra")
-    for holder in (item.parsed("outputs"), None if extra is None else extra.parsed("metadata")):
-        usage = None if holder is None else holder.inner("usage_metadata")
-        if usage is not None:
-            return _count(usage, "input_tokens"), _count(usage, "output_tokens")
-    return found
+    holders = (item.parsed("outputs"), None if extra is None else extra.parsed("metadata"))
+    found = (holder.inner("usage_metadata") for holder in holders if holder is not None)
+    return next((usage for usage in found if usage is not None), None)
+
+
+def _cached_tokens(item: Item) -> int | None:
+    """Tokens of the prompt that were read from a cache, where the run tells."""
+    usage = _usage(item)
+    details = item.parsed("prompt_token_details") if usage is None else usage.inner("input_token_details")
+    return None if details is None or details.raw("cache_read") is None else _count(details, "cache_read")
 
 
 def _count(item: Item, name: str) -> int:

@@ -97,7 +97,15 @@ def _add(outer: Item, collector: SpanCollector, options: ImportOptions) -> None:
         )
         put_carried(llm, _carried(item), collector.image_id)
         times_ns = (start_ns, end_ns, first_byte_ns)
-        span = collector.model_span((request_id, None), kind, times_ns, llm, told, is_streamed=is_streamed)
+        span = collector.model_span(
+            (request_id, None),
+            kind,
+            times_ns,
+            llm,
+            told,
+            is_streamed=is_streamed,
+            cached_tokens=_cached_tokens(metadata),
+        )
     else:
         called = None if metadata is None or kind != _MCP else metadata.inner("mcp_tool_call_metadata")
         name = (None if called is None else called.plain("name")) or kind
@@ -125,6 +133,16 @@ def _is_streamed(item: Item) -> bool | None:
 
 def _tokens(item: Item, name: str) -> int:
     return int(min(max(item.value(float, name) or 0.0, 0.0), MOST_TOKENS))
+
+
+def _cached_tokens(metadata: Item | None) -> int | None:
+    """Tokens of the prompt that were read from a provider's cache, where the provider's own usage is logged."""
+    usage = None if metadata is None else metadata.inner("usage_object")
+    details = None if usage is None else usage.inner("prompt_tokens_details", "input_tokens_details")
+    for holder, name in ((details, "cached_tokens"), (usage, "cache_read_input_tokens")):
+        if holder is not None and holder.raw(name) is not None:
+            return _tokens(holder, name)
+    return None
 
 
 def _session_id(item: Item, metadata: Item | None, session_by: str | None) -> str | None:

@@ -77,7 +77,14 @@ def _add(
             _tokens(usage, "output_tokens", "completion_tokens"),
             data.plain("model"),
         )
-        span = collector.model_span(ids, name or kind, (start_ns, end_ns, None), llm, told)
+        details = None if usage is None else usage.inner("input_tokens_details", "prompt_tokens_details")
+        cached = (
+            None
+            if details is None or details.raw("cached_tokens") is None
+            else _tokens(details, "cached_tokens")
+        )
+        times_ns = (start_ns, end_ns, None)
+        span = collector.model_span(ids, name or kind, times_ns, llm, told, cached_tokens=cached)
     elif kind in _TOOLS:
         server = None if (mcp := data.inner("mcp_data")) is None else mcp.plain("server")
         tool = f"mcp__{server.replace('__', '_')}__{name}" if server and name else name or kind

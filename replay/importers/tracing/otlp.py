@@ -36,6 +36,7 @@ from pathlib import Path
 
 import msgspec
 
+from replay.importers.prompt_blocks import SessionPrompts
 from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
 from replay.importers.requests.log_fields import is_secret_session
 from replay.importers.tracing.clocks import set_clocks_right
@@ -49,6 +50,7 @@ from replay.importers.tracing.otlp_own_names import by_common_names
 from replay.importers.tracing.otlp_requests import UNKNOWN_HOST
 from replay.importers.tracing.otlp_spans import OtlpSpan, Wanted, wanted_names
 from replay.importers.tracing.otlp_steps import Streaming
+from replay.importers.tracing.prompt_prefixes import with_prefixes
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
@@ -138,7 +140,8 @@ class Otlp:
 
         def load(unit: int, found: Counts) -> RecordedSession | None:
             name, group = groups[unit]
-            return _session("" if is_secret else name, group, resolution_ms, found)
+            prompts = SessionPrompts(unit, options.block_size)
+            return _session("" if is_secret else name, group, resolution_ms, prompts, found)
 
         # Which tools' requests are made up is counted, as not all are.
         result = imported_sessions(
@@ -219,10 +222,13 @@ def _settle_streaming(streaming: Streaming, options: ImportOptions) -> list[str]
     return [f"Not recorded, and assumed: model calls {how}."] if streaming.unknown else []
 
 
-def _session(name: str, group: _Group, resolution_ms: float, counts: Counts) -> RecordedSession | None:
+def _session(
+    name: str, group: _Group, resolution_ms: float, prompts: SessionPrompts, counts: Counts
+) -> RecordedSession | None:
     found = SpanCounts()
     set_clocks_right(group.spans, resolution_ms, found)
     start_ns, steps = linked_steps(group.spans, resolution_ms, counts.tally, found)
+    steps = with_prefixes(steps, group.spans, prompts, counts)
     for step in steps:
         counts.add(step)
     counts.drop("wait(s) for more calls than one step may join", found.shortened_joins)

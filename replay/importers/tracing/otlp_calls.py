@@ -22,7 +22,7 @@ from replay.importers.call_steps import LONGEST_TEXT, bounded
 from replay.importers.recorded_sessions import Counts
 from replay.importers.tracing import otlp_spans as names
 from replay.importers.tracing.otlp_spans import OtlpSpan, Role, role_of
-from replay.importers.tracing.otlp_steps import StepMaker, Streaming, tool_name
+from replay.importers.tracing.otlp_steps import StepMaker, Streaming, cached_tokens, tool_name
 from replay.trace.edges.spans import Span
 from replay.trace.types import Step
 
@@ -241,7 +241,8 @@ class TraceCalls:
                 step = self._make.tool_call(node.span, source.span, node.holds_calls or len(node.requests) > 1)
         if step is not None and node.is_nested:
             step.attributes["agent"] = node.agent
-        return Span(node.span.id, None, source.span.start_ns, step)
+        cached = cached_tokens(node.span) if node.role == "model" else None
+        return Span(node.span.id, None, source.span.start_ns, step, cached)
 
     def _request(self, node: _Node, tool: _Node | None) -> Step | None:
         by_tool = node.owner is not None and node.owner.role == "tool"

@@ -5,6 +5,7 @@ all three are documented under their OpenTelemetry integrations. All input token
 ones too, add up.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from replay.reading.timestamps import unix_ns
 
 _KIND = "openinference.span.kind"
 _INPUT, _OUTPUT = "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"
+_CACHED = "gen_ai.usage.cache_read.input_tokens"
 
 # What tells what a span is, with its values in capitals, each as OpenInference calls it.
 _KINDS = {
@@ -37,6 +39,9 @@ _TEXTS = {
 }
 _USAGES = ("mlflow.chat.tokenUsage", "langfuse.observation.usage_details")
 _FIRST_TOKEN = "langfuse.observation.completion_start_time"
+
+# What was written to a cache was not read from it.
+_IS_CACHED = re.compile(r"(?!.*(?:creat|writ|miss|1h|5m|output)).*(?:cache.?read|cached|cache.?hit)").match
 
 _KIND_OF_MLFLOW = "mlflow.spanType"
 _STREAM = "stream"  # a parameter of the call, as MLflow logs them
@@ -69,6 +74,9 @@ def by_common_names(attributes: dict[str, Any]) -> int | None:
                 counts = [n for n in told if isinstance(n, int) and n >= 0]
                 if counts:
                     attributes.setdefault(common, sum(counts))
+            cached = cached_in(usage)
+            if cached is not None:
+                attributes.setdefault(_CACHED, cached)
     if _KIND_OF_MLFLOW in attributes and (stream := _plain(attributes.get(_STREAM))) in (
         True,
         False,
@@ -78,6 +86,16 @@ def by_common_names(attributes: dict[str, Any]) -> int | None:
         attributes.setdefault("gen_ai.request.stream", stream in (True, "true"))
     first = _plain(attributes.get(_FIRST_TOKEN))
     return unix_ns(first) if isinstance(first, str) else None
+
+
+def cached_in(usage: Mapping[str, Any]) -> int | None:
+    """How many of these tokens were read from a cache, by a name as `cache_read_input_tokens`; None without one."""
+    counts = [
+        n
+        for name, n in usage.items()
+        if isinstance(n, int | float) and n >= 0 and _IS_CACHED(name.lower()) and "cost" not in name.lower()
+    ]
+    return int(max(counts)) if counts else None
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ Claude Code (`span.type`); those of MLflow, Langfuse and LangSmith are in replay
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -78,6 +79,9 @@ _ROLES: dict[str, dict[str, Role]] = {
     },
 }
 
+# LlamaIndex tells of methods of a model that only prepare a call (`OpenAI._prepare_chat_with_tools`) as of calls.
+_IS_PRIVATE = re.compile(r"\w{1,100}\._\w{1,100}").fullmatch
+
 # The attributes of one meaning; the first that is there counts.
 CONVERSATION = (
     "gen_ai.conversation.id",
@@ -86,14 +90,40 @@ CONVERSATION = (
     "traceloop.association.properties.session_id",
 )
 OPERATION = ("gen_ai.operation.name",)
-MODEL = ("gen_ai.request.model", "gen_ai.response.model", "llm.model_name", "ai.model.id", "model")
-ANSWERED_MODEL = ("gen_ai.response.model",)
+MODEL = (
+    "gen_ai.request.model",
+    "gen_ai.response.model",
+    "llm.request.model",
+    "llm.response.model",
+    "llm.model_name",
+    "ai.model.id",
+    "model",
+)
+ANSWERED_MODEL = ("gen_ai.response.model", "llm.response.model")
 INPUT_TOKENS = (
     "gen_ai.usage.input_tokens",
     "gen_ai.usage.prompt_tokens",
     "llm.usage.prompt_tokens",
     "llm.token_count.prompt",
     "ai.usage.promptTokens",
+    "ai.usage.inputTokens",
+    "ai.usage.tokens",
+)
+CACHED_TOKENS = (
+    "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.cache_read_input_tokens",
+    "gen_ai.usage.cache_read_tokens",
+    "gen_ai.usage.cached_input_tokens",
+    "gen_ai.usage.input_tokens.cached",
+    "gen_ai.usage.input_token_details.cached",
+    "gen_ai.usage.details.cache_read_tokens",
+    "gen_ai.usage.details.cache_read_input_tokens",
+    "gen_ai.usage.details.cached_tokens",
+    "llm.usage.cache_read_input_tokens",
+    "llm.token_count.prompt_details.cache_read",
+    "ai.usage.inputTokenDetails.cacheReadTokens",
+    "ai.usage.cachedInputTokens",
+    "cache_read_tokens",
 )
 # Claude Code counts these apart from one another; the others' counts hold all input.
 INPUT_TOKENS_IN_PARTS = ("input_tokens", "cache_read_tokens", "cache_creation_tokens")
@@ -103,11 +133,12 @@ OUTPUT_TOKENS = (
     "llm.usage.completion_tokens",
     "llm.token_count.completion",
     "ai.usage.completionTokens",
+    "ai.usage.outputTokens",
     "output_tokens",
 )
 IS_STREAMED = ("gen_ai.request.stream", "gen_ai.request.is_stream", "gen_ai.is_streaming", "llm.is_streaming")
 FIRST_CHUNK_S = ("gen_ai.response.time_to_first_chunk", "gen_ai.response.time_to_first_token")
-FIRST_CHUNK_MS = ("ai.response.msToFirstChunk", "ttft_ms")
+FIRST_CHUNK_MS = ("ai.response.msToFirstChunk", "ai.stream.msToFirstChunk", "ttft_ms")
 TOOL_NAME = ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "tool_name")
 TOOL_CALL = ("gen_ai.tool.call.id",)
 ARGUMENTS = (
@@ -145,7 +176,7 @@ JSONRPC_ID = ("jsonrpc.request.id",)
 NAMES = frozenset(_ROLES).union(
     *(CONVERSATION, OPERATION, MODEL, ANSWERED_MODEL, INPUT_TOKENS, OUTPUT_TOKENS, IS_STREAMED),
     *(FIRST_CHUNK_S, FIRST_CHUNK_MS, TOOL_NAME, ARGUMENTS, AGENT_NAME, ENTITY_NAME, ERROR_TYPE, SERVICE),
-    *(INPUT_TOKENS_IN_PARTS, TOOL_CALL, HAS_SUCCEEDED, TOOL_DEFINITIONS),
+    *(INPUT_TOKENS_IN_PARTS, CACHED_TOKENS, TOOL_CALL, HAS_SUCCEEDED, TOOL_DEFINITIONS),
     *(HTTP_METHOD, ORIGINAL_METHOD, URL, URL_PATH, URL_QUERY, HOST, PORT),
     *(STATUS, REQUEST_BYTES, RESPONSE_BYTES),
     *(MCP_METHOD, MCP_SESSION, MCP_VERSION, RESOURCE_URI, PROMPT_NAME, JSONRPC_ID),
@@ -250,15 +281,17 @@ def role_of(span: OtlpSpan) -> Role:
 
 
 def _named_role(span: OtlpSpan) -> Role | None:
+    is_counted = span.number(INPUT_TOKENS) is not None or span.number(OUTPUT_TOKENS) is not None
     for attribute, roles in _ROLES.items():
         value = span.attributes.get(attribute)
         role = roles.get(value) if isinstance(value, str) else None
+        if role == "model" and not is_counted and _IS_PRIVATE(span.name):
+            return "internal"
         if role is not None:
             return role
     is_told = OPERATION[0] in span.attributes
     if not is_told and span.text(TOOL_NAME) and span.text(TOOL_CALL):
         return "tool"
-    is_counted = span.number(INPUT_TOKENS) is not None or span.number(OUTPUT_TOKENS) is not None
     # An operation that is none of the convention's names, with a model and its tokens, is a call of that model.
     return "model" if is_counted and span.text(MODEL) else None
 

@@ -29,6 +29,8 @@ from replay.trace.types import Kind, LlmCall, Recorded, Step
 _LEFT_OUT = "arguments of a tool call that are not JSON of up to 64 KiB"
 _LONGEST_S = 1e9
 _MOST_BYTES = 1 << 53
+# What clocks of two kinds, or times in whole ms, differ by.
+_ROUNDED_NS = 10_000_000
 
 
 class Streaming(msgspec.Struct):
@@ -61,7 +63,11 @@ class StepMaker:
             self._streaming.is_recorded = True
             llm.stream = first_ns is not None if streamed is None else streamed
         told = {"span": span.id, "model": span.text(names.ANSWERED_MODEL) or span.text(names.MODEL)}
-        step = model_step(span.name, span.start_ns, span.end_ns, first_ns, llm, told)
+        end_ns = span.end_ns
+        if end_ns is not None and first_ns is not None and first_ns > end_ns + _ROUNDED_NS:
+            end_ns = None
+            self._counts.drop("duration(s) of model calls that end before their first token came")
+        step = model_step(span.name, span.start_ns, end_ns, first_ns, llm, told)
         last = max(requests, key=lambda request: request.start_ns, default=span)
         step.recorded = _recorded(last, None if step.recorded is None else step.recorded.ttft_ms)
         step.attributes.update(_faults(span))
@@ -193,6 +199,12 @@ def _input_tokens(span: OtlpSpan) -> float:
     if count is not None:
         return count
     return sum(span.number((part,)) or 0.0 for part in names.INPUT_TOKENS_IN_PARTS)
+
+
+def cached_tokens(span: OtlpSpan) -> int | None:
+    """How many tokens of a prompt were read from a cache; None where that is not recorded."""
+    count = span.number(names.CACHED_TOKENS)
+    return None if count is None else int(min(count, MOST_TOKENS))
 
 
 def _first_chunk_ns(span: OtlpSpan) -> int | None:

@@ -3,16 +3,18 @@
 Memory holds the calls, since spans of one session may stand anywhere.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from replay.importers.call_steps import model_step, tool_step
+from replay.importers.prompt_blocks import SessionPrompts
 from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
 from replay.importers.requests.log_fields import is_secret_session
 from replay.importers.tracing.clocks import set_clocks_right
+from replay.importers.tracing.prompt_prefixes import with_prefixes
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
@@ -91,10 +93,11 @@ class SpanCollector:
         attributes: dict[str, str | None],
         *,
         is_streamed: bool | None = None,
+        cached_tokens: int | None = None,
     ) -> Span:
         """A model call. ids: its own and its parent's. times_ns: its start, end and first byte.
 
-        is_streamed: where the recording says so itself.
+        is_streamed: where the recording says so itself. cached_tokens: see Span.
         """
         start_ns, end_ns, first_byte_ns = times_ns
         if is_streamed is None:
@@ -102,7 +105,7 @@ class SpanCollector:
             self._models.append(llm)
         llm.stream = first_byte_ns is not None if is_streamed is None else is_streamed
         step = model_step(name, start_ns, end_ns, first_byte_ns, llm, attributes)
-        return Span(*ids, start_ns, step)
+        return Span(*ids, start_ns, step, cached_tokens)
 
     def tool_span(
         self,
@@ -132,10 +135,11 @@ class SpanCollector:
         suffix: str,
         items: Callable[[Path], Iterator[Item]],
         take: Callable[[Item], None],
+        rest: Callable[[], Iterable[Item]] = tuple,
     ) -> ImportResult:
-        """As read. suffix: of the files in a folder. items: those of a file."""
+        """As read. suffix: of the files in a folder. items: those of a file. rest: those known once all are read."""
         damage = self.counts.damage
-        for item in damage.of_files(input_files(paths, suffix), items):
+        for item in _behind(damage.of_files(input_files(paths, suffix), items), rest):
             try:
                 take(item)
             except TraceError as error:
@@ -155,12 +159,18 @@ class SpanCollector:
 
         def load(unit: int, counts: Counts) -> RecordedSession | None:
             name, group = groups[unit]
-            return _session("" if is_secret else name, group, resolution_ms, counts)
+            prompts = SessionPrompts(unit, options.block_size)
+            return _session("" if is_secret else name, group, resolution_ms, prompts, counts)
 
         notes = (streamed,)
         return imported_sessions(
             self._format_name, paths, options, len(groups), load, resolution_ms, notes, counted=self.counts
         )
+
+
+def _behind(items: Iterable[Item], rest: Callable[[], Iterable[Item]]) -> Iterator[Item]:
+    yield from items
+    yield from rest()
 
 
 def _since_1970(value: float, unit_ns: int) -> int | None:
@@ -170,10 +180,13 @@ def _since_1970(value: float, unit_ns: int) -> int | None:
     return round(value * unit_ns / 1_000) * 1_000 if unit_ns == _UNIT_NS["s"] else round(value * unit_ns)
 
 
-def _session(name: str, group: _Group, resolution_ms: float, counts: Counts) -> RecordedSession | None:
+def _session(
+    name: str, group: _Group, resolution_ms: float, prompts: SessionPrompts, counts: Counts
+) -> RecordedSession | None:
     found = SpanCounts()
     set_clocks_right(group.spans, resolution_ms, found)
     start_ns, steps = linked_steps(group.spans, resolution_ms, counts.tally, found)
+    steps = with_prefixes(steps, group.spans, prompts, counts)
     for step in steps:
         counts.add(step)
     counts.drop("span(s) that hold no call", found.empty)

@@ -40,12 +40,16 @@ _ROUNDED_MS = 0.0005  # half a microsecond: beyond what rounding delays can leav
 
 
 class Span(msgspec.Struct, gc=False):
-    """One span. step: the call that it is, with its duration; None: it only holds others."""
+    """One span. step: the call that it is, with its duration; None: it only holds others.
+
+    cached_tokens: of a model call's input, those that were read from a cache; None where that was not recorded.
+    """
 
     id: str
     parent_id: str | None
     start_ns: int
     step: Step | None = None
+    cached_tokens: int | None = None
 
 
 class SpanCounts(msgspec.Struct):

@@ -1,5 +1,7 @@
 """Runs exported from LangSmith become sessions of calls."""
 
+import csv
+import io
 import json
 from datetime import datetime, timedelta
 
@@ -217,3 +219,87 @@ def test_whatever_was_recorded_a_walk_starts_every_call_when_it_started(
         walked = walked_starts_ms(session)
         for step in session.steps:
             assert abs(walked[step.id] - step.at_ms) <= found.header.resolution_ms + 0.001
+
+
+def begun(whole):
+    return {key: value for key, value in whole.items() if key not in ("end_time", "outputs", "prompt_tokens")}
+
+
+def ended(whole, *left_out):
+    return {key: value for key, value in whole.items() if key not in ("run_type", "name", *left_out)}
+
+
+def batches(*, repeats_start, ends_first):
+    """What the SDK sends of the graph: beginnings and ends in batches of their own, the ends of half of them last."""
+    posts = [{"post": [begun(each)]} for each in GRAPH]
+    left_out = () if repeats_start else ("start_time",)
+    patches = [{"patch": [ended(each, *left_out)], "post": []} for each in GRAPH]
+    lines = [*patches, *posts] if ends_first else [*posts, *patches]
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+@pytest.mark.parametrize("repeats_start", [True, False])
+@pytest.mark.parametrize("ends_first", [True, False])
+def test_batches_of_beginnings_and_ends_become_the_runs_that_they_tell_of(path, repeats_start, ends_first):
+    _, [whole] = imported(path, GRAPH)
+    found, [session] = imported(path, batches(repeats_start=repeats_start, ends_first=ends_first))
+
+    assert session.steps == whole.steps
+    assert not any("occurred before" in what for what in found.header.attributes["import"]["dropped"])
+
+
+def test_a_run_whose_end_is_in_no_batch_is_still_there(path):
+    _, [session] = imported(
+        path, {"post": [begun(each) for each in GRAPH], "patch": [ended(GRAPH[1], "start_time")]}
+    )
+
+    assert [(step.name, step.took_ms is None) for step in session.steps] == [
+        ("plan", False), ("search", True), ("lookup", True), ("answer", True)
+    ]  # fmt: skip
+
+
+def as_csv(runs):
+    names = list(dict.fromkeys(name for each in runs for name in each))
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(names)
+    for each in runs:
+        cells = [each.get(name) for name in names]
+        table.writerow(
+            ["" if cell is None else json.dumps(cell) if isinstance(cell, dict) else cell for cell in cells]
+        )
+    return text.getvalue()
+
+
+def test_a_table_of_runs_becomes_the_same_as_its_objects(path):
+    _, [whole] = imported(path, GRAPH)
+    _, [session] = imported(
+        path,
+        as_csv(
+            [
+                {**each, "prompt_tokens": f"{each.get('prompt_tokens', '')}.0".removeprefix(".0")}
+                for each in GRAPH
+            ]
+        ),
+    )
+
+    assert LangSmith().sniff(as_csv(GRAPH).encode())
+    assert session.steps == whole.steps
+
+
+def test_tokens_that_a_cache_knew_are_prefix_blocks(path):
+    def usage(cached):
+        details = {} if cached is None else {"input_token_details": {"cache_read": cached}}
+        return {"usage_metadata": {"input_tokens": 2_048, "output_tokens": 5, **details}}
+
+    runs = [
+        run(f"call {n}", "llm", 100 * n, 100 * n + 50, extra=EXTRA, outputs=usage(cached))
+        for n, cached in enumerate([None, 1_024, 2_000])
+    ]
+    found, [session] = imported(path, runs, block_size=512)
+
+    first, second, third = (step.llm.prefix for step in session.steps)
+    assert [len(first), len(second), len(third)] == [4, 4, 4]
+    assert len({*first} & {*second}) == 2
+    assert len({*second} & {*third}) == 3
+    assert any("prefix blocks" in what for what in found.header.attributes["import"]["inferred"])
