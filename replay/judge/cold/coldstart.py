@@ -1,10 +1,13 @@
 """What a run shows of cold starts: how many, what they add, and what they do to the tail."""
 
+from math import inf
+
 import numpy as np
 
 from replay.judge.cold.added import added_in
 from replay.judge.cold.finding import ColdSteps, cold_steps, come_later
 from replay.judge.cold.idle_times import after_long_idle_times, idle_curve, keep_alive
+from replay.judge.cold.missed import what_is_missed
 from replay.judge.cold.types import Cold, ColdVerdict, Tail
 from replay.judge.cold.waves import find_waves
 from replay.judge.statistics.quantile import quantile
@@ -13,6 +16,7 @@ from replay.judge.types import VERDICT_SCHEMA
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
 from replay.results.types import Quantiles
+from replay.words.numbers import milliseconds, seconds
 from replay.words.phrases import were
 
 
@@ -32,8 +36,25 @@ def judge_coldstart(run: Evidence) -> ColdVerdict:
         keep_alive_s=keep_alive(waves, is_cold) if found.method != "none" else None,
         target=run.summary.target.name,
         run=run.name,
-        notes=_failed_behind_boots(columns, sent),
+        notes=_failed_behind_boots(columns, sent) + _what_was_missed(columns, sent, found),
     )
+
+
+def _what_was_missed(columns: Columns, sent: Flags, found: ColdSteps) -> list[str]:
+    """Where nothing was found by times, how much that says."""
+    if found.method != "inferred" or found.is_cold.any():
+        return []
+    missed = what_is_missed(columns, sent, found.waves)
+    if missed is None:
+        return []
+    if missed.at_least_s == inf:
+        return ["the target was hardly ever idle, so this run says nothing of what idle time does to it"]
+    after = f"even if the target went cold after {seconds(missed.at_least_s)} without a request"
+    if missed.found_from_ms is None:
+        return [f"no boot would show here, {after}: what comes after idle times takes too different times"]
+    return [
+        f"a boot that adds less than about {milliseconds(missed.found_from_ms)} would not show here, {after}"
+    ]
 
 
 def _failed_behind_boots(columns: Columns, answered: Flags) -> list[str]:
