@@ -64,6 +64,20 @@ class Limited:
         return self._behind.answer(at_s)
 
 
+class Uneven:
+    """Takes longer for a share of requests, whatever the load, and has a place for each."""
+
+    def __init__(self, share: float, took_s: float, longer_s: float, seed: int = 1) -> None:
+        self._share, self._took_s, self._longer_s = share, took_s, longer_s
+        self._rng = np.random.default_rng(seed)
+
+    def begin(self) -> None:
+        """It remembers nothing."""
+
+    def answer(self, _at_s: float) -> tuple[int, float]:
+        return 200, self._longer_s if self._rng.random() < self._share else self._took_s
+
+
 class Flaky:
     """Fails a share of requests, whatever the load."""
 
@@ -78,7 +92,7 @@ class Flaky:
         return (500 if self._rng.random() < self._share else status), took_s
 
 
-Server = Slots | Limited | Flaky
+Server = Slots | Limited | Uneven | Flaky
 
 
 class _Wire(SimulatedWire):

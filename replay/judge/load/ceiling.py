@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from replay.judge.load.chance import come_of_load
+from replay.judge.load.chance import BY_CHANCE, come_of_load, grow_with_load
 from replay.judge.load.search import Search
-from replay.judge.load.types import Ceiling, GivesWay, Knee, Level, Usl, failures_in
+from replay.judge.load.types import Ceiling, Failures, GivesWay, Knee, Level, Usl, failures_in, slow_in
 from replay.judge.load.usl import fit_usl
 from replay.words.numbers import exact, number
 
@@ -98,10 +98,13 @@ def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str
             f"the first run, at {exact(search.levels[0].scale)}x, did not hold ({search.levels[0].reason}), and the "
             "next at that load did, so it is not counted: a target that is cold bears less"
         )
+    # With those runs of theirs that did not hold: the others alone are those of which fewer failed.
+    below = [level for level in levels if level.scale <= round(held, 6)]
     if all(level.allowed_percent for level in over if level.verdict == "fail"):
-        held_ones = [level for level in levels if level.scale <= round(held, 6) and level.verdict == "pass"]
-        if not come_of_load(failures_in(over), failures_in(held_ones), len(levels)):
-            return "inconclusive", [*reasons, _how_often_they_fail(over, held_ones)], ceiling
+        if not come_of_load(failures_in(over), failures_in(below), len(levels)):
+            return "inconclusive", [*reasons, _how_often_they_fail(over, below)], ceiling
+    elif (slow := _how_often_they_are_slow(over, below)) is not None:
+        return "inconclusive", [*reasons, slow], ceiling
     if search.ended_by == "moving":
         why = "each time an end of the bracket was asked for again it showed the other thing: the limit moves"
         return "inconclusive", [*reasons, why], ceiling
@@ -137,12 +140,36 @@ def _how_it_was_tried(levels: Sequence[Level]) -> str | None:
     )
 
 
-def _how_often_they_fail(over: Sequence[Level], held: Sequence[Level]) -> str:
-    here, there = failures_in(over), failures_in(held)
+def _how_often_they_fail(over: Sequence[Level], below: Sequence[Level]) -> str:
+    here, there = failures_in(over), failures_in(below)
     return (
-        f"steps failed hardly more often there ({here.errors:,} of {here.requests:,}) than at the loads that held "
+        f"steps failed hardly more often there ({here.errors:,} of {here.requests:,}) than at lower loads "
         f"({there.errors:,} of {there.requests:,}), which chance may have done: they need not come of load. A longer "
         "--level tells more, or an SLO that allows the failures that there are at any load"
+    )
+
+
+def _how_often_they_are_slow(over: Sequence[Level], below: Sequence[Level]) -> str | None:
+    """What is said where a percentile alone did not hold, surely in no run, and its slow steps need not come of load;
+    None where they do. What takes long at any load is now and then not among the few requests of a lower one.
+    """
+    failed = [level for level in over if level.verdict == "fail"]
+    slos = {level.slo for level in failed}
+    if len(slos) != 1 or any(level.is_sure for level in failed):
+        return None
+    (slo,) = slos
+    if slo is None or slo not in failed[0].beyond:
+        return None
+    shares: dict[float, Failures] = {}
+    for level in (*below, *over):
+        shares[level.scale] = shares.get(level.scale, Failures(0, 0)) + level.slow(slo)
+    if grow_with_load(shares) < BY_CHANCE:
+        return None
+    here, there = slow_in(over, slo), slow_in(below, slo)
+    return (
+        f"steps beyond that limit came hardly more often there ({here.errors:,} of {here.requests:,}) than at lower "
+        f"loads ({there.errors:,} of {there.requests:,}), which chance may have done: they need not come of load. A "
+        "longer --level tells more"
     )
 
 

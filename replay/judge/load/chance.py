@@ -1,9 +1,14 @@
-"""Whether the failures at one load come of that load, or are what the target fails at any.
+"""Whether the failures at one load come of that load, or are what the target fails at any; the same of slow steps.
 
 Fisher's exact test of two shares, one-sided (Fisher 1935; Agresti, Categorical Data Analysis, 3.5): given all failures
 of both, how often so many of them, or more, would fall on these requests by chance. Failures that come in clusters make
 it too sure.
+
+Of shares at several loads: the test for a linear trend, one-sided (Armitage 1955; Agresti, 5.3.5), by the loads
+themselves. It sees more than a test of two of them, and asks for none that was picked for what it showed.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -36,3 +41,16 @@ def come_of_load(here: Failures, there: Failures, looks: int = 1) -> bool:
     one stood out, so that one of them would by chance (Bonferroni).
     """
     return more_often(here, there) < BY_CHANCE / looks
+
+
+def grow_with_load(shares: Mapping[float, Failures]) -> float:
+    """The chance of shares that grow so much with the load, or more, if they are the same at all; by load."""
+    from scipy.special import ndtr
+
+    loads = np.array(list(shares), np.float64)
+    n = np.array([share.requests for share in shares.values()], np.float64)
+    of_all = sum(share.errors for share in shares.values()) / max(1.0, n.sum())
+    more = sum(load * (share.errors - share.requests * of_all) for load, share in shares.items())
+    spread = float((n * loads**2).sum() - (n * loads).sum() ** 2 / max(1.0, n.sum()))
+    variance = of_all * (1 - of_all) * spread
+    return float(ndtr(-more / variance**0.5)) if variance > 0 else 1.0

@@ -13,7 +13,7 @@ from replay.judge.load.flow import flow, settled
 from replay.judge.load.refusing import breaks, holds_without_refused, tries, were_refused
 from replay.judge.load.types import Level
 from replay.judge.measures.failures import MAYBE_OURS, by_class, example_of
-from replay.judge.measures.metrics import measured, starts_of
+from replay.judge.measures.metrics import measured, rows_of, starts_of
 from replay.judge.measures.slo import Slo, SloWindow
 from replay.judge.statistics.distributions import at_least
 from replay.judge.statistics.quantile import quantile
@@ -191,6 +191,7 @@ def _decide(
     run = msgspec.structs.replace(run, summary=msgspec.structs.replace(run.summary, status="finished"))
     # A level is a load, made of the trace by copies and cuts: no replay of it.
     checks = judge_gate(timed, run, least_fidelity=0.0).checks
+    level.beyond = {slo.text: found for slo in timed if (found := _beyond(slo, run.columns, rows)) is not None}
     for check in checks:
         slo = of_text[check.slo]
         if check.verdict != "fail" and not (check.verdict == "inconclusive" and breaks(check, slo)):
@@ -201,7 +202,7 @@ def _decide(
             return
         level.verdict, level.is_sure = "fail", check.verdict == "fail"
         level.limited_by = {"errors": "errors", "rate": "throughput"}.get(check.metric, "latency")  # type: ignore[assignment]
-        level.reason = f"{check.slo} does not hold"
+        level.slo, level.reason = slo.text, f"{check.slo} does not hold"
         if slo.statistic == "errors" and slo.selector == Selector() and slo.error is None:
             level.allowed_percent = check.limit
         elif level.limited_by != "errors" and holds_without_refused(slo, run, rows):
@@ -214,3 +215,14 @@ def _decide(
         return
     level.verdict, level.reason = "pass", "holds every SLO"
     level.is_sure = all(check.verdict == "pass" for check in checks)
+
+
+def _beyond(slo: Slo, columns: Columns, rows: Flags) -> tuple[int, int] | None:
+    """How many steps of an SLO on a percentile were beyond its limit, and of how many; None of any other."""
+    limits = slo.needs_baseline or slo.needs_recording
+    if slo.statistic != "quantile" or limits or slo.operator not in ("<", "<=") or slo.measure == "makespan":
+        return None
+    of_it = rows & rows_of(columns, slo.selector, slo.window)
+    values = measured(columns, slo.measure, of_it, slo.part).sample.values
+    kept = values < slo.limit.value if slo.operator == "<" else values <= slo.limit.value
+    return int(np.count_nonzero(~kept)), len(values)

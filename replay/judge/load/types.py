@@ -12,7 +12,7 @@ GivesWay = Literal["latency", "errors", "refusals", "throughput", "generator", "
 
 
 class Failures(NamedTuple):
-    """So many of so many requests."""
+    """So many of so many requests: those that failed, or those that took too long."""
 
     errors: int
     requests: int
@@ -94,6 +94,16 @@ class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
         float | None,
         Meta(description="Steps that may fail, in percent, where more of them did than that."),
     ] = None
+    slo: Annotated[str | None, Meta(description="The SLO that did not hold, as it was written.")] = None
+    beyond: Annotated[
+        dict[str, tuple[int, int]],
+        Meta(
+            description=(
+                "Of each SLO on a percentile: how many steps were beyond its limit, those that failed included, and of "
+                "how many."
+            )
+        ),
+    ] = {}
     settled_from_s: Annotated[
         float | None, Meta(description="When response times had settled, in s from the run's start.")
     ] = None
@@ -107,6 +117,10 @@ class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
     @property
     def failures(self) -> Failures:
         return Failures(self.errors, self.requests)
+
+    def slow(self, slo: str) -> Failures:
+        """The steps beyond the limit of this SLO on a percentile."""
+        return Failures(*self.beyond.get(slo, (0, 0)))
 
 
 class Ceiling(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -219,3 +233,8 @@ class CeilingVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 def failures_in(levels: Sequence[Level]) -> Failures:
     return sum((level.failures for level in levels), Failures(0, 0))
+
+
+def slow_in(levels: Sequence[Level], slo: str) -> Failures:
+    """The steps beyond the limit of this SLO at all of these levels."""
+    return sum((level.slow(slo) for level in levels), Failures(0, 0))
