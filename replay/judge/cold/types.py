@@ -121,3 +121,8 @@ class ColdVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
     target: Annotated[str | None, Meta(description="The target's name.")] = None
     run: Annotated[str | None, Meta(description="The name of the run directory.")] = None
     notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
+
+    @property
+    def missed_by_times(self) -> bool:
+        """Whether cold starts were looked for by times alone, and none was found: shorter boots may have been there."""
+        return self.cold.method == "inferred" and not self.cold.count

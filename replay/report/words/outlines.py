@@ -149,7 +149,7 @@ def stays_warm(verdict: ColdVerdict, before: str = "") -> str:
     if verdict.keep_alive_s is None:
         return ""
     low, high = verdict.keep_alive_s
-    if high is None and verdict.cold.method == "inferred":
+    if high is None and verdict.missed_by_times:
         return f"{before}nothing shows that it goes cold within {seconds(low)} without a request"
     if high is None:
         return f"{before}it stays warm for longer than {seconds(low)} without a request"

@@ -309,7 +309,7 @@ def _seen(done: Done, target: Target, material: Material, month: Path | None) ->
         plane=plane,
         phases=material.runs[name],
         cold=cold,
-        keep_alive_s=wake.keep_alive_s if wake else None,
+        keep_alive_s=None if wake is None or wake.missed_by_times else wake.keep_alive_s,
         ceiling=material.ceilings.get(name),
         recovery=None
         if failure is None or at_s is None
