@@ -13,6 +13,15 @@ _PAIR = re.compile(
     r"(?P<head>\b(?:key|name)=[\"'](?P<name>[\w.\-:]{1,100}+)[\"']\s+value=[\"'])(?P<value>[^\"'\n]{1,8000}+)",
     re.IGNORECASE,
 )
+# https://developer.apple.com/library/archive/documentation/Cocoa/Conceptual/PropertyLists: of a property list.
+_PLIST_PAIR = re.compile(
+    r"(?P<head><key>(?P<name>[\w .\-]{1,100}+)</key>\s{0,100}+<(?:string|data)>)(?P<value>[^<>]{1,8000}+)"
+)
+# variable "db_password" { default = "..." }, of Terraform.
+_DEFAULT = re.compile(
+    r"(?P<head>\bvariable\s{1,10}\"(?P<name>[\w\-]{1,100}+)\"\s{0,10}\{[^{}]{0,1000}?\bdefault\s{0,20}=\s{0,20}\")"
+    r"(?P<value>[^\"\n]{1,4000}+)"
+)
 _YAML_PAIR = re.compile(
     r"(?P<head>\b(?:name|key):[ \t]*+[\"']?(?P<name>[\w.\-]{1,100}+)[\"']?[ \t]*+\n[ \t]*+value:[ \t]*+[\"']?)"
     r"(?P<value>[^\s\"'][^\n\"']{0,4000}+)"
@@ -45,6 +54,10 @@ def without_laid_out_secrets(text: str) -> str:
         text = _ELEMENT.sub(_element, text)
     if "value=" in text.lower():
         text = _PAIR.sub(_named_value, text)
+    if "</key>" in text:
+        text = _PLIST_PAIR.sub(_named_value, text)
+    if "variable" in text and "default" in text:
+        text = _DEFAULT.sub(_named_value, text)
     if "value:" in text:
         text = _YAML_PAIR.sub(_named_value, text)
     if "ecret" in text and _IS_SECRET_OBJECT(text):

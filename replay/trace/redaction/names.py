@@ -25,7 +25,7 @@ _HOLDS = re.compile(
     r"|shared[-_]?access|origin[-_]?verify|protection[-_]?bypass|saml|relay[-_]?state|assertion"
     r"|(?:^|[^a-z])code[-_]?verifier"
     r"|(?:device|user|verification|security|one[-_]?time|confirmation|recovery|backup|sms|reset|access|mfa|2fa|pin|login)[-_]?code"
-    r"|security[-_ ]?answer|^(?:set[-_]?)?cookies?2?$"
+    r"|client[-_]key[-_]data|sonar\.login|security[-_ ]?answer|^(?:set[-_]?)?cookies?2?$"
     # How frameworks call their sessions: PHP, Java, ASP, ColdFusion, Laravel, Rails, Express, Play, Django's is below.
     r"|php[-_]?sess|jsessionid|asp(?:\.net_|_net_)?sessionid|sessid|cf(?:id|token)$|connect\.sid|laravel_session|ci_session"
     r"|rack\.session|play_session|koa[.:]sess|express[.:]sess|(?:^|[^a-z])_session_id$|wordpress_(?:sec|logged)",

@@ -70,6 +70,8 @@ _OTHERS = tuple(
         (("Q~",), r"[A-Za-z0-9_~.]{3}\dQ~[A-Za-z0-9_~.\-]{31,34}"),
         ((":AA",), r":AA(?<=\d{8}:AA)[A-Za-z0-9_\-]{33}"),
         (("hooks.slack.com/",), r"hooks\.slack\.com/\w{1,20}/[A-Za-z0-9/]{16,}"),
+        (("jdbc:oracle:",), r"jdbc:oracle:\w{1,10}:[^\s/\"']{1,100}/[^\s\"'@]{1,200}+(?=@)"),
+        (("IncomingWebhook/", "webhookb2/"), r"(?:IncomingWebhook|webhookb2)/[A-Za-z0-9@\-]{16,}[\w/@\-]*+"),
         (("/api/webhooks/",), r"/api/webhooks/\d{1,30}/[A-Za-z0-9_\-]{40,}"),
         (
             ("$2", "$5$", "$6$", "$y$", "$apr1$", "$argon2"),

@@ -22,6 +22,7 @@ from replay.trace.redaction.names import (
     is_secret_member,
     is_secret_parameter,
 )
+from replay.trace.redaction.programs import without_placed_secrets
 from replay.trace.redaction.references import is_reference, is_word
 
 # None of the searches below finds anything in a text without one of these.
@@ -60,6 +61,9 @@ _FALLBACK = re.compile(rf"[^\n]{{0,200}}?(?:\|\||\?\?|\bor\b)[ \t]*+{_QUOTED_HER
 _BLOCK = re.compile(
     r"[|>][+\-\d]{0,2}[ \t]*+\n(?P<indent>[ \t]++)(?P<block>[^\n]++(?:\n(?P=indent)[^\n]*+|\n[ \t]*+(?=\n))*+)"
 ).match
+_ITEMS = re.compile(r"[ \t]*+\n(?P<block>(?:[ \t]*+-[ \t]++[^\n]++(?:\n|\Z)){1,1000}+)").match
+# An anchor or a tag of YAML's (6.9) before a value.
+_TAG = re.compile(r"(?:[&!][\w!./:\-]{0,60}+[ \t]++){1,3}(?=\S)").match
 # setenv("API_KEY", "..."), define('DB_PASSWORD', '...'), setattr(settings, "TOKEN", "...")
 _CALL = re.compile(
     rf"(?<=\w)\(\s*+(?:[\w.]{{1,100}}+\s*+,\s*+)?\\?[\"'](?P<name>{_NAME})\\?[\"']\s*+,\s*+{_QUOTED_HERE}"
@@ -102,6 +106,8 @@ def without_named_secrets(text: str) -> str:
     if text.count(":") >= _PGPASS_COLONS:
         text = _PGPASS.sub(_value, text)
     lower = text.lower()
+    if " " in text:
+        text = without_placed_secrets(text, lower)
     for hint in _HINTS:  # any() of a generator takes twice as long, most of what a path takes
         if hint in lower:
             break
@@ -192,8 +198,12 @@ def _given_value(text: str, at: int, name: str, written: str, sep: str) -> tuple
 
     sep: the separator without what it is written with.
     """
-    if sep == ":" and (block := _BLOCK(text, at)) is not None:
-        return block.span("block")
+    if sep == ":":
+        block = _BLOCK(text, at) or _items(text, at, name)
+        if block is not None:
+            return block.span("block")
+        tag = _TAG(text, at)
+        at = at if tag is None else tag.end()
     given = _GIVEN(text, at)
     if given is None:
         return None
@@ -210,11 +220,28 @@ def _given_value(text: str, at: int, name: str, written: str, sep: str) -> tuple
     value = given["bare"]
     # Without quotes, a value stands right behind a =, or ends its line; what is called or indexed is source.
     is_source = given["next"] != "" and given["next"] in "([{"
+    if sep == ":" and given["next"] != "" and given["next"] in ",}" and _is_flow(value):
+        return given.span("bare")
     if is_source or is_reference(value) or (written != "=" and not _ENDS_LINE(text, given.end("bare"))):
         return _value_in_source(text, at, given, sep)
     if is_count(name) and value.isdigit():
         return None
     return given.start("bare"), _end_of(text, given.end("bare"))
+
+
+def _items(text: str, at: int, name: str) -> "re.Match[str] | None":
+    """The items of a list of YAML's below a name, unless they are words."""
+    found = _ITEMS(text, at)
+    if found is None or is_reference(found["block"].strip()):
+        return None
+    items = [line.strip().removeprefix("-").strip(" \"'\t") for line in found["block"].splitlines()]
+    is_plain = all(item and not re.search(r"\s|:\Z", item) for item in items)
+    return found if is_plain and not all(is_word(item) or item.isdigit() for item in items) else None
+
+
+def _is_flow(value: str) -> bool:
+    """Whether a text without quotes between braces is rather a value of YAML's than a name in source."""
+    return len(value) >= _SHORTEST_COMPARED and sum(map(str.isdigit, value)) > 1 and not is_reference(value)
 
 
 def _is_put_together(given: "re.Match[str]", value: str) -> bool:
