@@ -72,7 +72,7 @@ def late(run):
     return msgspec.structs.replace(run, summary=summary(generator="suspect", late_ms=30.0))
 
 
-@pytest.mark.parametrize("error", ["status_5xx", "protocol", "tool_error", "check"])
+@pytest.mark.parametrize("error", ["status_5xx", "protocol", "tool_error", "check", "reset"])
 @pytest.mark.parametrize(
     ("metric", "failed"), [("p99", 1.0), ("p50", 1.0), ("errors", 1.0), ("errors", 0.1), ("p99", 0.1)]
 )
@@ -90,10 +90,14 @@ def test_failures_that_no_lateness_makes_decide_though_this_machine_was_late(rng
         assert compared(other, one, metric).verdict == "b_faster"
 
 
-@pytest.mark.parametrize("error", ["timeout", "local", "connect", "reset"])
+# A connection that was ended before an answer began may have been too old by as much as this machine was late.
+IDLE_RESET = {"error": "reset", "first_byte_ns": None}
+
+
+@pytest.mark.parametrize("fields", [{"error": "timeout"}, {"error": "local"}, {"error": "connect"}, IDLE_RESET])
 @pytest.mark.parametrize("metric", ["p99", "errors"])
-def test_failures_that_lateness_may_have_made_decide_nothing_then(rng, metric, error):
-    a, b = run(rng), run(rng, failed=0.2, error=error, name="b")
+def test_failures_that_lateness_may_have_made_decide_nothing_then(rng, metric, fields):
+    a, b = run(rng), run(rng, failed=0.2, name="b", **fields)
 
     assert compared(a, b, metric).verdict == "a_faster"
     assert compared(late(a), late(b), metric).verdict == "inconclusive"
@@ -103,9 +107,9 @@ def test_failures_that_lateness_may_have_made_decide_nothing_then(rng, metric, e
 def test_those_that_may_be_ours_are_forgiven_only_to_the_side_that_fails_more(rng):
     few, many = {"failed": 0.2, "name": "a"}, {"failed": 0.5, "name": "b"}
 
-    a, b = run(rng, error="reset", **few), run(rng, **many)
+    a, b = run(rng, **IDLE_RESET, **few), run(rng, **many)
     assert compared(late(a), late(b), "errors").verdict == "a_faster"
-    a, b = run(rng, **few), run(rng, error="reset", **many)
+    a, b = run(rng, **few), run(rng, **IDLE_RESET, **many)
     assert compared(late(a), late(b), "errors").verdict == "inconclusive"
 
 

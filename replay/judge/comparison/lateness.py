@@ -1,6 +1,6 @@
 """Whether the lateness of this machine can have made one side fail more than the other. Pure.
 
-Lateness makes failures of some classes only (MAYBE_OURS of replay/judge/measures/failures.py), and no answer endless.
+Lateness makes failures of some classes only (may_be_ours of replay/judge/measures/failures.py), and no answer endless.
 So a difference that failures make, be it of their shares or of a percentile that falls among them, stands if it is
 still there when the side that fails more is forgiven every failure that may be ours, and the other side none. A
 difference of times never stands: on each side a time may be wrong by another lateness.
@@ -8,10 +8,8 @@ difference of times never stands: on each side a time may be wrong by another la
 
 from math import isinf
 
-import msgspec
-
 from replay.judge.comparison.pair import Side
-from replay.judge.measures.failures import may_be_ours
+from replay.judge.measures.failures import forgiven as run_forgiven
 from replay.judge.types import Difference
 from replay.results.evidence import Evidence
 
@@ -29,11 +27,4 @@ def is_of_failures(difference: Difference) -> bool:
 
 def forgiven(side: Side) -> Side:
     """The side as if each failure that lateness may have made had been an answer."""
-    return side._replace(runs=[_forgiven(run) for run in side.runs])
-
-
-def _forgiven(run: Evidence) -> Evidence:
-    if known_late_ms(run) is None:
-        return run
-    columns = run.columns
-    return msgspec.structs.replace(run, columns=columns._replace(ok=columns.ok | may_be_ours(columns)))
+    return side._replace(runs=[run if known_late_ms(run) is None else run_forgiven(run) for run in side.runs])

@@ -13,7 +13,7 @@ is quick, and that says nothing of how fast it is. Failures are failures all the
 Against baselines the limit is itself uncertain; see replay/judge/gate/baselines.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil, inf, isfinite, isinf, isnan
 
 import msgspec
@@ -68,7 +68,7 @@ def judge_gate(
     is_generator = run.summary.generator.verdict != "ok"
     checks = [
         _late_but_standing(check, slo, doubts[1:], run.summary)
-        if withstands_lateness(check, slo, run.summary)
+        if withstands_lateness(check, slo, run, _judge_of(slo, baselines, confidence))
         else _doubted(check, doubts, is_generator)
         for check, slo in zip(checks, slos, strict=True)
     ]
@@ -204,6 +204,10 @@ def _doubted(check: Check, doubts: list[str], is_generator: bool) -> Check:
         return check
     reason = f"would {check.verdict}, but {doubts[0]}"
     return msgspec.structs.replace(check, verdict="inconclusive", reason=reason)
+
+
+def _judge_of(slo: Slo, baselines: Sequence[Evidence], confidence: float) -> Callable[[Evidence], Check]:
+    return lambda run: _check(slo, run, baselines, confidence)
 
 
 def _late_but_standing(check: Check, slo: Slo, doubts: list[str], summary: Summary) -> Check:

@@ -9,9 +9,9 @@ what counts from sending may be wrong by so much either way; and the load came a
 | response time or makespan below a limit, pass; share of them within one, or rate, at least so much, pass | always |
 | another time from sending, below a limit, pass | if it keeps the limit with late_ms more |
 | response time, or another time from sending, below a limit, fail | if it breaks the limit with late_ms less |
-| the same, fail by so many failures that it has no end | as errors do |
+| the same, fail by so many failures that it has no end | if it has none without these either |
 | makespan below a limit, fail | never: each step of a session may have added its own |
-| errors below a limit, fail | if no step timed out, or found no connection: lateness fails no other |
+| errors below a limit, fail | if it fails without those that lateness may have made, too |
 | lag | always: it is what is asked for |
 | anything else, or against another run | never |
 
@@ -20,11 +20,12 @@ no fail, for its stamps were late by an unknown time.
 """
 
 import math
+from collections.abc import Callable
 
-from replay.judge.measures.failures import MAYBE_OURS
+from replay.judge.measures.failures import forgiven, may_be_ours
 from replay.judge.measures.slo import Slo
 from replay.judge.types import Check
-from replay.results.types import Summary
+from replay.results.evidence import Evidence
 
 _FROM_INTENDED = ("response", "makespan")
 _FROM_SENT = ("service", "ttfb", "ttft")
@@ -32,8 +33,9 @@ _TIMES = ("quantile", "mean", "max")
 _UPPER, _LOWER = ("<", "<="), (">", ">=")
 
 
-def withstands_lateness(check: Check, slo: Slo, summary: Summary) -> bool:
-    """Whether the check would be what it is had this machine not been late."""
+def withstands_lateness(check: Check, slo: Slo, run: Evidence, again: Callable[[Evidence], Check]) -> bool:
+    """Whether the check would be what it is had this machine not been late. again: judges the SLO by another run."""
+    summary = run.summary
     late_ms = summary.generator.late_ms
     if summary.generator.verdict != "suspect" or late_ms is None or slo.needs_baseline or slo.needs_recording:
         return False
@@ -41,7 +43,7 @@ def withstands_lateness(check: Check, slo: Slo, summary: Summary) -> bool:
         return True
     if check.verdict == "pass":
         return _pass_stands(check, slo, late_ms)
-    return check.verdict == "fail" and _fail_stands(check, slo, summary, late_ms)
+    return check.verdict == "fail" and _fail_stands(check, slo, run, late_ms, again)
 
 
 def _pass_stands(check: Check, slo: Slo, late_ms: float) -> bool:
@@ -56,22 +58,27 @@ def _pass_stands(check: Check, slo: Slo, late_ms: float) -> bool:
     return slo.statistic == "rate" and slo.operator in _LOWER
 
 
-def _fail_stands(check: Check, slo: Slo, summary: Summary, late_ms: float) -> bool:
+def _fail_stands(
+    check: Check, slo: Slo, run: Evidence, late_ms: float, again: Callable[[Evidence], Check]
+) -> bool:
     if slo.statistic == "errors":
-        return slo.operator in _UPPER and _failures_are_the_targets(summary)
+        return slo.operator in _UPPER and (
+            not may_be_ours(run.columns, late_ms).any() or again(forgiven(run)).verdict == "fail"
+        )
     if (
         slo.statistic not in _TIMES
         or slo.operator not in _UPPER
         or slo.measure not in ("response", *_FROM_SENT)
     ):
         return False
-    least_ms = check.observed_ms if check.ci_ms is None else check.ci_ms[0]
+    least_ms = _least_ms(check)
     if least_ms is None or check.limit_ms is None:
         return False
-    if math.isinf(least_ms):
-        return _failures_are_the_targets(summary)
+    if math.isinf(least_ms) and may_be_ours(run.columns, late_ms).any():
+        without = again(forgiven(run))
+        return without.verdict == "fail" and math.isinf(_least_ms(without) or 0.0)
     return least_ms - late_ms > check.limit_ms
 
 
-def _failures_are_the_targets(summary: Summary) -> bool:
-    return not any(summary.counts.errors.get(error, 0) for error in MAYBE_OURS)
+def _least_ms(check: Check) -> float | None:
+    return check.observed_ms if check.ci_ms is None else check.ci_ms[0]

@@ -5,6 +5,7 @@ Counted are the last attempts of steps that were tried, as in counts.failed of s
 
 from collections import Counter
 from collections.abc import Iterable
+from math import inf
 from typing import Annotated
 
 import msgspec
@@ -14,6 +15,7 @@ from msgspec import Meta
 from replay.judge.measures.metrics import rows_of
 from replay.judge.measures.slo import Slo
 from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.evidence import Evidence
 from replay.results.types import ERROR_CLASSES, Counts
 
 _MOST_GROUPS = 100
@@ -21,6 +23,10 @@ _UNKNOWN = "unknown"
 
 MAYBE_OURS = ("timeout", "local", "connect", "reset")
 """Classes of failure that a late machine may have made itself; all others come from what was answered."""
+
+# The shortest time limits that servers ship with for a client that sends or reads slowly are of several seconds
+# (uvicorn's and Node's for idle connections 5 s, Gunicorn's 2 s).
+_SHORTEST_LIMIT_MS = 1_000
 
 
 class FailureGroup(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -148,11 +154,27 @@ def _why_of(columns: Columns, rows: np.ndarray) -> str | None:
     return columns.whys[int(columns.why[telling[0]])] if len(telling) else None
 
 
-def may_be_ours(columns: Columns) -> Flags:
-    """The failures that a late machine may have made itself, those of no known class among them."""
+def may_be_ours(columns: Columns, late_ms: float) -> Flags:
+    """The failures that a machine which was late by so much may have made itself, those of no known class among them.
+
+    A target ends a connection because of a client that is late if it was about to for being idle, which an answer
+    that has begun rules out, and a new connection does; or by a time limit.
+    """
     ours = np.array([error in MAYBE_OURS for error in columns.errors] + [True])
     flags: Flags = ~columns.ok & ours[columns.error]
+    if late_ms < _SHORTEST_LIMIT_MS and "reset" in columns.errors:
+        was_busy = (columns.first_byte_ns != ABSENT_NS) | columns.new_connection
+        flags &= ~(was_busy & (columns.error == columns.errors.index("reset")))
     return flags
+
+
+def forgiven(run: Evidence) -> Evidence:
+    """The run as if each failure that its machine's lateness may have made had been an answer."""
+    late_ms = run.summary.generator.late_ms
+    columns = run.columns
+    return msgspec.structs.replace(
+        run, columns=columns._replace(ok=columns.ok | may_be_ours(columns, late_ms or inf))
+    )
 
 
 def by_class(columns: Columns, rows: Flags) -> dict[str, int]:

@@ -77,15 +77,57 @@ def test_failures_stand_where_lateness_cannot_have_made_them(rng, error, verdict
     assert check("errors < 1%", Evidence(facts, columns_of([records]), "r")).verdict == verdict
 
 
-@pytest.mark.parametrize(("error", "verdict"), [("status_5xx", "fail"), ("reset", "inconclusive")])
-@pytest.mark.parametrize(("slo", "failed"), [("p50 < 60s", 1000), ("p99 < 60s", 100), ("max(ttfb) < 60s", 100)])
-def test_a_time_without_end_stands_where_the_failures_do(rng, slo, failed, error, verdict):
+SLOS_THAT_FAILURES_BREAK = [
+    ("p50 < 60s", 1000),
+    ("p99 < 60s", 100),
+    ("max(ttfb) < 60s", 100),
+    ("errors < 1%", 100),
+]
+
+
+def failing(rng, failed, late_ms, **fields):
+    """A run of 1,000 steps, of which so many failed, on a machine that was late by so much at most."""
     places = rng.permutation(1000).tolist()
     records = [step(f"s-{n}", 100.0, n) for n in places[failed:]]
-    records += [step(f"f-{n}", 1.0, n, outcome="failed", error=error) for n in places[:failed]]
-    facts = summary(generator="suspect", late_ms=30.0, errors={error: failed})
+    records += [step(f"f-{n}", 1.0, n, outcome="failed", **fields) for n in places[:failed]]
+    facts = summary(generator="suspect", late_ms=late_ms, errors={fields["error"]: failed})
+    return Evidence(facts, columns_of([records]), "r")
 
-    assert check(slo, Evidence(facts, columns_of([records]), "r")).verdict == verdict
+
+@pytest.mark.parametrize(("error", "verdict"), [("status_5xx", "fail"), ("timeout", "inconclusive")])
+@pytest.mark.parametrize(("slo", "failed"), SLOS_THAT_FAILURES_BREAK)
+def test_a_time_without_end_stands_where_the_failures_do(rng, slo, failed, error, verdict):
+    assert check(slo, failing(rng, failed, 30.0, error=error)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("late_ms", "fields", "verdict"),
+    [
+        (30.0, {}, "fail"),
+        (30.0, {"first_byte_ns": None, "connection": "new"}, "fail"),
+        # A connection that was about to be closed for being idle may have been a moment too old.
+        (30.0, {"first_byte_ns": None}, "inconclusive"),
+        # A time limit of the target's may have passed.
+        (3_000.0, {}, "inconclusive"),
+    ],
+)
+@pytest.mark.parametrize(("slo", "failed"), SLOS_THAT_FAILURES_BREAK)
+def test_an_answer_that_is_cut_off_is_the_targets_fault_unless_this_machine_was_very_late(
+    rng, slo, failed, late_ms, fields, verdict
+):
+    """A target that cut off all of its answers was no fail on a machine that was late by 20 ms."""
+    assert check(slo, failing(rng, failed, late_ms, error="reset", **fields)).verdict == verdict
+
+
+@pytest.mark.parametrize("slo", ["errors < 1%", "p95 < 60s"])
+def test_one_step_that_timed_out_does_not_excuse_a_hundred_others(rng, slo):
+    places = rng.permutation(1000).tolist()
+    records = [step(f"s-{n}", 100.0, n) for n in places[101:]]
+    records += [step(f"f-{n}", 1.0, n, outcome="failed", error="status_5xx") for n in places[1:101]]
+    records.append(step("late", 1.0, places[0], outcome="failed", error="timeout"))
+    facts = summary(generator="suspect", late_ms=30.0, errors={"status_5xx": 100, "timeout": 1})
+
+    assert check(slo, Evidence(facts, columns_of([records]), "r")).verdict == "fail"
 
 
 def test_taking_the_whole_lateness_off_every_step_changes_no_fail_that_stands(rng):
