@@ -437,7 +437,7 @@ def test_files_are_written_whole_by_one_door():
         and node.func.attr in ("write_text", "write_bytes")
     }
 
-    assert found == {"system/files.py"}
+    assert found == set()
 
 
 def _is_safe(argument: ast.expr) -> bool:

@@ -3,14 +3,16 @@
 Where a command takes many options, they stand in parts, each under a heading that says what it settles.
 """
 
+import contextlib
 import gc
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from replay.cli.paths import refuse_lost_files
+from replay.cli.paths import is_stdout_a_file, refuse_lost_files
 from replay.exit_codes import BAD_INPUT, EXIT_BAD_INPUT, EXIT_CODES, MEANINGS, Conclusion
 
 Ends = Mapping[Conclusion, str]
@@ -69,7 +71,10 @@ class Command(click.Command):
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
-        return super().invoke(ctx)
+        if not is_stdout_a_file(ctx):
+            return super().invoke(ctx)
+        with contextlib.redirect_stdout(sys.stderr):
+            return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Under the headings of the parts, in their order; within one, in the order of the command's options."""

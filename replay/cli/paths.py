@@ -17,6 +17,7 @@ from replay.system.files import end_of_links, is_written_through
 from replay.trace.errors import TraceError, shown_path
 
 _OUTPUTS, _INPUTS = "replay.outputs", "replay.inputs"
+_STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 EMPTY = "is empty. Is a variable unset that should name it?"
 
 
@@ -83,6 +84,14 @@ def refuse_lost_files(ctx: click.Context) -> None:
             )
         if any(os.path.realpath(path) == os.path.realpath(other) for other in outputs[:n]):
             raise InputError(f"{shown_path(path)}: is named for two files. Write each to its own.")
+
+
+def is_stdout_a_file(ctx: click.Context) -> bool:
+    """Whether standard output is named as a file to write, so that nothing else may be printed there.
+
+    ctx: of a command line that was read.
+    """
+    return any(str(path.absolute()) in _STDOUT for path in ctx.meta.get(_OUTPUTS, {}).values())
 
 
 PATH = NamedPath()

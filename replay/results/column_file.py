@@ -25,7 +25,7 @@ from replay.results.table import (
     column_of,
     constant,
 )
-from replay.system.files import as_private
+from replay.system.files import as_private, is_written_through, to_reader
 
 _COLUMNS = (*TEXTS, *NUMBERS, *MILLISECONDS, *FLAGS, COLD)
 _COMPRESSION = "zstd"
@@ -67,10 +67,11 @@ def _schema() -> Any:
 
 
 class ColumnWriter:
-    """Writes tables to a new file, for its owner alone. Raises OSError and `column_error()`."""
+    """Writes tables to a new file, for its owner alone, or into a device. Raises OSError and `column_error()`."""
 
     def __init__(self, path: Path) -> None:
-        self._file = open(path, "xb", opener=as_private)  # noqa: SIM115 (closed in `close`)
+        mode = "wb" if is_written_through(path) else "xb"
+        self._file = open(path, mode, opener=to_reader if path.is_fifo() else as_private)  # noqa: SIM115 (closed in `close`)
         self._waiting: list[Any] = []
         self._writer = _pyarrow().parquet.ParquetWriter(
             self._file, _schema(), compression=_COMPRESSION, compression_level=1, write_statistics=True

@@ -17,7 +17,7 @@ from replay.results.column_file import ColumnWriter, column_error, has_parquet
 from replay.results.table import ABSENT, COLD, FLAGS, MILLISECONDS, TEXTS, Table
 from replay.results.tables import read_tables
 from replay.results.types import StepRecord
-from replay.system.files import as_private, end_of_links, is_written_through, part_of, settle
+from replay.system.files import as_private, end_of_links, is_written_through, part_of, settle, to_reader
 
 _ANSWERS = {True: "true", False: "false", -1: ""}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -46,7 +46,8 @@ def write_parquet(run_dir: Path, path: Path) -> None:
 def write_csv(run_dir: Path, path: Path) -> None:
     """Raises RunDirError for a run that cannot be read, and OSError that names the file."""
     fields = StepRecord.__struct_fields__
-    with _whole(path) as part, open(part, "w", encoding="utf-8", newline="", opener=as_private) as file:
+    opener = to_reader if path.is_fifo() else as_private
+    with _whole(path) as part, open(part, "w", encoding="utf-8", newline="", opener=opener) as file:
         writer = csv.writer(file)
         writer.writerow(fields)
         for table in read_tables(run_dir, keeps=True):

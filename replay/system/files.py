@@ -10,19 +10,42 @@ import os
 import secrets
 import select
 import stat
+import time
 from pathlib import Path
 
 _PRIVATE = 0o600
 _LONGEST_HINT = 24
 _READ_BYTES = 1 << 20
 _OF_ITS_GROUP = 0o070
-# What writes into a pipe may first ask somebody for a password.
-_WRITER_WITHIN_S = 30
+# What writes into a pipe, or reads from it, may first ask somebody for a password.
+_OTHER_END_WITHIN_S = 30
+_LOOK_EVERY_S = 0.05
 
 
 def as_private(path: str, flags: int) -> int:
     """An opener for `open`: a file that it makes is for its owner alone, whatever the umask."""
     return os.open(path, flags, _PRIVATE)
+
+
+def to_reader(path: str, flags: int) -> int:
+    """An opener for `open`: a pipe, once somebody reads from it; one that nobody reads from would wait for ever.
+
+    Raises OSError; ETIMEDOUT where nobody does.
+    """
+    until_s = time.monotonic() + _OTHER_END_WITHIN_S
+    while True:
+        try:
+            file = os.open(path, flags | os.O_NONBLOCK)
+        except OSError as cause:
+            if cause.errno != errno.ENXIO:
+                raise
+        else:
+            os.set_blocking(file, True)
+            return file
+        if time.monotonic() >= until_s:
+            why = f"nobody has read from this pipe for {_OTHER_END_WITHIN_S} s"
+            raise OSError(errno.ETIMEDOUT, why, path)
+        time.sleep(_LOOK_EVERY_S)
 
 
 def part_of(path: Path) -> Path:
@@ -65,7 +88,8 @@ def write_whole(path: Path, data: bytes | str) -> None:
     data = data.encode("utf-8") if isinstance(data, str) else data
     try:
         if is_written_through(path):
-            path.write_bytes(data)
+            with open(path, "wb", opener=to_reader if path.is_fifo() else None) as device:
+                device.write(data)
             return
         path = end_of_links(path)
         part = part_of(path)
@@ -122,8 +146,8 @@ def open_written(path: Path) -> io.FileIO:
         return path.open("rb", buffering=0)
     file = io.FileIO(path, opener=_without_waiting)
     try:
-        if not select.select([file], [], [], _WRITER_WITHIN_S)[0]:
-            why = f"nothing was written to this pipe for {_WRITER_WITHIN_S} s"
+        if not select.select([file], [], [], _OTHER_END_WITHIN_S)[0]:
+            why = f"nothing was written to this pipe for {_OTHER_END_WITHIN_S} s"
             raise OSError(errno.ETIMEDOUT, why, str(path))
         os.set_blocking(file.fileno(), True)
     except BaseException:

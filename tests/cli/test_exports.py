@@ -1,7 +1,10 @@
 """`replay report RUN --parquet FILE` and `--csv FILE`: a run's steps for other programs, read by those."""
 
 import csv
+import io
 import os
+import subprocess
+import sys
 from typing import NamedTuple
 
 import msgspec
@@ -203,3 +206,36 @@ def test_what_was_written_is_said(option, run, tmp_path):
 
     assert f"{file}: written\n" in ended.stderr
     assert file.stat().st_size
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/proc/self/fd/1"])
+def test_standard_output_named_as_a_file_holds_the_file_alone(run, name):
+    """The figures of the run stood behind its lines, and behind the end of a Parquet file."""
+    result = subprocess.run(
+        [sys.executable, "-m", "replay", "report", str(run), "--csv", name], capture_output=True, text=True
+    )
+
+    assert result.returncode == 0
+    assert len(list(csv.DictReader(io.StringIO(result.stdout)))) == len(STEPS)
+    assert result.stdout.splitlines()[0].split(",") == list(StepRecord.__struct_fields__)
+    assert "latency" in result.stderr
+
+
+def test_a_parquet_file_can_go_down_a_pipe(run):
+    parquet = pytest.importorskip("pyarrow.parquet")
+
+    result = subprocess.run(
+        [sys.executable, "-m", "replay", "report", str(run), "--parquet", "/dev/stdout"], capture_output=True
+    )
+
+    assert parquet.read_table(io.BytesIO(result.stdout)).num_rows == len(STEPS)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is full")
+def test_a_device_that_is_full_is_told_as_full(run):
+    """A Parquet file was to be a new one, so that it read "File exists"."""
+    pytest.importorskip("pyarrow.parquet")
+
+    for form in ("--parquet", "--csv", "--html"):
+        result = exported(run, form, "/dev/full")
+        assert (result.exit_code, result.output) == (4, "/dev/full: No space left on device")

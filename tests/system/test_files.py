@@ -202,7 +202,7 @@ def test_a_private_file_is_private_whatever_the_umask(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
 def test_a_pipe_that_nobody_writes_to_is_not_waited_for_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr("replay.system.files._WRITER_WITHIN_S", 0)
+    monkeypatch.setattr("replay.system.files._OTHER_END_WITHIN_S", 0)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
@@ -219,3 +219,30 @@ def test_a_pipe_is_read_to_its_end_whoever_comes_first(tmp_path):
 
     assert read_small(pipe) == b"x" * 300_000
     writer.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+def test_a_pipe_that_nobody_reads_from_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("replay.system.files._OTHER_END_WITHIN_S", 0)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    with pytest.raises(OSError, match="nobody has read from this pipe for 0 s"):
+        write_whole(pipe, "text")
+    assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes there")
+def test_a_pipe_gets_all_that_is_written_whoever_comes_first(tmp_path):
+    pipe, got = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    timer = threading.Timer(0.1, reader.start)
+    timer.start()
+
+    # More than a pipe holds.
+    write_whole(pipe, "x" * 300_000)
+
+    timer.join()
+    reader.join()
+    assert got == [b"x" * 300_000]
