@@ -15,11 +15,15 @@ from replay.trace.errors import TraceError, shown_path
 
 MAGIC = b"SQLite format 3\0"
 
+PATIENCE_S = 5.0
+"""How long a database is waited for that a program has locked."""
+
 # The file format version for reading (https://www.sqlite.org/fileformat.html).
 _READ_VERSION, _OF_LOG = 19, b"\x02"
 _LARGEST_VALUE_BYTES = 256 << 20
 # What SQLite says of a damaged name may be no text itself.
 _UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+_LOCKED = "locked by a program that is writing to it. End that program, or import a copy of the file."
 _TABLES = "SELECT sql FROM sqlite_master WHERE type = 'table' AND sql IS NOT NULL ORDER BY rowid"
 
 
@@ -32,7 +36,9 @@ def described(path: Path, most_bytes: int) -> bytes:
                 tables += str(sql).encode("utf-8", "replace") + b"\n"
                 if len(tables) > most_bytes:
                     break
-    except _UNREADABLE:
+    except _UNREADABLE as error:
+        if _is_locked(error):
+            raise TraceError(f"{shown_path(path)}: {_LOCKED}") from error
         return MAGIC  # one that cannot be read is of no format
     return tables[:most_bytes]
 
@@ -55,7 +61,15 @@ def table_rows(path: Path, table: str, columns: Sequence[str], order: str) -> It
             ordered = ", ".join(each for each in order.split(", ") if each.split()[0] in held) or "rowid"
             yield from database.execute(f"SELECT {asked} FROM {table} ORDER BY {ordered}")
     except _UNREADABLE as error:
+        if _is_locked(error):
+            raise TraceError(f"{shown_path(path)}: {_LOCKED}") from error
         raise TraceError(f"{shown_path(path)}: not a database that can be read ({_why(error)}).") from error
+
+
+def _is_locked(error: Exception) -> bool:
+    if not isinstance(error, sqlite3.OperationalError):
+        return False
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _why(error: Exception) -> str:
@@ -70,7 +84,7 @@ def _no_table(path: Path, table: str) -> str:
 def _opened(path: Path) -> sqlite3.Connection:
     # Without that file no program has it open; SQLite would make one to read it, and leave it there.
     immutable = "" if path.with_name(f"{path.name}-wal").exists() or not _keeps_log(path) else "&immutable=1"
-    database = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro{immutable}", uri=True)
+    database = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro{immutable}", PATIENCE_S, uri=True)
     database.text_factory = lambda data: data.decode("utf-8", "replace")
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE_BYTES)
     database.execute("PRAGMA trusted_schema = OFF")

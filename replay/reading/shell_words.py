@@ -6,6 +6,8 @@ Pure.
 
 import re
 
+import msgspec
+
 _PIECE = re.compile(
     r"(?P<blank>\s++)|\$'(?P<ansi>(?:[^'\\]|\\.)*+)'|'(?P<single>[^']*+)'"
     r'|"(?P<double>(?:[^"\\]|\\.)*+)"|\\(?P<escaped>.)'
@@ -27,15 +29,30 @@ _BYTE = re.compile(r"\\(?:x([0-9A-Fa-f]+)|([0-7]+))")
 _ONE = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
 
 
-def here_word(text: str) -> str:
-    """The word that ends the lines below a command, which it is given (`<<EOF`); "" where it is given none."""
+class Here(msgspec.Struct, frozen=True):
+    """What a command is given beside its words. word: the one that ends the lines below that it is given.
+
+    is_indented: whether the tabs in front of these lines are none of theirs (`<<-`). text: what it is given in place of
+    such lines (`<<<`).
+    """
+
+    word: str = ""
+    is_indented: bool = False
+    text: str | None = None
+
+
+def here_of(text: str) -> Here | None:
+    """What stands behind a command's `<<`, `<<-` or `<<<`; None where none of them does."""
     at = 0
     while found := _PIECE(text, at):
         at = found.end()
         if found["redirection"] in ("<<", "<<-"):
             word = _HERE_WORD(text, at)
-            return word["word"] if word else ""
-    return ""
+            return Here(word["word"], found["redirection"] == "<<-") if word else None
+        if found["redirection"] == "<<<":
+            words = shell_commands(text[at:])
+            return Here(text=f"{words[0][0]}\n") if words and words[0] else None
+    return None
 
 
 def quote_after(line: str, quote: str) -> str:

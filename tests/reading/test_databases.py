@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 
+from replay.reading import databases
 from replay.reading.databases import MAGIC, described, table_rows
 from replay.trace.errors import TraceError
 
@@ -76,3 +77,19 @@ def test_what_no_program_has_open_is_read_without_a_file_beside_it(tmp_path):
 
     assert list(table_rows(path, "spans", ("id",), "id")) == [(1,)]
     assert [each.name for each in tmp_path.iterdir()] == ["x.db"]
+
+
+def test_a_database_that_a_program_has_locked_is_told_to_be(database, monkeypatch):
+    monkeypatch.setattr(databases, "PATIENCE_S", 0.0)
+    writer = sqlite3.connect(database, isolation_level=None)
+    writer.execute("BEGIN EXCLUSIVE")
+
+    for read in (
+        lambda: described(database, 1 << 16),
+        lambda: list(table_rows(database, "spans", ("id",), "id")),
+    ):
+        with pytest.raises(
+            TraceError, match=r"x\.db: locked by a program that is writing to it\. End that program"
+        ):
+            read()
+    writer.close()

@@ -1,7 +1,8 @@
 """Requests of the `curl` format: commands of curl, as notes, scripts and browsers ("Copy as cURL") have them.
 
 Lines may go on behind a backslash, and within quotes; comments, redirections and other commands are passed over. What
-stands below a command up to the word behind its `<<` is what `-d @-` sends. Commands for Windows' shells are told by
+stands below a command up to the word behind its `<<`, or behind its `<<<`, is what `-d @-` sends. Before curl may stand
+what runs it (`time`, `sudo`, `A=b`), and around it `$(...)`. Commands for Windows' shells are told by
 how their first line goes on: behind a caret for cmd, behind a backtick for PowerShell.
 Options are those of curl's manual page: method, headers, user agent, referer, cookies, user, data in all its forms,
 JSON, forms of texts, query, range, -G, -I, --next; patterns in URLs are spelled out, unless `-g` says that they are
@@ -20,7 +21,7 @@ from replay.importers.captures.targets import Target, TargetLayout
 from replay.reading.curl_urls import spelled_out, without_dots
 from replay.reading.damage import Damage
 from replay.reading.forms import FormPart, form_body, form_part
-from replay.reading.shell_words import here_word, quote_after, shell_commands
+from replay.reading.shell_words import Here, here_of, quote_after, shell_commands
 from replay.reading.text_lines import read_lines
 from replay.reading.windows_words import cmd_words, is_cmd, is_powershell, powershell_words
 from replay.reading.written_values import absolute
@@ -29,6 +30,38 @@ from replay.trace.errors import TraceError, shown_path
 _NONE = Damage(is_refused=True)
 _NAMES = ("curl", "curl.exe")
 _BEGINS = re.compile(r"\s*(?:\$ )?(?=curl(?:\.exe)?\s)").match
+# What may stand before curl in a command with words of its own, unless it asks for curl itself.
+_BEFORE = frozenset(
+    (
+        "time", "sudo", "nohup", "exec", "command", "env", "timeout", "watch", "nice", "if", "while", "until", "then",
+        "do", "else", "!", "export", "local", "docker", "podman", "kubectl", "oc",
+    )
+)  # fmt: skip
+_ASKS = frozenset(("echo", "which", "type", "man", "install", "add", "-v", "-V", "--version", "grep", "printf"))
+# How lines begin that may go on with curl: what is prose does not begin so.
+_BEGINNINGS = "|".join(
+    (
+        *map(re.escape, sorted(_BEFORE)),
+        "cd",
+        "echo",
+        "printf",
+        "cat",
+        "set",
+        "mkdir",
+        "sleep",
+        "test",
+        "for",
+        "return",
+    )
+)
+_LEADS = re.compile(
+    rf"(?=\s*(?:\$ )?(?:(?:(?:{_BEGINNINGS})\s|[A-Za-z_]\w{{0,100}}=)[^\n]{{0,4000}}?(?<![\w.\-])curl(?:\.exe)?\s"
+    r"|/[\w./\-]{1,200}/curl\s))\s*(?:\$ )?"
+).match
+_IS_SET = re.compile(r"[A-Za-z_]\w{0,100}=.*", re.DOTALL).fullmatch
+_TAKEN_IN = re.compile(r"\$\((?P<command>[^()]*+(?:\([^()]*+\)[^()]*+)*+)\)|`(?P<ticked>[^`]*+)`")
+_DEEPEST = 3
+_TELLING_BYTES = 10_000
 _SNIFFED = re.compile(rb"(?:[^\S\n]*+(?:#[^\n]*+)?\n)*+[^\S\n]*+(?:\$ )?curl(?:\.exe)?\s").match
 _SHORT = {
     "X": "request", "H": "header", "d": "data", "F": "form", "G": "get", "I": "head", "u": "user", "A": "user-agent",
@@ -89,15 +122,28 @@ class _Asked(msgspec.Struct):
     kind: str = "application/x-www-form-urlencoded"
 
 
+def _tells(first_bytes: bytes) -> bool:
+    """Whether the first line that is no comment has a command of curl."""
+    if _SNIFFED(first_bytes) is not None:
+        return True
+    lines = (line.strip() for line in first_bytes[:_TELLING_BYTES].decode("utf-8", "replace").split("\n"))
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    return _LEADS(f"{first} ") is not None and any(
+        any(_of_curl(words)) for words in shell_commands(first) or ()
+    )
+
+
 def _read(file: Path) -> Iterator[Target]:
     for n, commands, here in _commands(file):
         place = f"{shown_path(file)}, line {n}"
         if commands is None:
             raise TraceError(f"{place}: not a command that a shell could read: a quote is not closed.")
         for words in commands:
-            if words and words[0] in _NAMES:
-                for asked in _asked(words[1:], here):
-                    yield from _targets(asked, place)
+            for given in _of_curl(words):
+                for asked in _asked(given, here):
+                    # What is given its address otherwise, as by xargs, is none that could be told.
+                    if asked.urls or words[0] in _NAMES:
+                        yield from _targets(asked, place)
 
 
 def _commands(file: Path) -> Iterator[tuple[int, list[list[str]] | None, str | None]]:
@@ -111,7 +157,7 @@ def _commands(file: Path) -> Iterator[tuple[int, list[list[str]] | None, str | N
     for n, line in lines:
         text = line.rstrip("\r\n")
         if not begun:
-            prompt = _BEGINS(line)
+            prompt = _BEGINS(line) or _LEADS(line)
             if prompt is None:
                 continue
             first, quoted = n, ""
@@ -121,8 +167,8 @@ def _commands(file: Path) -> Iterator[tuple[int, list[list[str]] | None, str | N
         quoted = "" if shell else quote_after(text, quoted)
         if not _goes_on(begun, quoted, shell) or len(begun) > _MOST_LINES:
             whole = "\n".join(begun)
-            word = "" if shell else here_word(whole)
-            yield first, _divided(whole, shell), _below(lines, word) if word else None
+            here = None if shell else here_of(whole)
+            yield first, _divided(whole, shell), None if here is None else _given(lines, here)
             begun = []
     if begun:
         yield first, _divided("\n".join(begun).removesuffix("\\"), shell), None
@@ -142,14 +188,35 @@ def _divided(text: str, shell: str) -> list[list[str]] | None:
     return shell_commands(text.replace("\\\n", " "))
 
 
-def _below(lines: Iterator[tuple[int, str]], word: str) -> str:
-    """The lines up to the one that is this word alone."""
+def _given(lines: Iterator[tuple[int, str]], here: Here) -> str:
+    """What a command is given: the lines up to the one that is a word alone, or a text."""
+    if here.text is not None:
+        return here.text
     found: list[str] = []
     for _, line in lines:
-        if line.strip() == word or len(found) > _MOST_LINES:
+        if line.strip() == here.word or len(found) > _MOST_LINES:
             break
-        found.append(line)
+        found.append(line.lstrip("\t") if here.is_indented else line)
     return "".join(found)
+
+
+def _of_curl(words: Sequence[str], depth: int = 0) -> Iterator[Sequence[str]]:
+    """What curl is given, behind what may stand before it, and in commands whose output a word takes."""
+    at = next((n for n, word in enumerate(words) if not _IS_SET(word)), len(words))
+    if at < len(words) and words[at] in _BEFORE:
+        before = at
+        at = next((n for n, word in enumerate(words) if _is_curl(word)), len(words))
+        at = len(words) if not _ASKS.isdisjoint(words[before:at]) else at
+    if at < len(words) and _is_curl(words[at]):
+        yield words[at + 1 :]
+    for word in words if depth < _DEEPEST else ():
+        for found in _TAKEN_IN.finditer(word):
+            for inner in shell_commands(found["command"] or found["ticked"] or "") or ():
+                yield from _of_curl(inner, depth + 1)
+
+
+def _is_curl(word: str) -> bool:
+    return word.rpartition("/")[2] in _NAMES
 
 
 def _asked(words: Sequence[str], here: str | None) -> Iterator[_Asked]:
@@ -306,7 +373,7 @@ def _with_query(url: str, query: str) -> str:
 CURL = TargetLayout(
     "curl",
     "commands of curl; they have no times",
-    lambda first_bytes: _SNIFFED(first_bytes) is not None,
+    _tells,
     _read,
     "no commands of curl.",
 )

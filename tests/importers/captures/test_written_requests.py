@@ -92,6 +92,25 @@ def test_commands_of_curl_are_read_as_curl_would_send_them(imported):
         "curl --preproxy p:1 --tls-max 1.2 --unix-socket /run/s --pinnedpubkey k http://a/x",
         "curl -o out -w '%{http_code}' -z now http://a/x",
         "  $ curl http://a/x",
+        "time curl http://a/x",
+        "sudo -u root curl http://a/x",
+        "watch -n 5 curl -s http://a/x",
+        "timeout 5 /usr/bin/curl http://a/x",
+        "/usr/bin/curl http://a/x",
+        "TOKEN=abc curl http://a/x",
+        "env A=1 curl http://a/x",
+        "cd there && curl http://a/x",
+        "RESULT=$(curl -s http://a/x)",
+        "RESULT=`curl -s http://a/x`",
+        'echo "got $(curl -s http://a/x)"',
+        "if ! curl -sf http://a/x; then echo none; fi",
+        "for n in 1 2; do curl http://a/x; done",
+        "kubectl exec pod -- curl -s http://a/x",
+        "curl http://a/x | jq .y",
+        "echo http://b/y | xargs curl -s; curl http://a/x",
+        "sudo apt install curl http://b/y; curl http://a/x",
+        "if command -v curl >/dev/null; then curl http://a/x; fi",
+        "echo curl http://b/y; curl http://a/x",
     ],
 )
 def test_what_a_shell_takes_for_itself_and_values_of_options_are_no_requests(imported, command):
@@ -603,3 +622,22 @@ def test_whatever_follows_there_is_a_request_or_a_plain_error(name, begin, text,
         assert all(session.steps[0].request.path.startswith("/") for session in result.sessions())
     except TraceError as error:
         assert str(error).endswith(".")  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("given", "body"),
+    [
+        ('<<-EOF\n\t{"a":1}\n\tEOF\n', '{"a":1}\n'),
+        ("<<-'EOF'\n\t\ttwo\n  blanks\n\tEOF\n", "two\n  blanks\n"),
+        ("<<EOF\n\tkept\nEOF\n", "\tkept\n"),
+        ("<<< '{\"a\":1}'\n", '{"a":1}\n'),
+        ('<<<"{\\"a\\":1}"\n', '{"a":1}\n'),
+        ("<<<text >log\n", "text\n"),
+    ],
+)
+def test_what_a_shell_gives_a_command_is_what_it_sends(imported, given, body):
+    requests, _ = imported(
+        "curl", f"curl -H 'Content-Type: text/plain' --data-binary @- http://a/x {given}curl http://a/y\n"
+    )
+
+    assert [(request.path, request.body) for request in requests] == [("/x", body), ("/y", None)]
