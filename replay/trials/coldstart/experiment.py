@@ -225,13 +225,16 @@ class Experiment:
     def _notes(self) -> list[str]:
         search = self._search
         notes = []
-        if search.cold_s is None:
-            if self._target.cold_header is None:
-                notes.append(
-                    f"a boot that adds less than {milliseconds(self._warm.told_from_ns / 1e6)} could not be told from "
-                    "how long warm requests take; a path that always does the same work shows smaller ones, and a "
-                    "cold_header in a target file all"
-                )
+        if search.cold_s is None and self._target.cold_header is None:
+            notes.append(
+                f"a boot that adds less than {milliseconds(self._warm.told_from_ns / 1e6)} could not be told from how "
+                "long warm requests take; a path that always does the same work shows smaller ones, and a cold_header "
+                "in a target file all"
+            )
+            notes.append(
+                f"idle times of up to {seconds(search.warm_s)} were tried; look further with --max-idle"
+            )
+        elif search.cold_s is None:
             notes.append(
                 f"it was still warm after {seconds(search.warm_s)}, unless someone else kept it so; look further with "
                 "--max-idle"
