@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from replay.reading.opened import open_recording
 
 BLOCK_BYTES = 1 << 20
@@ -39,7 +37,13 @@ def read_blocks(
             n += data.count(b"\n")
 
 
-def longest_bytes(data: bytes) -> int:
-    """How long the longest of these lines is, with its line break."""
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
-    return int(np.diff(ends, prepend=-1).max(initial=0))
+def has_longer(data: bytes, most_bytes: int) -> bool:
+    """Whether one of these lines is longer, with its line break. data: ends with one."""
+    at = 0
+    while at < len(data):
+        # From the begin of a line, to behind the last one that ends within so many bytes.
+        end = data.rfind(b"\n", at, at + most_bytes) + 1
+        if not end:
+            return True
+        at = end
+    return False

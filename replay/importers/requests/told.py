@@ -12,7 +12,7 @@ from replay.importers.requests.collected import Collected, Collector
 from replay.importers.requests.columns import Columns, Counted, OddLine, odd_lines
 from replay.importers.requests.spilled import Spilled
 from replay.importers.requests.types import Ints, Rows
-from replay.reading.blocks import Block, longest_bytes
+from replay.reading.blocks import Block, has_longer
 from replay.trace.edges.concurrent import UNKNOWN_US
 
 # More than objects fit in a line of 64 KiB.
@@ -76,7 +76,7 @@ class _Teller:
 
     def told(self, spilled: Spilled, block: Block) -> Told:
         """What a block says. Raises TraceError where the disk takes no more."""
-        is_long = longest_bytes(block.data) > self._telling.longest_line_bytes
+        is_long = has_longer(block.data, self._telling.longest_line_bytes)
         pieces: list[Seen | OddLine] = []
         rows: list[Rows] = []
         texts: list[str] = []

@@ -18,7 +18,7 @@ from replay.importers.logs.blocks.json_plan import plan_for
 from replay.importers.logs.json_log import JsonLog
 from replay.importers.requests.columns import Columns, Known, odd_lines
 from replay.importers.types import ImportOptions
-from replay.reading.blocks import Block, read_blocks
+from replay.reading.blocks import Block, has_longer, read_blocks
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
 from tests.support.long_logs import LAYOUTS, access_lines, json_lines
@@ -266,6 +266,13 @@ def test_a_line_that_is_too_long_costs_itself_only(tmp_path):
 
     assert trace.count(b'"kind"') == 5
     assert any("line 3: longer than 64 KiB" in note for note in notes)
+
+
+@given(st.lists(st.integers(0, 12), max_size=12), st.integers(1, 14))
+def test_whether_a_line_is_too_long_is_told_of_all_of_them(lengths, most):
+    data = b"".join(b"x" * length + b"\n" for length in lengths)
+
+    assert has_longer(data, most) == any(length + 1 > most for length in lengths)
 
 
 def test_a_table_of_what_texts_mean_forgets_before_it_grows_large():

@@ -54,6 +54,7 @@ _QUERY = "query:"
 _SAMPLES = 20
 _IS_ISO = re.compile(r"(?:19[89]\d|20\d\d|21\d\d)-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?!\d)", re.ASCII).fullmatch
 _ISO_CHARACTERS = 19
+_NO_TOOK = (UNKNOWN_US, "")
 _ZERO = "2000-01-01T00:00:00"
 _ZERO_NS = unix_ns(_ZERO) or 0
 _LONGEST_ID = 64
@@ -95,14 +96,13 @@ class JsonBlocks:
         table = {key: list(map(attrgetter(plan.fields[key]), fitting)) for key in wanted}
         stamps_ns = self._stamps_ns(table[plan.instant])
         methods, targets = _requests_in(plan, table)
-        called = self._called.of(
-            [f"{method} {target}" for method, target in zip(methods, targets, strict=True)]
-        )
+        requests = [f"{method} {target}" for method, target in zip(methods, targets, strict=True)]
+        called: list[Any] = self._called.of(requests)
         odd = [stamp_ns == ODD_NS or what is None for stamp_ns, what in zip(stamps_ns, called, strict=True)]
         for key in plan.nesting:
             odd = [is_odd or isinstance(value, dict) for is_odd, value in zip(odd, table[key], strict=True)]
         if len(fitting) == len(entries) and True not in odd:
-            yield self._columns(plan, table, stamps_ns, called, targets)
+            yield self._columns(plan, table, stamps_ns, called, requests)
             return
         # By line, how many above it fit.
         places = list(accumulate((entry is not None for entry in entries), initial=0))
@@ -111,7 +111,7 @@ class JsonBlocks:
         def between(begin: int, end: int) -> Columns:
             these = slice(places[begin], places[end])
             part = {key: column[these] for key, column in table.items()}
-            return self._columns(plan, part, stamps_ns[these], called[these], targets[these])
+            return self._columns(plan, part, stamps_ns[these], called[these], requests[these])
 
         yield from pieces(block, is_odd, between)
 
@@ -134,50 +134,36 @@ class JsonBlocks:
         plan: Plan,
         table: Mapping[str, Sequence[Any]],
         stamps_ns: Sequence[int],
-        called: Sequence[Called | None],
-        targets: Sequence[str],
+        called: Sequence[Called],
+        requests: Sequence[str],
     ) -> Columns:
         n = len(stamps_ns)
         told = {name: _first(table, plan.told[name]) or [None] * n for name in _NAMES}
-        heads, called_texts, has_secrets, has_body = zip(*called, strict=True)
-        tooks_us: Sequence[int] = [UNKNOWN_US] * n
-        tooks: Sequence[str] = [""] * n
+        has_body = [each[3] for each in called]
+        tooks = [_NO_TOOK] * n
         if plan.took is not None:
-            tooks_us, tooks = zip(*self._tooks[plan.took_unit].of(_told_apart(table[plan.took])), strict=True)
+            tooks = self._tooks[plan.took_unit].of(_told_apart(table[plan.took]))
         counts = {name: _numbers(table, plan.told[name], n) for name in _COUNTS}
         agents = told["user_agent"]
-        lengths = counts["body_bytes"]
-        estimated: Sequence[bool] = ()
-        if plan.told["message_bytes"] and None in lengths:
-            known, methods = lengths, _requests_in(plan, table)[0]
-            of_all = zip(
-                known, counts["message_bytes"], has_body, methods, targets, told["host"], agents, strict=True
-            )
-            lengths = [
-                body_within(whole, f"{method} {target}", host, agent) if length is None and has else length
-                for length, whole, has, method, target, host, agent in of_all
-            ]
-            estimated = [
-                size is not None and before is None for before, size in zip(known, lengths, strict=True)
-            ]
+        lengths, estimated = _lengths(counts, has_body, requests, told)
         bodies = [body_text(length) if has else "" for length, has in zip(lengths, has_body, strict=True)]
         no_size = [has and length is None for length, has in zip(lengths, has_body, strict=True)]
         recorded = _recorded(counts, plan.counts_head)
         return Columns(
             stamps_ns=stamps_ns,
-            tooks_us=tooks_us,
+            tooks_us=[took_us for took_us, _ in tooks],
             is_end=plan.is_end,
             addresses=self._addresses.of(_either(told["forwarded"], told["peer"])),
             agents=agents,
             texts=[
                 f"{head}{took},{request}{body}}}{seen}{attributes}}}"
-                for head, took, request, body, seen, attributes in zip(
-                    heads, tooks, called_texts, bodies, recorded, self._attributes(plan, table, n), strict=True
+                for (head, request, _, _), (_, took), body, seen, attributes in zip(
+                    called, tooks, bodies, recorded, self._attributes(plan, table, n), strict=True
                 )
             ],
-            sessions=self._sessions(table, targets, told),
+            sessions=self._sessions(table, requests, told),
             hosts=[host for host in told["host"] if host is not None],
-            inferred=counted(SECRET_PATHS, has_secrets)
+            inferred=counted(SECRET_PATHS, [each[2] for each in called])
             + counted(ESTIMATED_BODIES, estimated)
             + counted(FILLED_BODIES, [body != "" for body in bodies]),
             dropped=counted(LEFT_OUT_REFERERS, [text is not None for text in told["referer"]])
@@ -185,7 +171,7 @@ class JsonBlocks:
         )
 
     def _sessions(
-        self, table: Mapping[str, Sequence[Any]], targets: Sequence[str], told: Mapping[str, _Texts]
+        self, table: Mapping[str, Sequence[Any]], requests: Sequence[str], told: Mapping[str, _Texts]
     ) -> _Texts:
         """The name of each request's session."""
         by = self._session_by
@@ -193,12 +179,12 @@ class JsonBlocks:
             return ()
         if by.startswith(_QUERY):
             name = by.removeprefix(_QUERY)
-            found: _Texts = [query_value(target, name) for target in targets]
+            found: _Texts = [query_value(request.partition(" ")[2], name) for request in requests]
         elif by == "client":
             found = list(map(first_address, told["forwarded"], told["peer"]))
         else:
             key = next(_session_keys(table, by), None)
-            found = [None] * len(targets) if key is None else _said(table[key])
+            found = [None] * len(requests) if key is None else _said(table[key])
         return [text if text and text != "-" else None for text in found]
 
     def _attributes(self, plan: Plan, table: Mapping[str, Sequence[Any]], n: int) -> Sequence[str]:
@@ -320,6 +306,24 @@ def _numbers(table: Mapping[str, Sequence[Any]], keys: Sequence[str], n: int) ->
     if set(map(type, values)) == {int} and min(values) >= 0 and max(values) <= _LARGEST_COUNT:
         return values
     return list(map(number, _first(table, keys)))
+
+
+def _lengths(
+    counts: Mapping[str, Sequence[int | None]],
+    has_body: Sequence[bool],
+    requests: Sequence[str],
+    told: Mapping[str, _Texts],
+) -> tuple[Sequence[int | None], Sequence[bool]]:
+    """How large the body of each request is, and whether that is estimated. requests: methods and targets."""
+    known, wholes = counts["body_bytes"], counts["message_bytes"]
+    asked = [n for n, has in enumerate(has_body) if has and known[n] is None and wholes[n] is not None]
+    if not asked:
+        return known, ()
+    lengths, estimated = list(known), [False] * len(known)
+    for n in asked:
+        lengths[n] = body_within(wholes[n], requests[n], told["host"][n], told["user_agent"][n])
+        estimated[n] = lengths[n] is not None
+    return lengths, estimated
 
 
 def _told_apart(values: Sequence[Any]) -> Sequence[Any]:
