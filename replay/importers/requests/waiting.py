@@ -1,6 +1,6 @@
 """Sessions that wait for their place in the trace, in runs that are in order each, and are merged at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import msgspec
@@ -58,10 +58,9 @@ class WaitingSessions:
         clients = np.ascontiguousarray(firsts["client"])
         runs = [_Reading(self._spilled, run, len(self._runs)) for run in self._runs]
         while runs := [run for run in runs if run.load()]:
-            # What has not been read of a run lies behind what has.
-            limit = min((run.last for run in runs if run.goes_on), default=_NO_LIMIT)
-            heads_of, texts_of = zip(*(run.take(limit) for run in runs), strict=True)
+            limit = _limit(runs)
             # Thrice as fast as concatenating arrays with fields.
+            heads_of, texts_of = zip(*(run.take(limit) for run in runs), strict=True)
             heads = np.frombuffer(b"".join([each.tobytes() for each in heads_of]), HEAD)
             texts = list(chain.from_iterable(texts_of))
             # No two are of one place.
@@ -79,8 +78,18 @@ class WaitingSessions:
         return self._firsts
 
 
+def _limit(runs: "Sequence[_Reading]") -> tuple[int, int]:
+    """Up to where sessions may be taken: what is not read of a run lies behind it, and their texts are not many."""
+    limit = min((run.last for run in runs if run.goes_on), default=_NO_LIMIT)
+    heads = np.frombuffer(b"".join([run.until(limit).tobytes() for run in runs]), HEAD)
+    order = np.lexsort((heads["place"], heads["start_us"]))
+    within = int(np.count_nonzero(np.cumsum(heads["size_bytes"][order]) <= _READ_BYTES))
+    last = heads[order[max(1, within) - 1]]
+    return int(last["start_us"]), int(last["place"])
+
+
 class _Reading:
-    """A run as it is read, a few sessions at a time, so that all of them together take little memory.
+    """A run as it is read, the heads of a few sessions at a time, so that all runs together take little memory.
 
     goes_on: whether there is more of it than has been read.
     """
@@ -88,7 +97,7 @@ class _Reading:
     def __init__(self, spilled: Spilled, run: Run, runs: int) -> None:
         self._spilled = spilled
         self._run = run
-        self._most_heads, self._most_bytes = max(1, _READ_HEADS // runs), _READ_BYTES // runs
+        self._most_heads = max(1, _READ_HEADS // runs)
         self._read = 0
         self._text_at = run.texts_at
         self._heads = np.empty(0, HEAD)
@@ -103,20 +112,28 @@ class _Reading:
         return int(self._heads["start_us"][-1]), int(self._heads["place"][-1])
 
     def load(self) -> bool:
-        """Have some sessions to take; whether there are any."""
-        if not len(self._heads) and self.goes_on:
-            n = min(self._most_heads, self._run.sessions - self._read)
-            stored = self._spilled.get(self._run.heads_at + self._read * HEAD.itemsize, n * HEAD.itemsize)
-            heads = np.frombuffer(stored, HEAD)
-            self._heads = heads[: max(1, np.searchsorted(np.cumsum(heads["size_bytes"]), self._most_bytes))]
-            self._read += len(self._heads)
+        """Have as many sessions to take as may be; whether there are any.
+
+        If more were read only where all are taken, those of some run would always be about to be, and few be taken at
+        a time: a merge of 128 runs took ten times as long.
+        """
+        n = min(self._most_heads - len(self._heads), self._run.sessions - self._read)
+        if n > 0:
+            more = self._spilled.get(self._run.heads_at + self._read * HEAD.itemsize, n * HEAD.itemsize)
+            self._heads = np.frombuffer(self._heads.tobytes() + more, HEAD)
+            self._read += n
         return len(self._heads) > 0
+
+    def until(self, limit: tuple[int, int]) -> Rows:
+        """The heads of those of them that come no later."""
+        starts_us, places = self._heads["start_us"], self._heads["place"]
+        n = np.count_nonzero((starts_us < limit[0]) | ((starts_us == limit[0]) & (places <= limit[1])))
+        return self._heads[:n]
 
     def take(self, limit: tuple[int, int]) -> tuple[Rows, list[bytes]]:
         """The heads and the texts of those of them that come no later."""
-        starts_us, places = self._heads["start_us"], self._heads["place"]
-        n = np.count_nonzero((starts_us < limit[0]) | ((starts_us == limit[0]) & (places <= limit[1])))
-        taken, self._heads = self._heads[:n], self._heads[n:]
+        taken = self.until(limit)
+        self._heads = self._heads[len(taken) :]
         size = int(taken["size_bytes"].sum())
         texts = self._spilled.get(self._text_at, size)
         self._text_at += size
