@@ -12,7 +12,7 @@ from replay.importers.requests.types import FIRST, HEAD, Ordered, Rows
 from replay.trace.edges.concurrent import EdgeCounts
 
 # Of all runs together.
-_READ_BYTES = 8 << 20
+_READ_BYTES = 4 << 20
 _READ_HEADS = 1 << 14
 _NO_LIMIT = (np.iinfo(np.int64).max, 0)
 _NONE = np.empty(0, FIRST)
