@@ -16,6 +16,8 @@ from replay.dialects.types import Family
 _TELLS_MODEL = re.compile(
     rb'"(?:choices|candidates|promptFeedback|content|output|outputs|embeddings?|usage|usageMetadata|response)"\s*:'
 ).search
+# Where there is one of these, `choices` may be an argument that a model gives to a tool.
+_TELLS_OTHERWISE = re.compile(rb'"(?:candidates|content|output|response)"\s*:').search
 _HAS_NO_CHOICES = re.compile(rb'"choices"\s*:\s*(?:\[\s*\]|null)').search
 _TELLS_RPC = re.compile(rb'"(?:result|error)"\s*:').search
 _IS_ERROR = re.compile(rb'"error"\s*:').search
@@ -46,7 +48,8 @@ def why_unanswered(
         return None
     if _TELLS_MODEL(body) is None:
         return OF_NO_MODEL
-    return WITHOUT_CHOICES if _HAS_NO_CHOICES(body) is not None else None
+    is_hollow = _HAS_NO_CHOICES(body) is not None and _TELLS_OTHERWISE(body) is None
+    return WITHOUT_CHOICES if is_hollow else None
 
 
 def _why_no_answer_to_call(body: bytes, message_id: str) -> str | None:

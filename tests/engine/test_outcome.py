@@ -207,6 +207,19 @@ CHAT, CUSTOM = "/v1/chat/completions", "/generate"
         (step("llm", path=CHAT), b'{"choices": [ ],"usage":null}', {}, WITHOUT_CHOICES),
         (step("llm", path=CHAT), b'{"choices":null}', {}, WITHOUT_CHOICES),
         (step("llm", path="/v1/messages"), b'{"type":"message","content":[]}', {}, None),
+        # A tool's own argument of that name.
+        (
+            step("llm", path="/v1/messages"),
+            b'{"content":[{"type":"tool_use","input":{"choices":null}}]}',
+            {},
+            None,
+        ),
+        (
+            step("llm", path="/v1beta/models/g:generateContent"),
+            b'{"candidates":[{"content":{"parts":[{"functionCall":{"args":{"choices":[]}}}]}}]}',
+            {},
+            None,
+        ),
         (step("llm", path="/v1beta/models/g:generateContent"), b'[{"candidates":[]}]', {}, None),
         (step("llm", path="/model/titan/invoke"), b'{"results":[]}', {}, None),
         (step("llm", path=CUSTOM), b'{"reply":"hello"}', {}, None),
