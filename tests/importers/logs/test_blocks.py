@@ -258,6 +258,19 @@ def test_what_depends_on_other_values_has_no_layout(rest):
     assert layout_of(rest, True) is None
 
 
+@pytest.mark.parametrize("tail", ["512 0.5 [up]", "512 rid={id} 0.5 [up]", "rid={id} 512 0.5 host=a.b [up]"])
+def test_the_size_of_a_request_is_told_whatever_stands_between_it_and_the_upstream(tmp_path, tail):
+    line = LINE.replace("GET", "POST").format(path="/a", rest=f'200 1 "-" "-" {tail.format(id="8f" * 16)}')
+    data = "\n".join([line] * 5).encode()
+    trace, notes = imported(tmp_path, AccessLog(), data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("replay.importers.logs.access_log.AccessBlocks", LineByLine)
+        one_by_one = imported(tmp_path, AccessLog(), data)
+
+    assert (trace, notes) == one_by_one
+    assert trace.count(b'"request_bytes":512,"request_counts_head":true') == 5
+
+
 def test_a_line_that_is_too_long_costs_itself_only(tmp_path):
     lines = [LINE.format(path=f"/{n}", rest='200 1 "-" "-"') for n in range(5)]
     lines.insert(2, LINE.format(path="/" + "x" * (1 << 17), rest='200 1 "-" "-"'))

@@ -75,7 +75,8 @@ def layout_of(rest: str, has_agent: bool) -> Layout | None:
     words = list(_words(rest))
     if len(words) > _MOST_WORDS:
         return None
-    has_length = is_of_ingress([found["bare"] for found in words[:_OF_INGRESS] if found and found["bare"]])
+    bare = [(n, found["bare"]) for n, found in enumerate(words) if found and found["bare"]]
+    length_at = bare[0][0] if is_of_ingress([word for _, word in bare]) else None
     roles: list[str] = []
     patterns: list[str] = []
     for n, found in enumerate(words):
@@ -83,7 +84,7 @@ def layout_of(rest: str, has_agent: bool) -> Layout | None:
         if told is None:
             return None
         role, pattern = told
-        if n == 0 and has_length:
+        if n == length_at:
             role, pattern = "message_bytes", f" ({_BARE_NUMBER})"
         if role == _BARE_FRACTION:
             role = ("took_s", "upstream_s", "")[min(roles.count("took_s") + roles.count("upstream_s"), 2)]
