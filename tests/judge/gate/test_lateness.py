@@ -101,6 +101,28 @@ def test_a_time_without_end_stands_where_the_failures_do(rng, slo, failed, error
 
 
 @pytest.mark.parametrize(
+    ("timeouts", "slow", "verdict"),
+    [
+        (0, 45, "fail"),
+        # Had the steps that timed out been quick, one in 150 would have been slow.
+        (25, 20, "inconclusive"),
+        (25, 60, "fail"),
+    ],
+)
+def test_a_time_that_failures_push_beyond_the_limit_stands_if_it_is_there_without_them(
+    rng, timeouts, slow, verdict
+):
+    """The figure is an answer's, and would be another one's without failures that lateness may have made."""
+    places = rng.permutation(3000).tolist()
+    records = [step(f"f-{n}", 30_000.0, n, outcome="failed", error="timeout") for n in places[:timeouts]]
+    records += [step(f"m-{n}", 500.0, n) for n in places[timeouts : timeouts + slow]]
+    records += [step(f"s-{n}", 100.0, n) for n in places[timeouts + slow :]]
+    facts = summary(generator="suspect", late_ms=30.0, errors={"timeout": timeouts})
+
+    assert check("p99 < 300ms", Evidence(facts, columns_of([records]), "r")).verdict == verdict
+
+
+@pytest.mark.parametrize(
     ("late_ms", "fields", "verdict"),
     [
         (30.0, {}, "fail"),
