@@ -19,7 +19,8 @@ The metric that was asked for is tested at alpha by itself. All others are corre
 the chance of any false difference among them is alpha. Nothing is decided when a run is in doubt
 (`run_doubts` of replay/judge/gate/judging.py), but for failures that the lateness of this machine cannot have made
 (replay/judge/comparison/lateness.py). What is said has to hold of the steps that both sides tried, too
-(replay/judge/comparison/both_tried.py). Each round of sequential runs must show half of the difference at least, and no
+(replay/judge/comparison/both_tried.py), and no side is called faster, or as fast, for answers in which there is nothing
+(replay/judge/comparison/likeness.py). Each round of sequential runs must show half of the difference at least, and no
 two rounds opposite ones where there is to be none: time between them is not in any interval.
 """
 
@@ -35,6 +36,7 @@ from replay.judge.comparison.deciding import (
 )
 from replay.judge.comparison.difference import MARGIN_PERCENT, compared, percent_of
 from replay.judge.comparison.lateness import forgiven, is_of_failures, known_late_ms
+from replay.judge.comparison.likeness import answered_less
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.others import other_differences
 from replay.judge.comparison.pair import Pair, Side, values_of
@@ -104,6 +106,10 @@ def judge_compare(
         if again.verdict != verdict:
             why = f"the figures say that {_SAID[verdict]}, but not those of the steps that both tried: {both}"
             verdict, reasons = "inconclusive", [why]
+    less = answered_less(a, b)
+    is_done = verdict == "no_difference" or (less is not None and verdict == f"{less.label}_faster")
+    if less is not None and is_done and least_fidelity > 0:
+        verdict, reasons = "inconclusive", [f"the figures say that {_SAID[verdict]}, but {less}"]
     if doubts and verdict != "inconclusive":
         late_ms = _late_ms(doubts_of)
         if late_ms is not None and _stands_late(main, a, b, mode, metric, margin_percent, confidence):
@@ -130,6 +136,7 @@ def judge_compare(
             *([] if doubts else shown_by_others(main, others)),
             *([] if doubts or main.unit != "ms" else filter(None, [slowest_of_one_side(pair_tried, main)])),
             *([str(failing)] if failing.label else []),
+            *([str(less)] if less is not None else []),
             *([str(both)] if both is not None and (both.only_a or both.only_b) else []),
             *_notes(a, b, mode),
         ],
