@@ -2,20 +2,23 @@
 
 Warm answers vary, and some target pauses now and then. What takes about as long as warm answers do is taken for warm.
 What is slower is asked for again after the same idle time, beside more warm answers: the target was cold if two probes
-in a row took far longer than all of these, or three were slow. Where no warm answer was slow, chance does that to one
-of C(n + 3, 3) idle times with n warm ones (all orders are as likely; one in 1,771 of twenty). Once an idle time has
-left it cold, the middle between warm and cold answers parts the others.
+in a row took far longer than all of these, or so many were slow that chance does it to one of 1,000 idle times at most.
+Where m of n warm answers are slow, it does it to C(m + k, k) of C(n + k, k) with k probes, as all orders are as likely:
+three probes are enough where none of twenty is, and six where six of thirty are. Once an idle time has left it cold,
+the middle between warm and cold answers parts the others, at once where no warm answer is beyond that.
 
 A boot that is shorter than warm answers vary can be told by no such test: `told_from_ns` says from which on one is.
 What it decides rightly is simulated in tests/judge/cold/test_probed.py.
 """
 
 from collections.abc import Sequence
+from math import comb
 from typing import Literal
 
 import numpy as np
 
-_CONFIRMING, _CONFIRMING_FAR = 3, 2
+_CONFIRMING_FAR, _MOST_CONFIRMING = 2, 8
+_CHANCE = 0.001
 _LEAST_ADDED_NS = 10_000_000
 _RATIO = 1.5
 _DEVIATIONS = 8
@@ -41,20 +44,31 @@ class WarmAnswers:
 
     def tells(self, took_ns: Sequence[int], cold_ns: Sequence[int] = ()) -> Told:
         """What probes after the same idle time show, in turn. cold_ns: what probes took that were found cold before."""
-        last_ns = took_ns[-1]
-        if last_ns <= self._slow_ns:
-            return "warm"
+        limit_ns = self._slow_ns
         if cold_ns:
-            return "cold" if last_ns > (self._slow_ns * max(self._slow_ns, min(cold_ns))) ** 0.5 else "warm"
-        needed = _CONFIRMING_FAR if all(map(self.is_far_slower, took_ns)) else _CONFIRMING
-        if len(took_ns) < needed:
-            return "again"
+            limit_ns = (limit_ns * max(limit_ns, min(cold_ns))) ** 0.5
+        if took_ns[-1] <= limit_ns:
+            return "warm"
+        slow = sum(each > limit_ns for each in self.took_ns)
+        if cold_ns and not slow:
+            return "cold"
+        is_far = len(took_ns) >= _CONFIRMING_FAR and all(map(self.is_far_slower, took_ns))
+        if not is_far and self._chance(slow, len(took_ns)) > _CHANCE:
+            return "again" if len(took_ns) < _MOST_CONFIRMING else "warm"
         return "cold" if float(np.median(took_ns)) >= self._least_cold_ns else "warm"
+
+    def _chance(self, slow: int, probes: int) -> float:
+        """How often so many probes are all slow where they are warm, given how many warm answers are."""
+        return comb(slow + probes, probes) / comb(len(self.took_ns) + probes, probes)
 
     @property
     def told_from_ns(self) -> int:
         """What a boot must add at least to be told from a warm answer, however quick the one is that it adds to."""
-        return round(max(self._least_cold_ns, self._slow_ns) - min(self.took_ns))
+        slow = sum(each > self._slow_ns for each in self.took_ns)
+        # Where more are slow than that, no number of probes tells, and only what is slower than all of them does.
+        is_lost = slow > len(self.took_ns) / 3
+        usual_ns = max(self.took_ns) + _DEVIATIONS * self._spread_ns if is_lost else self._slow_ns
+        return round(max(self._least_cold_ns, usual_ns) - min(self.took_ns))
 
     @property
     def _slow_ns(self) -> float:

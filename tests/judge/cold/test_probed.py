@@ -29,6 +29,11 @@ def pausing(rng):
     return steady(rng) + (200 if rng.random() < 0.05 else 0)
 
 
+def missing(rng):
+    """One answer in five is not in a cache."""
+    return 44 * np.exp(0.1 * rng.normal()) + (120 if rng.random() < 0.2 else 0)
+
+
 def probed(service, boot_ms, seed):
     """The verdict on a silent target that stays warm for KEEP_ALIVE_S."""
     rng = np.random.default_rng(seed)
@@ -61,9 +66,11 @@ def found_of(service, boot_ms, runs=40):
     return right / runs, wrong / runs
 
 
-@pytest.mark.parametrize("service", [steady, varying, heavy, pausing])
+@pytest.mark.parametrize("service", [steady, varying, heavy, pausing, missing])
 def test_a_target_that_never_goes_cold_is_hardly_ever_found_to(service):
-    """By one probe above the spread of ten, of 200 such searches each: 0, 6, 31 and 44 % found it cold at times."""
+    """By one probe above the spread of ten, of 200 such searches each: 0, 6, 31 and 44 % found it cold at times. By three slow
+    ones in a row, however many warm answers were slow, 9 % did where one answer in five is.
+    """
     assert found_of(service, 0)[1] <= 0.05
     assert sum(probed(service, 0, seed).cold.count > 0 for seed in range(40)) <= 2
 
@@ -77,6 +84,7 @@ def test_a_target_that_never_goes_cold_is_hardly_ever_found_to(service):
         (heavy, 500, 0.9),
         (pausing, 30, 0.6),
         (pausing, 2_000, 0.95),
+        (missing, 500, 0.95),
     ],
 )
 def test_a_boot_that_stands_out_of_warm_answers_is_found_and_hardly_ever_elsewhere(service, boot_ms, least):
@@ -98,7 +106,7 @@ def test_what_could_not_be_told_is_said_where_nothing_was_found():
 
 def test_slow_answers_are_asked_for_again_and_one_that_is_quick_settles_it():
     warm = WarmAnswers()
-    warm.add([ms * 1_000_000 for ms in (40, 41, 42, 43, 44, 45, 46, 47, 48, 70)])
+    warm.add([ms * 1_000_000 for ms in (*range(35, 54), 70)])
 
     assert warm.tells([46_000_000]) == "warm"
     assert warm.tells([90_000_000]) == "again"
@@ -113,12 +121,23 @@ def test_slow_answers_are_asked_for_again_and_one_that_is_quick_settles_it():
     assert warm.tells([700_000_000], [900_000_000]) == "cold"
 
 
+def test_the_more_warm_answers_are_slow_the_more_probes_have_to_be():
+    warm = WarmAnswers()
+    warm.add([ms * 1_000_000 for ms in (*range(40, 64), *[160] * 6)])
+
+    assert warm.tells([160_000_000] * 5) == "again"
+    assert warm.tells([160_000_000] * 6) == "cold"
+    assert warm.tells([160_000_000] * 5 + [50_000_000]) == "warm"
+    # Nor does a cold one say more of answers that warm ones are, too.
+    assert warm.tells([160_000_000], [140_000_000]) == "again"
+
+
 @given(
     st.lists(st.integers(1, 10**12), min_size=1, max_size=40),
-    st.lists(st.integers(1, 10**12), min_size=1, max_size=3),
+    st.lists(st.integers(1, 10**12), min_size=1, max_size=8),
     st.lists(st.integers(1, 10**12), max_size=3),
 )
-def test_what_is_no_slower_than_the_usual_is_warm_and_three_probes_are_enough(warm_ns, took_ns, cold_ns):
+def test_what_is_no_slower_than_the_usual_is_warm_and_eight_probes_are_enough(warm_ns, took_ns, cold_ns):
     warm = WarmAnswers()
     warm.add(warm_ns)
 
@@ -126,5 +145,5 @@ def test_what_is_no_slower_than_the_usual_is_warm_and_three_probes_are_enough(wa
 
     if took_ns[-1] <= np.median(warm_ns):
         assert told == "warm"
-    assert told != "again" or len(took_ns) < 3
+    assert told != "again" or len(took_ns) < 8
     assert warm.told_from_ns >= 10_000_000
