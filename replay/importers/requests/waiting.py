@@ -115,7 +115,7 @@ class _Reading:
         """Have as many sessions to take as may be; whether there are any.
 
         If more were read only where all are taken, those of some run would always be about to be, and few be taken at
-        a time: a merge of 128 runs took ten times as long.
+        a time: a merge of 128 runs took about seven times as long.
         """
         n = min(self._most_heads - len(self._heads), self._run.sessions - self._read)
         if n > 0:
