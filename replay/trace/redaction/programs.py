@@ -65,6 +65,12 @@ _CELL = re.compile(
 )
 
 
+# The name of a class, as code has them, is of whole words. A password may be, too; a key or a token is not.
+_WORDS = re.compile(r"[A-Z]*[a-z]+|[A-Z]+|\d+|[^A-Za-z\d]+")
+_WHOLE_WORD = re.compile(r"[A-Z]?(?P<word>[a-z]{3,40})|[A-Z]{2,5}|\d{1,2}")
+_LEAST_OF_WORDS = 0.5
+
+
 def without_placed_secrets(text: str, lower: str) -> str:
     """The text with what programs, sentences and tables take for a secret replaced. lower: in small letters."""
     for word, pattern in _PLACES:
@@ -92,7 +98,16 @@ def _value(found: "re.Match[str]") -> str:
 
 
 def _likely(found: "re.Match[str]") -> str:
-    """A value, where no word, number or name of a version looks like it."""
+    """A value, where no word, number, name of a version or name of code looks like it."""
     value = found["value"]
     is_likely = any(map(str.islower, value)) and any(map(str.isupper, value)) and any(map(str.isdigit, value))
+    if is_likely and "pass" not in found["head"].lower():
+        is_likely = not _is_name_of_code(value)
     return _value(found) if is_likely else found[0]
+
+
+def _is_name_of_code(value: str) -> bool:
+    """Of random letters and digits, one in 240 of twelve is taken for one, and one in 3,300 of twenty."""
+    words = [_WHOLE_WORD.fullmatch(word) for word in _WORDS.findall(value)]
+    in_words = sum(len(word["word"] or "") for word in words if word is not None)
+    return None not in words and in_words >= _LEAST_OF_WORDS * len(value)

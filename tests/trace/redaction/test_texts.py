@@ -312,3 +312,28 @@ def test_a_search_takes_time_with_the_length_of_the_text(unit):
 )  # fmt: skip
 def test_members_are_told_by_what_stands_beside_them(value, kept):
     assert redacted_value(value, without_secrets) == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The token ReactComponent2Props is used",
+        "Access key Layout2Test",
+        "| token_name | GPT4TurboPreview |",
+    ],
+)
+def test_the_name_of_a_class_is_no_token(text):
+    assert without_named_secrets(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the password is Sunshine2Tomorrow",
+        "token: aB3dE5gH7jK9",
+        "| api_key | aB3dE5gH7jK9mN |",
+        "secret is Xk9Lm2Pq8Rt5",
+    ],
+)
+def test_a_password_of_words_and_a_token_of_none_are_taken_out(text):
+    assert text.split()[-1 if "|" not in text else -2] not in without_named_secrets(text)
