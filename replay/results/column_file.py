@@ -25,7 +25,7 @@ from replay.results.table import (
     column_of,
     constant,
 )
-from replay.system.files import as_private, is_written_through, to_reader
+from replay.system.files import is_written_through, opener_for
 
 _COLUMNS = (*TEXTS, *NUMBERS, *MILLISECONDS, *FLAGS, COLD)
 _COMPRESSION = "zstd"
@@ -71,7 +71,7 @@ class ColumnWriter:
 
     def __init__(self, path: Path) -> None:
         mode = "wb" if is_written_through(path) else "xb"
-        self._file = open(path, mode, opener=to_reader if path.is_fifo() else as_private)  # noqa: SIM115 (closed in `close`)
+        self._file = open(path, mode, opener=opener_for(path))  # noqa: SIM115 (closed in `close`)
         self._waiting: list[Any] = []
         self._writer = _pyarrow().parquet.ParquetWriter(
             self._file, _schema(), compression=_COMPRESSION, compression_level=1, write_statistics=True

@@ -7,7 +7,7 @@ apostrophe before it.
 
 import csv
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from replay.results.column_file import ColumnWriter, column_error, has_parquet
 from replay.results.table import ABSENT, COLD, FLAGS, MILLISECONDS, TEXTS, Table
 from replay.results.tables import read_tables
 from replay.results.types import StepRecord
-from replay.system.files import as_private, end_of_links, is_written_through, part_of, settle, to_reader
+from replay.system.files import end_of_links, is_written_through, opener_for, part_of, settle
 
 _ANSWERS = {True: "true", False: "false", -1: ""}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -46,8 +46,7 @@ def write_parquet(run_dir: Path, path: Path) -> None:
 def write_csv(run_dir: Path, path: Path) -> None:
     """Raises RunDirError for a run that cannot be read, and OSError that names the file."""
     fields = StepRecord.__struct_fields__
-    opener = to_reader if path.is_fifo() else as_private
-    with _whole(path) as part, open(part, "w", encoding="utf-8", newline="", opener=opener) as file:
+    with _whole(path) as part, open(part, "w", encoding="utf-8", newline="", opener=opener_for(part)) as file:
         writer = csv.writer(file)
         writer.writerow(fields)
         for table in read_tables(run_dir, keeps=True):
@@ -74,7 +73,9 @@ def _whole(path: Path) -> Iterator[Path]:
     """Where to write what gets this name once it is whole."""
     try:
         if is_written_through(path):
-            yield path
+            # Whoever reads from a pipe may have had enough.
+            with suppress(BrokenPipeError):
+                yield path
             return
         path = end_of_links(path)
         part = part_of(path)

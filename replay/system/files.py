@@ -11,6 +11,7 @@ import secrets
 import select
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 _PRIVATE = 0o600
@@ -46,6 +47,11 @@ def to_reader(path: str, flags: int) -> int:
             why = f"nobody has read from this pipe for {_OTHER_END_WITHIN_S} s"
             raise OSError(errno.ETIMEDOUT, why, path)
         time.sleep(_LOOK_EVERY_S)
+
+
+def opener_for(path: Path) -> Callable[[str, int], int]:
+    """An opener for `open`, of what is written as it comes: a file, a device or a pipe."""
+    return to_reader if path.is_fifo() else as_private
 
 
 def part_of(path: Path) -> Path:
@@ -88,7 +94,8 @@ def write_whole(path: Path, data: bytes | str) -> None:
     data = data.encode("utf-8") if isinstance(data, str) else data
     try:
         if is_written_through(path):
-            with open(path, "wb", opener=to_reader if path.is_fifo() else None) as device:
+            # Whoever reads from a pipe may have had enough: `replay report RUN --csv /dev/stdout | head`.
+            with contextlib.suppress(BrokenPipeError), open(path, "wb", opener=opener_for(path)) as device:
                 device.write(data)
             return
         path = end_of_links(path)

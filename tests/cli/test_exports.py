@@ -239,3 +239,21 @@ def test_a_device_that_is_full_is_told_as_full(run):
     for form in ("--parquet", "--csv", "--html"):
         result = exported(run, form, "/dev/full")
         assert (result.exit_code, result.output) == (4, "/dev/full: No space left on device")
+
+
+@pytest.mark.parametrize("option", ["--csv", "--parquet", "--html"])
+def test_a_reader_that_has_had_enough_is_no_fault(option, run):
+    """`replay report RUN --csv /dev/stdout | head -1` ended with 1, which is a verdict's fail."""
+    if option == "--parquet":
+        pytest.importorskip("pyarrow.parquet")
+    # More than a pipe holds.
+    lines = b"".join(msgspec.json.encode(step) + b"\n" for step in STEPS)
+    (run / "steps.jsonl").write_bytes(lines * 2_000)
+    command = [sys.executable, "-m", "replay", "report", str(run), option, "/dev/stdout"]
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.read(1)
+        process.stdout.close()
+        said = process.stderr.read().decode()
+
+    assert (process.returncode, "Traceback" in said) == (0, False)
