@@ -63,8 +63,6 @@ _CELL = re.compile(
     r"(?P<head>\|[ \t*`]{0,10}+(?P<name>[A-Za-z][\w.\-]{1,60}+)[ \t*`]{0,10}+\|[ \t*`]{0,10}+)"
     r"(?P<value>[^\s|*`]{8,1000}+)"
 )
-
-
 # The name of a class, as code has them, is of whole words. A password may be, too; a key or a token is not.
 _WORDS = re.compile(r"[A-Z]*[a-z]+|[A-Z]+|\d+|[^A-Za-z\d]+")
 _WHOLE_WORD = re.compile(r"[A-Z]?(?P<word>[a-z]{3,40})|[A-Z]{2,5}|\d{1,2}")
