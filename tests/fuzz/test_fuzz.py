@@ -19,7 +19,7 @@ SEED = 20261128
 NOT_FUZZED = {
     "replay.api.options": "keyword arguments of the user's own program",
     "replay.cli.replaying.ceiling": "the arguments of a tool on the command line",
-    "replay.cli.planes.plane_serve": "a model file, converted as the run options of its command line are",
+    "replay.cli.planes.asked": "a model file, converted as the run options of its command line are",
     "replay.engine.requests.templates": "a file that the user's own target file names",
     "replay.live.screen": "snapshots of our own process",
     "replay.scale.engine": "orders of the process that started it",

@@ -1,42 +1,36 @@
 """`replay plane serve`: an execution plane on this machine that answers requests."""
 
-import ipaddress
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import anyio
 import click
-import msgspec
 
 from replay.cli.command import Command
 from replay.cli.paths import PATH
+from replay.cli.planes.asked import Asked
 from replay.cli.planes.recorded import left_out, told_at_the_end
 from replay.cli.units import DURATION, FACTOR, Number, WholeNumber, typed_duration
-from replay.exit_codes import EXIT_BAD_INPUT, EXIT_CODES
+from replay.errors import InputError
+from replay.exit_codes import EXIT_CODES
 from replay.http.control import TOKEN_HEADER, TOKEN_VARIABLE
-from replay.keys import explained
-from replay.planes.core.scaling_types import scaling_for
 from replay.planes.core.types import DRAIN_S, PENDING_LIMITS, PLATFORM_TIMEOUT_S, PlaneSpec
 from replay.planes.modelled.distributions import parse_distribution
 from replay.planes.modelled.server import modelled_server
 from replay.planes.modelled.time_types import Distribution
 from replay.planes.modelled.types import ModelSpec, ServiceModel
-from replay.planes.profiles import MODELS, PROFILES, ProfileName
+from replay.planes.profiles import PROFILES
 from replay.planes.recorded.reading import read_recording
 from replay.planes.recorded.recording import Recording
 from replay.planes.serving.processes import CommandError
 from replay.planes.serving.series import SeriesError
 from replay.planes.serving.serving import plane_server
 from replay.planes.serving.types import ProcessSpec
-from replay.system.files import read_small
-from replay.system.listening import CannotListen
 from replay.system.shortage import check_room_for_loop
-from replay.toml import read_toml
 
 _MODEL = ServiceModel()
 _SPEC = PlaneSpec()
@@ -59,24 +53,6 @@ class _Time(click.ParamType[Distribution]):
 
 
 _TIME = _Time()
-_OF_INSTANCES = (
-    "concurrency",
-    "min_instances",
-    "max_instances",
-    "idle_lifetime",
-    "pending_limit",
-    "request_timeout",
-    "router",
-    "health_path",
-    "boot_timeout",
-    "grace",
-    "drain",
-    "tells",
-    "control_port",
-    "series",
-)
-# One machine that takes everything at once: what a recording answers takes as long as it was recorded.
-_WITHOUT_LIMITS = {"kind": "vm", "concurrency": 0, "max_instances": 1}
 
 
 @click.command(
@@ -286,38 +262,7 @@ _WITHOUT_LIMITS = {"kind": "vm", "concurrency": 0, "max_instances": 1}
     help="With --modelled: answer this share with 503.",
 )
 @click.pass_context
-def serve(
-    ctx: click.Context,
-    modelled: bool,
-    command: str | None,
-    trace: Path | None,
-    kind: str,
-    profile: ProfileName | None,
-    host: str,
-    port: int,
-    concurrency: int,
-    min_instances: int,
-    max_instances: int,
-    idle_lifetime: float,
-    pending_limit: str | None,
-    request_timeout: float | None,
-    router: str,
-    health_path: str | None,
-    boot_timeout: float,
-    grace: float,
-    drain: float | None,
-    tells: bool,
-    control_port: int | None,
-    series: Path | None,
-    boot: Distribution | None,
-    service: Distribution | None,
-    model_file: Path | None,
-    startup_boost: bool,
-    cpu_when_idle: str,
-    seed: int,
-    speed: float,
-    error_rate: float,
-) -> None:
+def serve(ctx: click.Context, /, **options: Any) -> None:
     """Serve a target until it is interrupted: modelled, recorded, or real processes that scale to zero.
 
     --modelled alone is one server without instances; with --boot, --service, --model or --plane it is a gateway
@@ -325,182 +270,69 @@ def serve(
     application under test has its model and its tools; at the end it tells what was answered, and what was not found.
     SIGUSR1 begins a rolling deploy: each instance is replaced by one that boots, and ends with its last request.
     """
-    if trace is not None and command is not None:
-        _refuse(
-            ctx, "--trace and --command exclude each other: either the recording answers, or a process does."
-        )
-    if trace is None and modelled == (command is not None):
-        _refuse(
-            ctx,
-            "say what to serve: --modelled, --trace with a recording that answers, or --command with how an instance "
-            "is started.",
-        )
-    modelled = command is None
-    address = _loopback(host)
-    if address is None:
-        _refuse(
-            ctx, f"--host {host} is not a loopback address; a plane is for this machine only. Use 127.0.0.1."
-        )
-    if health_path is not None and not health_path.startswith("/"):
-        _refuse(ctx, "--health-path must begin with /.")
-
-    given = {
-        name
-        for name in (
-            "kind",
-            "profile",
-            "boot",
-            "service",
-            "model_file",
-            "startup_boost",
-            "cpu_when_idle",
-            "speed",
-            "error_rate",
-            "seed",
-        )
-        if _is_given(ctx, name)
-    }
-    if not modelled and given & {"boot", "service", "model_file"}:
-        _refuse(ctx, "--boot, --service and --model are for --modelled: a process takes its own time.")
-    if not modelled and given & {"startup_boost", "cpu_when_idle"}:
-        _refuse(
-            ctx, "--startup-boost and --cpu-when-idle are for --modelled: a process has this machine's CPU."
-        )
-    instances: ProcessSpec | ModelSpec | None = None
-    if command is not None:
-        instances = ProcessSpec(
-            command=command, health_path=health_path, boot_timeout_s=boot_timeout, grace_s=grace
-        )
-    elif trace is not None or given & {"kind", "profile", "boot", "service", "model_file"}:
-        instances = _model(ctx, model_file, profile)
-        changes: dict[str, Any] = {
-            name: value
-            for name, value in {"boot": boot, "service": service, "speed": speed, "seed": seed}.items()
-            if name in given
-        }
-        if "error_rate" in given:
-            changes["faults"] = msgspec.structs.replace(instances.faults, error_ratio=error_rate)
-        instances = msgspec.structs.replace(instances, **changes)
-
-    if instances is None and (idle := _for_instances(ctx)):
-        _refuse(
-            ctx,
-            f"{idle[0]} is for planes with instances: add --command, or --plane, --profile, --boot, --service or "
-            "--model.",
-        )
-
-    recording: Recording | None = None
-    if trace is not None:
-        recording = read_recording(trace)
-        if recording.bodies_left_out:
-            click.echo(f"replay: {left_out(recording)}", err=True)
-
-    @asynccontextmanager
-    async def served() -> AsyncIterator[tuple[str, Callable[[], None] | None]]:
-        if instances is None:
-            async with modelled_server(
-                ServiceModel(speed=speed, error_ratio=error_rate, seed=seed), address, port
-            ) as url:
-                yield url, None
-            return
-        rules: dict[str, Any] = {
-            "kind": kind,
-            "concurrency": concurrency,
-            "min_instances": min_instances,
-            "max_instances": max_instances,
-            "idle_lifetime": idle_lifetime,
-            "pending_limit": pending_limit,
-            "request_timeout": request_timeout,
-            "drain": drain,
-            "startup_boost": startup_boost,
-            "cpu_when_idle": cpu_when_idle,
-            "router": router,
-        }
-        if recording is not None and not given & {"kind", "profile", "boot"}:
-            rules |= {name: value for name, value in _WITHOUT_LIMITS.items() if not _is_given(ctx, name)}
-        spec = _spec(ctx, profile, rules)
-        token = os.environ.get(TOKEN_VARIABLE) or None
-        async with plane_server(
-            spec,
-            instances,
-            address,
-            port,
-            control_port=control_port,
-            control_token=token,
-            tells=tells,
-            series=series,
-            recording=recording,
-        ) as where:
-            if where.control_url is not None:
-                _tell_control(where.control_url, is_known=token is not None)
-            yield where.url, where.deploy
-
-    async def until_signal() -> signal.Signals:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *_DEPLOY_SIGNALS) as signals:
-            async with served() as (url, deploy):
-                click.echo(f"listening on {url}", err=True)
-                async for number in signals:
-                    if number not in _DEPLOY_SIGNALS:
-                        return number
-                    if deploy is not None:
-                        deploy()
-        raise AssertionError("signals do not end")
-
+    asked = Asked(given=_given(ctx), **options)
+    asked.refuse_contradictions()
+    instances = asked.instances()
+    recording = None if asked.trace is None else read_recording(asked.trace)
+    if recording is not None and recording.bodies_left_out:
+        click.echo(f"replay: {left_out(recording)}", err=True)
     check_room_for_loop()
     try:
-        stopped_by = anyio.run(until_signal, backend_options={"use_uvloop": sys.platform != "win32"})
+        stopped_by = anyio.run(
+            _until_signal, asked, instances, recording, backend_options={"use_uvloop": sys.platform != "win32"}
+        )
     except (CommandError, SeriesError, ValueError) as error:
-        _refuse(ctx, f"{error}")
-    except CannotListen as error:
-        click.echo(f"replay: {error}", err=True)
-        ctx.exit(error.exit_code)
+        raise InputError(f"{error}") from None
     if recording is not None:
         click.echo(told_at_the_end(recording), err=True)
     ctx.exit(EXIT_CODES["interrupted"] if stopped_by == signal.SIGINT else 0)
 
 
-def _for_instances(ctx: click.Context) -> list[str]:
-    """The options given that mean nothing to a server without instances."""
-    return [
-        param.opts[0]
-        for param in ctx.command.params
-        if param.name in _OF_INSTANCES and _is_given(ctx, param.name)
-    ]
+def _given(ctx: click.Context) -> frozenset[str]:
+    """The names of the options that were typed."""
+    is_default = click.core.ParameterSource.DEFAULT
+    return frozenset(name for name in ctx.params if ctx.get_parameter_source(name) is not is_default)
 
 
-def _is_given(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+async def _until_signal(
+    asked: Asked, instances: ProcessSpec | ModelSpec | None, recording: Recording | None
+) -> signal.Signals:
+    """Serve until a signal says to stop, which is returned; one that says to deploy, and that can, does."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *_DEPLOY_SIGNALS) as signals:
+        async with _served(asked, instances, recording) as (url, deploy):
+            click.echo(f"listening on {url}", err=True)
+            async for number in signals:
+                if number not in _DEPLOY_SIGNALS:
+                    return number
+                if deploy is not None:
+                    deploy()
+    raise AssertionError("signals do not end")
 
 
-def _spec(ctx: click.Context, profile: ProfileName | None, rules: dict[str, Any]) -> PlaneSpec:
-    """The rules that the options name; of a profile's, those that an option changes. Raises ValueError."""
-    fields = {
-        {"idle_lifetime": "idle_lifetime_s", "request_timeout": "request_timeout_s", "drain": "drain_s"}.get(
-            n, n
-        ): v
-        for n, v in rules.items()
-        if profile is None or _is_given(ctx, n)
-    }
-    if profile is not None:
-        return msgspec.structs.replace(PROFILES[profile], **fields)
-    if fields["kind"] == "serverless":
-        fields["scaling"] = scaling_for(fields["idle_lifetime_s"])
-    return PlaneSpec(**fields)
-
-
-def _model(ctx: click.Context, file: Path | None, profile: ProfileName | None = None) -> ModelSpec:
-    """Read a model's file, over what is known of the profile's instances; the defaults where there is neither."""
-    known = dict(MODELS.get(profile, {})) if profile is not None else {}
-    written: dict[str, Any] = known
-    try:
-        written = {**known, **({} if file is None else read_toml(read_small(file)))}
-        return msgspec.convert(written, ModelSpec)
-    except OSError as fault:
-        _refuse(ctx, f"cannot read {file}: {fault.strerror}.")
-    except msgspec.ValidationError as fault:
-        _refuse(ctx, f"{file}: {explained(fault, ModelSpec, written)}")
-    except (msgspec.DecodeError, ValueError) as fault:
-        _refuse(ctx, f"{file}: {fault}.")
+@asynccontextmanager
+async def _served(
+    asked: Asked, instances: ProcessSpec | ModelSpec | None, recording: Recording | None
+) -> AsyncIterator[tuple[str, Callable[[], None] | None]]:
+    """The address that is served, and what begins a rolling deploy: None of a server without instances."""
+    if instances is None:
+        async with modelled_server(asked.service_model(), asked.address(), asked.port) as url:
+            yield url, None
+        return
+    token = os.environ.get(TOKEN_VARIABLE) or None
+    async with plane_server(
+        asked.plane(),
+        instances,
+        asked.address(),
+        asked.port,
+        control_port=asked.control_port,
+        control_token=token,
+        tells=asked.tells,
+        series=asked.series,
+        recording=recording,
+    ) as where:
+        if where.control_url is not None:
+            _tell_control(where.control_url, is_known=token is not None)
+        yield where.url, where.deploy
 
 
 def _tell_control(url: str, is_known: bool) -> None:
@@ -520,19 +352,3 @@ def _tell_control(url: str, is_known: bool) -> None:
         f"/drain, /deploy), or the header {TOKEN_HEADER}: {token}",
         err=True,
     )
-
-
-def _loopback(host: str) -> str | None:
-    """Return the loopback address that host stands for; None if it stands for any other."""
-    if host == "localhost":
-        return "127.0.0.1"
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return None
-    return host if address.is_loopback else None
-
-
-def _refuse(ctx: click.Context, why: str) -> NoReturn:
-    click.echo(f"replay: {why}", err=True)
-    ctx.exit(EXIT_BAD_INPUT)

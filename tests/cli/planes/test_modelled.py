@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from click.testing import CliRunner
 
-from replay.cli.planes.plane import plane
+from tests.support.refusals import refusal
 
-COMMAND = [sys.executable, "-c", "from replay.cli.planes.plane import plane; plane()", "serve", "--modelled"]
+COMMAND = [sys.executable, "-m", "replay", "plane", "serve", "--modelled"]
 
 
 @contextmanager
@@ -78,27 +77,24 @@ def test_a_model_file_says_the_rest(tmp_path):
 def test_a_model_file_that_cannot_be_used_is_refused_with_the_place(tmp_path, text, why):
     file = tmp_path / "model.toml"
     file.write_text(text)
-    result = CliRunner().invoke(plane, ["serve", "--modelled", "--model", str(file)])
+    code, said = refusal("plane", "serve", "--modelled", "--model", str(file))
 
-    assert (result.exit_code, result.stderr) == (
-        2,
-        f"replay: {file}: {why}{'' if why.endswith('?') else '.'}\n",
-    )
+    assert (code, said) == (2, f"{file}: {why}{'' if why.endswith('?') else '.'}")
 
 
 def test_a_time_without_a_unit_is_bad_usage():
-    result = CliRunner().invoke(plane, ["serve", "--modelled", "--boot", "800"])
+    code, said = refusal("plane", "serve", "--modelled", "--boot", "800")
 
-    assert result.exit_code == 2
-    assert "'800' is not a valid time or distribution. Write 800ms, lognormal:P50,P99" in result.stderr
+    assert code == 2
+    assert "'800' is not a valid time or distribution. Write 800ms, lognormal:P50,P99" in said
 
 
 def test_processes_take_no_modelled_times():
-    result = CliRunner().invoke(plane, ["serve", "--command", "true", "--boot", "1s"])
+    code, said = refusal("plane", "serve", "--command", "true", "--boot", "1s")
 
-    assert (result.exit_code, result.stderr) == (
+    assert (code, said) == (
         2,
-        "replay: --boot, --service and --model are for --modelled: a process takes its own time.\n",
+        "--boot, --service and --model are for --modelled: a process takes its own time.",
     )
 
 
@@ -138,12 +134,12 @@ def test_a_group_of_machines_serves_from_its_beginning(options):
 
 
 def test_a_group_that_scales_by_cpu_is_not_for_processes_whose_cpu_nobody_knows():
-    result = CliRunner().invoke(plane, ["serve", "--command", "true", "--profile", "gce-mig", "--port", "0"])
+    code, said = refusal("plane", "serve", "--command", "true", "--profile", "gce-mig", "--port", "0")
 
-    assert result.exit_code == 2
-    assert result.stderr.endswith(
+    assert code == 2
+    assert said.endswith(
         'needs instances whose CPU is known: modelled ones with sharing = "processor". Add that, or scale by '
-        'target = "slots".\n'
+        'target = "slots".'
     )
 
 
@@ -170,7 +166,7 @@ def test_a_recording_answers_and_is_accounted_for_at_the_end():
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "why"),
     [
         (
             ["--trace", "traces/support-agent.jsonl", "--command", "true"],
@@ -180,9 +176,8 @@ def test_a_recording_answers_and_is_accounted_for_at_the_end():
         (["--trace", "t.jsonl", "--modelled", "--host", "192.0.2.1"], "is not a loopback address"),
     ],
 )
-def test_what_cannot_be_served_is_refused(options, said):
-    result = CliRunner().invoke(plane, ["serve", *options])
+def test_what_cannot_be_served_is_refused(options, why):
+    code, said = refusal("plane", "serve", *options)
 
-    assert result.exit_code == 2
-    assert said in result.stderr
-    assert "Traceback" not in result.stderr
+    assert code == 2
+    assert why in said

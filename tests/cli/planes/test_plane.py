@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from click.testing import CliRunner
 
-from replay.cli.planes.plane import plane
+from tests.support.refusals import refusal
 
-COMMAND = [sys.executable, "-c", "from replay.cli.planes.plane import plane; plane()", "serve", "--modelled"]
+COMMAND = [sys.executable, "-m", "replay", "plane", "serve", "--modelled"]
 
 
 @contextmanager
@@ -63,32 +62,30 @@ def test_the_port_that_is_taken_is_the_one_that_is_named():
 
 @pytest.mark.parametrize("given", [["--control-port", "0"], ["--series", "x.jsonl"], ["--max-instances", "3"]])
 def test_what_is_of_instances_is_refused_where_there_are_none(given):
-    result = CliRunner().invoke(plane, ["serve", "--modelled", *given])
+    code, said = refusal("plane", "serve", "--modelled", *given)
 
-    assert result.exit_code == 2
-    assert result.stderr.startswith(
-        f"replay: {given[0]} is for planes with instances: add --command, or --plane"
-    )
+    assert code == 2
+    assert said.startswith(f"{given[0]} is for planes with instances: add --command, or --plane")
 
 
 def test_it_listens_on_loopback_only():
-    result = CliRunner().invoke(plane, ["serve", "--modelled", "--host", "0.0.0.0"])
+    code, said = refusal("plane", "serve", "--modelled", "--host", "0.0.0.0")
 
-    assert result.exit_code == 2
-    assert result.stderr == (
-        "replay: --host 0.0.0.0 is not a loopback address; a plane is for this machine only. Use 127.0.0.1.\n"
+    assert code == 2
+    assert said == (
+        "--host 0.0.0.0 is not a loopback address; a plane is for this machine only. Use 127.0.0.1."
     )
 
 
 def test_it_wants_to_be_told_what_to_serve():
-    result = CliRunner().invoke(plane, ["serve"])
+    code, said = refusal("plane", "serve")
 
-    assert result.exit_code == 2
-    assert result.stderr == (
-        "replay: say what to serve: --modelled, --trace with a recording that answers, or --command with how an instance is started.\n"
+    assert code == 2
+    assert said == (
+        "say what to serve: --modelled, --trace with a recording that answers, or --command with how an instance is started."
     )
 
 
 @pytest.mark.parametrize("wrong", [["--speed", "0"], ["--error-rate", "1.5"], ["--port", "70000"]])
 def test_a_value_out_of_range_is_bad_usage(wrong):
-    assert CliRunner().invoke(plane, ["serve", "--modelled", *wrong]).exit_code == 2
+    assert refusal("plane", "serve", "--modelled", *wrong)[0] == 2
