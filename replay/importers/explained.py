@@ -8,6 +8,7 @@ import msgspec
 from replay.importers.foreign import foreign, is_binary
 from replay.importers.nearest import nearest, told
 from replay.importers.types import Importer, ImportOptions, ImportResult
+from replay.importers.unread import unread
 from replay.reading.inputs import SNIFFED_BYTES, first_bytes, telling_files
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.types import Session
@@ -74,6 +75,8 @@ class Explained:
             return message
         if is_binary(start):
             return f"{message} The file is binary data, and does not look like {self.name}."
+        if known := unread(start):
+            return f"{file}: {known}"
         near = nearest(start)
         if near and near[0].name == self.name:
             return message

@@ -26,6 +26,17 @@ _KINDS = tuple(
     for pattern, told in (
         (rb'\s*\{\s*"format"\s*:\s*"replay-trace"', ("a trace already", "Use it as it is.")),
         (
+            rb"\s*<!DOCTYPE html>(?s:.){0,4000}?<title>(?:Newman Summary Report|Locust|Bruno|[^<]{0,40}k6[^<]{0,40})",
+            (
+                "a page that shows results of a load test",
+                "Import what the tool writes of each request, as JSON or CSV.",
+            ),
+        ),
+        (
+            rb"(?s:.){0,40}?\x06Result\x01",
+            ("what vegeta itself writes", "Run vegeta encode --to json on it first."),
+        ),
+        (
             rb"\s*(?:<\?xml[^>]{0,200}>\s*)?<(?i:!--|!doctype html|html|head|body)",
             ("a web page (HTML)", _LOGGED_OUT),
         ),

@@ -193,6 +193,11 @@ FORMATS = (
         "loadtests.vegeta_results:VEGETA_RESULTS",
     ),
     Format(
+        "load-times",
+        "times of single requests, as hey (-o csv), oha (csv) and h2load (--log-file) write them",
+        "loadtests.load_times:LoadTimes",
+    ),
+    Format(
         "otlp",
         "OpenTelemetry spans (OTLP, with GenAI, MCP or HTTP attributes), JSON or protobuf",
         "tracing.otlp:Otlp",

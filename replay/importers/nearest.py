@@ -68,58 +68,6 @@ _SIGNS = tuple(
 )
 _SHOWN = 3
 _MISPLACED = "all of its signs are there, but in no line as it writes them"
-# What cannot be imported, or not as it is: each told by all of its patterns, with what to say of it.
-_KNOWN = tuple(
-    (tuple(re.compile(pattern, re.MULTILINE).search for pattern in patterns), text)
-    for patterns, text in (
-        (
-            (rb"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]{3,6}\] \d{1,10}#\d{1,10}: ",),
-            "It looks like nginx's error log; its access log tells of requests.",
-        ),
-        (
-            (rb"^\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:.]{8,15} \d{4}\] \[[\w:]{4,40}\] ",),
-            "It looks like Apache's error log; its access log tells of requests.",
-        ),
-        (
-            (rb"\A\s*\{", rb'"sessionID"\s*:\s*"', rb'"messageID"\s*:\s*"|"role"\s*:\s*"|"projectID"\s*:\s*"'),
-            "It looks like a file of OpenCode's storage; what `opencode export` prints of a session is read.",
-        ),
-        (
-            (rb'^\{"type"\s*:\s*"function_call"', rb'"call_id"\s*:\s*"', rb'"encrypted_content"|"output"\s*:'),
-            "It looks like a log of Codex before 0.30, which has no times.",
-        ),
-        (
-            (rb"^Invoke-(?:WebRequest|RestMethod) .{0,200}?-Uri ",),
-            "It looks like what a browser copies for PowerShell; copied as cURL, it is read.",
-        ),
-        (
-            (rb'\A(?:\s*# aider chat started at |TO LLM \d{4}-|\{"event": "launched", "properties": \{)',),
-            "It looks like what aider writes, which has times in whole seconds, if any, and tokens as aider guesses"
-            " them. Record what it asks for with replay trace record.",
-        ),
-        (
-            (rb"\A\s*meta \{\s*\n", rb"^(?:get|post|put|patch|delete|head|options) \{"),
-            "It looks like a request of Bruno's; a collection that it exports for Postman is read.",
-        ),
-        (
-            (rb"\A\s*(?:await )?fetch\(\"https?://",),
-            "It looks like what a browser copies as fetch; copied as cURL, it is read.",
-        ),
-        (
-            (rb"^(?:[\d:.]{15} )?> [A-Z]{3,10} \S+ HTTP/", rb"^(?:[\d:.]{15} )?< HTTP/"),
-            "It looks like what `curl -v` prints, whose times have no day; the commands themselves are read.",
-        ),
-        (
-            (rb'\A\s*\{.{0,2000}?"time_starttransfer"\s*:', rb'"num_connects"\s*:'),
-            "It looks like what `curl -w '%{json}'` prints, which does not say when a request began; the commands"
-            " themselves are read.",
-        ),
-        (
-            (rb'\A(?:"?Type"?,"?Name"?,"?Request Count"?|"?Timestamp"?,"?User Count"?)',),
-            "It looks like a table of Locust's, which hold no single requests.",
-        ),
-    )
-)
 
 
 class Near(NamedTuple):
@@ -139,14 +87,6 @@ def nearest(first_bytes: bytes) -> list[Near]:
             found.append((len(lacks) / len(signs), Near(name, lacks)))
     found.sort(key=lambda each: each[0])
     return [near for _, near in found[:_SHOWN]]
-
-
-def looks(first_bytes: bytes) -> str:
-    """For people: what a file that no importer knows is, or comes nearest to; empty where nothing is near."""
-    for searches, text in _KNOWN:
-        if all(search(first_bytes) for search in searches):
-            return f" {text}"
-    return told(nearest(first_bytes))
 
 
 def told(near: Sequence[Near]) -> str:

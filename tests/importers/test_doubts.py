@@ -5,7 +5,8 @@ import pytest
 from replay.importers import IMPORTERS
 from replay.importers.closing_table import closing_table
 from replay.importers.doubts import Doubts
-from replay.importers.nearest import looks, nearest, told
+from replay.importers.nearest import nearest, told
+from replay.importers.unread import unread
 from replay.trace.errors import TraceError
 from replay.trace.types import LlmCall, Session, Step
 
@@ -98,8 +99,8 @@ def test_the_table_holds_what_was_counted_and_the_rest_stays_a_sentence():
 )  # fmt: skip
 def test_what_cannot_be_read_as_it_is_is_said_to_be_such(start, said):
     assert not [name for name, importer in IMPORTERS.items() if importer.sniff(start + b"\n")]
-    assert looks(start + b"\n").startswith(f" It looks like {said}")
-    assert looks(b"nothing") == ""
+    assert unread(start + b"\n").startswith(f"looks like {said}")
+    assert unread(b"nothing") == ""
 
 
 def test_the_nearest_formats_say_what_is_lacking():

@@ -375,6 +375,7 @@ PLANTED = {
             }
         )
     ],
+    "load-times": [f"request-start,request-duration,status,{CANARY}\n1.5,0.1,200,{CANARY}\n"],
     "lambda-log": [
         FORMATS["lambda-log"].of(1, CANARY) + line({"level": "INFO", "message": f"token={CANARY}"}),
         f"2026-01-01T00:00:00Z REPORT RequestId: a Duration: 5.00 ms\n2026-01-01T00:00:00Z password={CANARY}\n",

@@ -498,6 +498,11 @@ FORMATS = {
         "timeStamp,elapsed,label,responseCode,threadName,URL\n",
     ),
     "vegeta-results": Format(_vegeta_results, ".json"),
+    "load-times": Format(
+        lambda n, text: f"{n}.5,0.0001,0.0002,0.1,{took_ms(n) / 1_000},2,200\n",
+        ".csv",
+        "request-start,DNS,DNS+dialup,Response-delay,request-duration,bytes,status\n",
+    ),
     "jaeger": Format(_jaeger, ".jsonl"),
     "zipkin": Format(_zipkin, ".jsonl"),
     "otel-console": Format(_otel_console, ".log"),

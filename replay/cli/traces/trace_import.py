@@ -19,9 +19,10 @@ from replay.importers.closing_table import closing_table
 from replay.importers.doubts import Doubts
 from replay.importers.explained import Explained
 from replay.importers.foreign import foreign, is_binary
-from replay.importers.nearest import looks
+from replay.importers.nearest import nearest, told
 from replay.importers.others import ImporterFault, OtherImporter, other_importers
 from replay.importers.types import DEFAULT_BLOCK_SIZE, Importer, ImportOptions
+from replay.importers.unread import unread
 from replay.live.working import working
 from replay.reading.inputs import SNIFFED_BYTES, first_bytes, spooled, telling_files
 from replay.system.files import open_written
@@ -308,7 +309,9 @@ def _sniffed(path: Path) -> Importer:
                 return other
         except ImporterFault as fault:
             click.echo(f"{_sentence(str(fault))} It is not asked whether {name} is the format.", err=True)
-    about = " It is binary data." if is_binary(start) else looks(start)
+    if known := unread(start):
+        raise TraceError(f"{shown_path(file)}: {known}")
+    about = " It is binary data." if is_binary(start) else told(nearest(start))
     raise click.UsageError(
         f"cannot tell the format of {shown_path(path)}.{about} Name it before the path: "
         f"{', '.join((*IMPORTERS, *others))}."

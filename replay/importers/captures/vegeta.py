@@ -25,6 +25,8 @@ from replay.trace.errors import TraceError, shown, shown_path
 _MOST_HEADERS = 1_000
 _TARGET_LINE = re.compile(r"(?P<method>[A-Z]+)\s+(?P<url>\S+)\s*").fullmatch
 _SNIFFED_LINE = re.compile(rb"[A-Z]+ +https?://\S+\s*").fullmatch
+# What parts the requests of an HTTP file, and what a file of Hurl's expects of answers.
+_OTHERS = re.compile(rb"^(?:###|HTTP(?:/[\d.]+)? (?:\d{3}|\*)\s*$)", re.MULTILINE).search
 _KEYS = {"method", "url", "body", "header"}
 # Left out, a line would leave the headers below it to the target above it.
 _NONE = Damage(is_refused=True)
@@ -41,7 +43,7 @@ class _JsonTarget(msgspec.Struct):
 def _tells(first_bytes: bytes) -> bool:
     line = first_bytes.lstrip().split(b"\n", 1)[0]
     if _SNIFFED_LINE(line):
-        return b"\n###" not in first_bytes  # which parts the requests of an HTTP file
+        return _OTHERS(first_bytes) is None
     try:
         keys = msgspec.json.decode(line, type=dict[str, msgspec.Raw]).keys()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

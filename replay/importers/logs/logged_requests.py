@@ -151,16 +151,24 @@ class RequestLog:
     """Collects the requests of a log, and what could not be read, and makes a trace of them.
 
     session_is: a sentence that says what a session is, where it is not what an address and a user agent sent.
+    is_dated: whether instants count from 1970, and not from a start that is not recorded.
     """
 
     def __init__(
-        self, format_name: str, paths: Sequence[Path], options: ImportOptions, *, session_is: str | None = None
+        self,
+        format_name: str,
+        paths: Sequence[Path],
+        options: ImportOptions,
+        *,
+        session_is: str | None = None,
+        is_dated: bool = True,
     ) -> None:
         refuse_arrivals(format_name, options)
         self._format_name = format_name
         self._paths = paths
         self._options = options
         self._session_is = session_is
+        self._is_dated = is_dated
         size = _recording_bytes(paths)
         self._parts = parts_for(size)
         spilled = Spilled()
@@ -326,7 +334,7 @@ class RequestLog:
         stamps = self.stamps
         inferred: dict[str, Any] = {
             "format": self._format_name,
-            "first_unix_ns": first_us * 1_000,
+            **({"first_unix_ns": first_us * 1_000} if self._is_dated else {}),
             "session_by": self._options.session_by or "client",
             "idle_gap_s": self._options.idle_gap_s,
             "clients": waiting.different_clients,

@@ -70,6 +70,7 @@ _READS = {
     "openai-agents": ("tracing.openai_agents",),
     "jtl": ("loadtests.jtl", "loadtests.jtl_xml"),
     "k6": ("loadtests.k6",),
+    "load-times": ("loadtests.load_times",),
     "jaeger": ("tracing.layouts.jaeger",),
     "otel-console": ("tracing.layouts.console_spans", "tracing.layouts.node_console"),
     "otlp": (

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.importers import IMPORTERS
-from replay.importers.nearest import looks
 from replay.importers.types import ImportOptions
+from replay.importers.unread import unread
 from replay.trace.errors import TraceError
 
 
@@ -313,11 +313,11 @@ def test_commands_for_windows_are_read_as_its_shells_divide_them(imported, end):
     [
         (
             '$session = New-Object X\nInvoke-WebRequest -UseBasicParsing -Uri "https://h/a" `\n-Method "POST"\n',
-            "It looks like what a browser copies for PowerShell; copied as cURL, it is read.",
+            "looks like what a browser copies for PowerShell; copied as cURL, it is read.",
         ),
         (
             "meta {\n  name: a\n  type: http\n}\n\nget {\n  url: {{host}}/a\n}\n",
-            "It looks like a request of Bruno's; a collection that it exports for Postman is read.",
+            "looks like a request of Bruno's; a collection that it exports for Postman is read.",
         ),
         (
             'fetch("https://h/a", {\n  "method": "GET"\n});\n',
@@ -325,7 +325,7 @@ def test_commands_for_windows_are_read_as_its_shells_divide_them(imported, end):
         ),
         (
             "10:57:02.5 *   Trying\n10:57:02.590090 > POST /j HTTP/1.1\n> Host: h\n10:57:02.590538 < HTTP/1.1 200 OK\n",
-            "It looks like what `curl -v` prints, whose times have no day; the commands themselves are read.",
+            "looks like what `curl -v` prints, whose times have no day; the commands themselves are read.",
         ),
         (
             '{"http_code":200,"num_connects":1,"time_starttransfer":0.1,"time_total":0.2,"url":"http://h/"}\n',
@@ -334,7 +334,7 @@ def test_commands_for_windows_are_read_as_its_shells_divide_them(imported, end):
     ],
 )
 def test_what_curl_and_browsers_write_beside_commands_is_told(text, said):
-    assert said in looks(text.encode())
+    assert said in unread(text.encode())
 
 
 def test_bodies_that_are_left_out_are_told_of_without_advice_for_another_tool(imported):
