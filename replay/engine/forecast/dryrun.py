@@ -1,20 +1,12 @@
-"""What a run would send: the whole schedule walked with the durations of the recording, nothing sent.
-
-The same walker and the same knobs as in a run. A step is taken to last as long as it did in the recording,
-whatever the speed, since a target does not answer faster because it is asked faster.
-"""
+"""What a run would send: the whole schedule walked with the durations of the recording, nothing sent."""
 
 import time
-from array import array
-from collections import Counter
-from collections.abc import Callable
-from heapq import heappop, heappush
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from replay.engine.forecast.alike import Alike
 from replay.engine.forecast.connections import short_of_descriptors
+from replay.engine.forecast.timetable import Timetable, foreseen_steps, recorded_span_ms
 from replay.engine.forecast.weighing import Weighing
 from replay.engine.plan import planned_sessions, read_trace
 from replay.engine.requests.call_places import refuse_unspoken
@@ -24,18 +16,14 @@ from replay.engine.requests.router import WAIT, Router
 from replay.engine.types import RunOptions
 from replay.engine.users.casting import casting_for
 from replay.engine.users.rows import notes_on, rows_for
-from replay.engine.walker import Pace, Walk, recorded_anchor_ms
-from replay.results.rates import peak_in_flight
-from replay.results.types import Forecast, ForecastDestination, ForecastSteps
+from replay.engine.walker import Pace
+from replay.results.types import Forecast, ForecastDestination
 from replay.target.secrets import lacks
 from replay.target.target import Target
-from replay.trace.types import Session, Step
+from replay.trace.types import Header
 from replay.words.phrases import were
 
-# Of a trace of decades, slowed down: what an array holds.
-_LAST_NS = (1 << 63) - 1
 _NS = 1_000_000_000
-_STARTED, _FIRST_BYTE, _ENDED = 0, 1, 2
 
 
 def foresee(
@@ -61,12 +49,8 @@ def foresee(
     )
     alike = Alike(target, casting, [place.login is not None for place in router.places])
     pace = Pace(options.knobs)
-    weighing = Weighing(target, router.places)
-    sent_ns, end_ns = array("q"), array("q")
-    by_second: Counter[int] = Counter()
-    by_step: Counter[tuple[str, str]] = Counter()
-    sessions = steps = waits = withheld = unsent = 0
-    unknown = 0
+    weighing, timetable = Weighing(target, router.places), Timetable()
+    sessions = steps = waits = withheld = unsent = unknown = 0
     recorded_ms = 0.0
     limit_ns = None if options.duration_s is None else int(options.duration_s * _NS)
     names_users = any(place.login is not None and place.login.differs for place in router.places)
@@ -76,7 +60,7 @@ def foresee(
         recorded_ms = max(recorded_ms, session.start_ms + recorded_span_ms(session))
         values = alike.values_of(session)
         unknown += sum(1 for step in session.steps if step.took_ms is None and not step.is_wait)
-        for step, due_ns, ended_ns in foreseen_steps(session, pace, start_ns, options.timing == "recorded"):
+        for step, due_ns, end_ns in foreseen_steps(session, pace, start_ns, options.timing == "recorded"):
             if limit_ns is not None and due_ns >= limit_ns:
                 unsent += 1
                 continue
@@ -88,39 +72,15 @@ def foresee(
             weighing.add(where, step, session.id)
             sent_at_ns = began_ns + due_ns
             alike.add(where, session, step, values)
-            sent_ns.append(min(due_ns, _LAST_NS))
-            end_ns.append(min(ended_ns, _LAST_NS))
-            by_second[due_ns // _NS] += 1
-            by_step[step.kind, step.name] += 1
-    notes = list(found.doubts)
-    if (origin := recorded_at(found.header, target)) is not None:
-        meant = (
-            "--to-origin says that it is meant" if options.to_origin else "a run is refused without --to-origin"
-        )
-        notes.append(f"the trace was recorded at {origin}, which is this target; {meant}")
-    if weighing.unfit:
-        notes.append(f"gRPC calls that cannot be made: {weighing.unfit}; {weighing.unfit_example}")
-    if unknown:
-        notes.append(f"{were(unknown, 'step')} recorded without a duration, and taken to end at once")
-    identical = alike.count
-    if identical and (options.knobs.scale > 1 or options.repeat):
-        notes.append(
-            "copies that send the same bytes are one user to the target, and a cache may answer them; {{copy}} or "
-            "{{uuid}} in a request tells them apart, and {{row.NAME}} with --data makes each another user"
-        )
-    notes += weighing.notes
-    at_once = peak_in_flight(np.frombuffer(sent_ns, np.int64), np.frombuffer(end_ns, np.int64))
-    if (short := short_of_descriptors(at_once, target)) is not None:
-        notes.append(f"{short}; raise the limit with ulimit -n")
-    notes += [f"a run ends before its first request: {why}" for why in lacks(router.places)]
-    notes += notes_on(rows, found.uses, sessions, logins)
+            timetable.add(step, due_ns, end_ns)
+    at_once, identical = timetable.most_at_once(), alike.count
     return Forecast(
         schema="replay.forecast/1",
         trace=found.header.name,
         target=target.name,
         sessions=sessions,
         steps=steps,
-        requests=len(sent_ns),
+        requests=timetable.requests,
         waits=waits,
         withheld=withheld,
         methods=dict(weighing.methods.most_common()),
@@ -139,49 +99,51 @@ def foresee(
         tool_bytes=weighing.carried.tool_bytes,
         model_cost=weighing.model_cost,
         unsent=unsent,
-        peak_rps=float(max(by_second.values())) if by_second else None,
+        peak_rps=timetable.peak_rps,
         peak_in_flight=at_once,
         recorded_span_s=round(recorded_ms / 1000, 3),
-        wall_s=round(max(end_ns, default=0) / _NS, 3),
+        wall_s=timetable.wall_s,
         removed_s=pace.removed_s(),
-        notes=notes,
-        by_step=[ForecastSteps(kind, name, n) for (kind, name), n in by_step.most_common()],
+        notes=[
+            *found.doubts,
+            *_on_its_origin(found.header, target, options),
+            *_on_calls(weighing, unknown),
+            *_on_copies(options, identical),
+            *weighing.notes,
+            *_on_its_start(at_once, target, router.places),
+            *notes_on(rows, found.uses, sessions, logins),
+        ],
+        by_step=timetable.by_step(),
         identical_requests=identical,
     )
 
 
-def foreseen_steps(
-    session: Session, pace: Pace, start_ns: int, is_recorded: bool
-) -> list[tuple[Step, int, int]]:
-    """Each step with its due time and its end, in ns, had the target answered as recorded."""
-    steps = list(session.steps)
-    walk = Walk(session, pace, start_ns, is_recorded)
-    events: list[tuple[int, int, int]] = []
-    for i, due_ns in walk.begin():
-        heappush(events, (due_ns, _STARTED, i))
-    foreseen: list[tuple[Step, int, int]] = []
-    while events:
-        at_ns, event, i = heappop(events)
-        step = steps[i]
-        if event == _STARTED:
-            if step.is_wait:
-                end_ns = at_ns + pace.offset_ns(step.took_ms or 0.0)
-            else:
-                end_ns = at_ns + int((step.took_ms or 0.0) * 1e6)
-            foreseen.append((step, at_ns, end_ns))
-            released = walk.started(i, at_ns)
-            first_byte_ns = min(end_ns, at_ns + int(recorded_anchor_ms(step, "first_byte") * 1e6))
-            heappush(events, (first_byte_ns, _FIRST_BYTE, i))
-            heappush(events, (end_ns, _ENDED, i))
-        elif event == _FIRST_BYTE:
-            released = walk.first_byte(i, at_ns)
-        else:
-            released = walk.ended(i, at_ns)
-        for child, due_ns in released:
-            heappush(events, (due_ns, _STARTED, child))
-    return foreseen
+def _on_its_origin(header: Header, target: Target, options: RunOptions) -> Iterator[str]:
+    if (origin := recorded_at(header, target)) is None:
+        return
+    meant = "--to-origin says that it is meant" if options.to_origin else "a run is refused without --to-origin"
+    yield f"the trace was recorded at {origin}, which is this target; {meant}"
 
 
-def recorded_span_ms(session: Session) -> float:
-    """From the session's start to the end of its last step, as recorded."""
-    return max((step.at_ms + (step.took_ms or 0.0) for step in session.steps), default=0.0)
+def _on_calls(weighing: Weighing, unknown: int) -> Iterator[str]:
+    """unknown: steps without a duration."""
+    if weighing.unfit:
+        yield f"gRPC calls that cannot be made: {weighing.unfit}; {weighing.unfit_example}"
+    if unknown:
+        yield f"{were(unknown, 'step')} recorded without a duration, and taken to end at once"
+
+
+def _on_copies(options: RunOptions, identical: int) -> Iterator[str]:
+    if identical and (options.knobs.scale > 1 or options.repeat):
+        yield (
+            "copies that send the same bytes are one user to the target, and a cache may answer them; {{copy}} or "
+            "{{uuid}} in a request tells them apart, and {{row.NAME}} with --data makes each another user"
+        )
+
+
+def _on_its_start(at_once: int, target: Target, places: Sequence[Target]) -> Iterator[str]:
+    """What keeps a run from beginning, or from going as far as this."""
+    if (short := short_of_descriptors(at_once, target)) is not None:
+        yield f"{short}; raise the limit with ulimit -n"
+    for why in lacks(places):
+        yield f"a run ends before its first request: {why}"

@@ -15,7 +15,7 @@ import numpy as np
 
 from replay.engine.attempt import Attempt
 from replay.engine.forecast.connections import short_of_descriptors
-from replay.engine.forecast.dryrun import foreseen_steps
+from replay.engine.forecast.timetable import foreseen_steps
 from replay.engine.plan import read_trace
 from replay.engine.requests.own_origin import refuse_own_origin
 from replay.engine.run import Job, replay_together
