@@ -34,7 +34,6 @@ from replay.results.types import (
     Generator,
     Manifest,
     Quantiles,
-    RunStatus,
     Series,
     Summary,
     TargetFacts,
@@ -237,86 +236,16 @@ class SummaryFold:
         """The figures. logged: those of ONLY_LOGGED, as they are read back from latency.hlog. instants: of every step
         that was tried and waited for. unreadable: lines.
         """
-        planned = manifest.trace.steps
-        ok, failed = self._outcomes["ok"], self._outcomes["failed"]
-        unsent = max(0, planned - ok - failed)
-        reasons = dict(self._unsent)
-        lost = min(sum(worker.lost_steps for worker in manifest.workers), unsent - sum(reasons.values()))
-        if lost > 0:
-            reasons["worker_lost"] = lost
-        if unsent > sum(reasons.values()):
-            reason = "interrupted" if manifest.status == "interrupted" else "not_reached"
-            if manifest.ended is not None:
-                reason = manifest.ended.by
-            reasons[reason] = unsent - sum(reasons.values())
-        notes = list(manifest.notes)
-        if unreadable:
-            notes.append(
-                f"{counted(unreadable, 'line')} of {STEPS_FILE} could not be read: left out of these figures"
-            )
-        kept_back = self._unsent["read_only"]
-        if self._withheld or kept_back:
-            notes.append(_read_only_note(self._withheld, kept_back))
-        if self._redirected:
-            notes.append(redirect_note(self._redirected))
-        notes += self._handshakes.notes()
-        cut = self._fidelity.cut_sessions()
-        if cut:
-            notes.append(
-                f"{were(cut, 'session')} cut off before the end, as a step was left unsent; makespans are of the others"
-            )
-        notes += _stream_notes(
-            self._unknown_streams, self._dense_streams, self._thinking_streams, self._hidden_tokens
-        )
-        if manifest.error is not None:
-            notes.append(manifest.error)
-        if lost > 0:
-            notes.append(_lost_note(manifest.workers, lost))
-        status: RunStatus = manifest.status
-        generator = manifest.generator
-        if status == "running":
-            notes.append(
-                "the run has not written its end: it still runs, or it was killed; these are its steps so far"
-            )
-        if generator is None:
-            why = "the run did not end, so its self-check is missing"
-            if status == "finished":
-                # Probes replay no trace, so there is no digest of one.
-                why = _UNCHECKED if manifest.trace.sha256 else PROBES_UNCHECKED
-            generator = Generator(verdict="suspect", reasons=[why])
+        reasons = self._unsent_reasons(manifest)
         times = self._times()
         latency = self._latencies(times, logged)
-        connections = manifest.connections
         return Summary(
             schema=SUMMARY_SCHEMA,
-            status=status,
+            status=manifest.status,
             elapsed_s=manifest.elapsed_s if manifest.elapsed_s is not None else round(self._last_ns / _NS, 6),
             trace=manifest.trace,
             target=manifest.target_facts or TargetFacts(name="", url=""),
-            counts=Counts(
-                sessions=manifest.trace.sessions,
-                steps=planned,
-                sent=self._sent,
-                ok=ok,
-                failed=failed,
-                unsent=unsent,
-                retries=self._retries,
-                waits=self._waits,
-                errors=dict(sorted(self._errors.items())),
-                error_examples=dict(sorted(self._examples.items())),
-                unsent_reasons=dict(sorted(reasons.items())),
-                unlike_recorded=self._unlike,
-                redirected=self._redirected,
-                withheld=self._withheld,
-                followed=self._followed,
-                handshakes=self._handshakes.count,
-                connections_opened=connections.get("opened"),
-                connections_new=self._opened,
-                connections_reused=self._reused,
-                connections_shared=self._shared,
-                stale_connections=self._stale,
-                out_of_range=sum(histogram.out_of_range for histogram in times.values()),
-            ),
+            counts=self._counts(manifest, reasons, sum(histogram.out_of_range for histogram in times.values())),
             rate=rates(instants),
             latency_ms={name: quantiles for name, quantiles in latency.items() if quantiles.n},
             series=[
@@ -333,7 +262,7 @@ class SummaryFold:
                 for series in (self._series[n],)
             ],
             dispatch_lag_us=_in_us(self._lag.quantiles()),
-            generator=generator,
+            generator=manifest.generator or _unchecked(manifest),
             removed_s=manifest.removed_s,
             steady=steady_window(instants, _warmup_ns(manifest)),
             plane=manifest.plane,
@@ -341,8 +270,77 @@ class SummaryFold:
             ended=manifest.ended,
             spent=manifest.spent,
             workers=manifest.workers,
-            notes=notes,
+            notes=list(self._notes(manifest, unreadable, reasons.get("worker_lost", 0))),
         )
+
+    def _unsent_reasons(self, manifest: Manifest) -> dict[str, int]:
+        """How many of the planned steps were left unsent, by why."""
+        reasons = dict(self._unsent)
+        unsent = self._left_unsent(manifest)
+        lost = min(sum(worker.lost_steps for worker in manifest.workers), unsent - sum(reasons.values()))
+        if lost > 0:
+            reasons["worker_lost"] = lost
+        if unsent > sum(reasons.values()):
+            reason = "interrupted" if manifest.status == "interrupted" else "not_reached"
+            if manifest.ended is not None:
+                reason = manifest.ended.by
+            reasons[reason] = unsent - sum(reasons.values())
+        return reasons
+
+    def _left_unsent(self, manifest: Manifest) -> int:
+        return max(0, manifest.trace.steps - self._outcomes["ok"] - self._outcomes["failed"])
+
+    def _counts(self, manifest: Manifest, reasons: Mapping[str, int], out_of_range: int) -> Counts:
+        connections = manifest.connections
+        return Counts(
+            sessions=manifest.trace.sessions,
+            steps=manifest.trace.steps,
+            sent=self._sent,
+            ok=self._outcomes["ok"],
+            failed=self._outcomes["failed"],
+            unsent=self._left_unsent(manifest),
+            retries=self._retries,
+            waits=self._waits,
+            errors=dict(sorted(self._errors.items())),
+            error_examples=dict(sorted(self._examples.items())),
+            unsent_reasons=dict(sorted(reasons.items())),
+            unlike_recorded=self._unlike,
+            redirected=self._redirected,
+            withheld=self._withheld,
+            followed=self._followed,
+            handshakes=self._handshakes.count,
+            connections_opened=connections.get("opened"),
+            connections_new=self._opened,
+            connections_reused=self._reused,
+            connections_shared=self._shared,
+            stale_connections=self._stale,
+            out_of_range=out_of_range,
+        )
+
+    def _notes(self, manifest: Manifest, unreadable: int, lost: int) -> Iterator[str]:
+        """What a reader must know. unreadable: lines. lost: steps of workers that were lost."""
+        yield from manifest.notes
+        if unreadable:
+            yield f"{counted(unreadable, 'line')} of {STEPS_FILE} could not be read: left out of these figures"
+        kept_back = self._unsent["read_only"]
+        if self._withheld or kept_back:
+            yield _read_only_note(self._withheld, kept_back)
+        if self._redirected:
+            yield redirect_note(self._redirected)
+        yield from self._handshakes.notes()
+        if cut := self._fidelity.cut_sessions():
+            yield (
+                f"{were(cut, 'session')} cut off before the end, as a step was left unsent; makespans are of the others"
+            )
+        yield from _stream_notes(
+            self._unknown_streams, self._dense_streams, self._thinking_streams, self._hidden_tokens
+        )
+        if manifest.error is not None:
+            yield manifest.error
+        if lost:
+            yield _lost_note(manifest.workers, lost)
+        if manifest.status == "running":
+            yield "the run has not written its end: it still runs, or it was killed; these are its steps so far"
 
     def _times(self) -> dict[str, Histogram]:
         """Of all series together, by what was measured."""
@@ -372,6 +370,15 @@ class SummaryFold:
 def _warmup_ns(manifest: Manifest) -> int:
     warmup_s = manifest.options.get("warmup_s")
     return int(warmup_s * _NS) if isinstance(warmup_s, int | float) else 0
+
+
+def _unchecked(manifest: Manifest) -> Generator:
+    """What is said of the generator where no self-check is."""
+    why = "the run did not end, so its self-check is missing"
+    if manifest.status == "finished":
+        # Probes replay no trace, so there is no digest of one.
+        why = _UNCHECKED if manifest.trace.sha256 else PROBES_UNCHECKED
+    return Generator(verdict="suspect", reasons=[why])
 
 
 def _lost_note(workers: Sequence[WorkerFacts], steps: int) -> str:
