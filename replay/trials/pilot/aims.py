@@ -10,6 +10,7 @@ import msgspec
 from replay.target.errors import TargetError
 from replay.target.file import load_target
 from replay.target.target import Plane, Target
+from replay.trials.pilot.agreeing import check_agreement
 from replay.trials.pilot.embedded import embedded_targets, served
 from replay.trials.pilot.faults import Commands, Fault, KillInstance
 from replay.trials.pilot.trial import check_targets
@@ -60,6 +61,7 @@ def aims_of(named: Sequence[str | Target], shape: Shape, plan: Plan) -> Iterator
                 raise TargetError(
                     f"{target.name}: has no [simulate] table, so it cannot be simulated. Add one."
                 )
+            check_agreement(target)
     yield Aims(targets, [], are_ours=False)
 
 

@@ -22,6 +22,7 @@ from replay.trace.file.stream import scan
 from replay.trials.aborting import Together
 from replay.trials.compare import Question, judge_sides
 from replay.trials.evidence import forget_verdict, write_verdict
+from replay.trials.pilot.agreeing import check_agreement
 from replay.trials.pilot.carrying import (
     STATE_FILE,
     BrokenOff,
@@ -90,6 +91,7 @@ def run_pilot(
         for target in targets:
             # Also that each plane to which its routes send steps is described.
             simulated_planes(target)
+            check_agreement(target)
     else:
         refuse_own_origin(trace, found.header, targets, to_origin=options.to_origin)
     directory = _directory(out, found.header.name)
