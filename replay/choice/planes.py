@@ -214,6 +214,7 @@ def _put_ceiling(found: PilotPlane, verdict: CeilingVerdict) -> None:
     else:
         found.ceiling_rps, found.limited_by = ceiling.rps, ceiling.limited_by
         found.ceiling_ci_rps = low, high
+        found.ceiling_at_once = ceiling.at_once
     if found.machines:
         found.capacity_rps = round(found.ceiling_rps / found.machines, 3)
 

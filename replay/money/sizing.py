@@ -1,9 +1,10 @@
 """What one machine carries, how that is known, and so how many machines a load takes. Pure.
 
-Known in this order: as its owner states it, in requests/s or in requests at once; from a ceiling that was measured; or
-from machines that were seen to hold the load. The first two say where a machine gives in, so headroom is kept below
-that. The third says only that so many machines sufficed, so it is those that are priced, and what they had left is not
-known. A ceiling below what the run itself carried was a search that went wrong, and is thrown out.
+Known in this order: as its owner states it, in requests/s or in requests at once; from a ceiling that was measured, at
+which a machine had so many requests a second, and so many at once; or from machines that were seen to hold the load.
+The first two say where a machine gives in, so headroom is kept below that. The third says only that so many machines
+sufficed, so it is those that are priced, and what they had left is not known. A ceiling below what the run itself
+carried was a search that went wrong, and is thrown out.
 """
 
 from math import ceil
@@ -25,26 +26,35 @@ class Stated(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What the machines have to carry at the peak. in_flight: requests at once; None where it is not known."""
+    """What the machines have to carry at the peak. in_flight: requests at once, the most; at_once: as many as a request
+    finds under way, itself among them, of which one in twenty finds more. Each None where it is not known.
+    """
 
     peak_rps: float
     in_flight: float | None = None
+    at_once: float | None = None
 
 
 class Searched(NamedTuple):
-    """A ceiling: requests/s that so many machines carried together at the highest load that held."""
+    """A ceiling: requests/s that so many machines carried together at the highest load that held. at_once: as of Load,
+    there.
+    """
 
     rps: float
     machines: int
+    at_once: float | None = None
 
 
 class Held(NamedTuple):
-    """A run on so many machines: requests/s at its peak, requests that failed, and whether it broke its budget."""
+    """A run on so many machines: requests/s at its peak, requests that failed, and whether it broke its budget.
+    at_once: as of Load, in it.
+    """
 
     rps: float
     machines: int
     failed: int = 0
     broke_budget: bool = False
+    at_once: float | None = None
 
     @property
     def is_held(self) -> bool:
@@ -76,17 +86,21 @@ def capacity_of(
     stated: Stated = Stated(),  # noqa: B008 - a NamedTuple
     ceiling: Searched | None = None,
     held: Held | None = None,
+    headroom: float = 0.0,
 ) -> Capacity:
-    """What one machine carries, by the first of these that is known. Raises CostError if none is."""
+    """What one machine carries, by the first of these that is known. headroom: what is to be kept below it, by which
+    bursts are larger, too. Raises CostError if none is.
+    """
     if stated.rps is not None:
         return Capacity(stated.rps, "stated", f"one carries {number(stated.rps)} requests/s, as stated")
     if stated.slots is not None:
         return _by_slots(load, stated.slots)
     if ceiling is not None and ceiling.machines > 0 and ceiling.rps > 0 and not is_refuted(ceiling, held):
         each = ceiling.rps / ceiling.machines
-        return Capacity(
+        by_rate = Capacity(
             each, "measured", f"one carries {number(each)} requests/s, by the ceiling that was found"
         )
+        return _by_bursts(load, ceiling, held, by_rate, headroom) or by_rate
     if held is not None and held.is_held:
         each = held.rps / held.machines
         return Capacity(
@@ -107,6 +121,37 @@ def is_refuted(ceiling: Searched, held: Held | None) -> bool:
     if held is None or not held.is_held or ceiling.machines <= 0:
         return False
     return ceiling.rps / ceiling.machines < held.rps / held.machines * (1 - 1e-9)
+
+
+def _by_bursts(
+    load: Load, ceiling: Searched, held: Held | None, by_rate: Capacity, headroom: float
+) -> Capacity | None:
+    """The rate at which this load has as many requests at once on a machine as one was seen to bear; None where that is
+    not known, or takes no more machines than its rate does.
+
+    A rate alone says nothing of fifty calls that come at once and are over in a second: five machines that bear them
+    are not one machine that bears a fifth of the rate.
+    """
+    if not load.at_once or not ceiling.at_once:
+        return None
+    seen = [ceiling.at_once / ceiling.machines]
+    if held is not None and held.is_held and held.at_once:
+        seen.append(held.at_once / held.machines)
+    # Whatever answers bears one.
+    most, together = max(1.0, *seen), times_at_once(load.at_once, 1 + headroom)
+    each = load.peak_rps * (1 + headroom) * most / together
+    if machines_for(load.peak_rps, each, headroom) <= machines_for(load.peak_rps, by_rate.rps, headroom):
+        return None
+    return Capacity(
+        each,
+        "measured",
+        f"one was seen to bear {number(most)} requests at once, of {number(load.at_once)} that come together",
+    )
+
+
+def times_at_once(at_once: float, factor: float) -> float:
+    """As many requests as a request finds under way where the load is so many times as much: it is still but one."""
+    return 1 + (at_once - 1) * factor
 
 
 def _by_slots(load: Load, slots: float) -> Capacity:

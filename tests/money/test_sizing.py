@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.money.cost import CostError, Fleet, machine_bill
-from replay.money.sizing import Held, Load, Searched, Stated, capacity_of, sized
+from replay.money.sizing import Held, Load, Searched, Stated, capacity_of, sized, times_at_once
 from replay.money.usage import MONTH_S, Usage
 from replay.trials.prices import price_table
 
@@ -93,3 +93,51 @@ def test_more_load_never_takes_fewer_machines(
 
     assert less <= most
     assert less * slots >= at_once * (1 + headroom) * (1 - 1e-6)
+
+
+def test_machines_bear_a_burst_by_what_one_was_seen_to_bear_at_once():
+    # Fifty calls that come together every minute are 0.85 requests/s. Five machines of ten places bear 28/s of them.
+    load = Load(peak_rps=0.85, at_once=48.0)
+    held = Held(0.85, 5, at_once=48.0)
+
+    by_what_held = capacity_of(load, ceiling=Searched(28.3, 5, at_once=47.0), held=held)
+    by_the_ceiling = capacity_of(load, ceiling=Searched(28.3, 5, at_once=80.0), held=held)
+    one_by_one = capacity_of(Load(0.85, at_once=1.0), ceiling=Searched(28.3, 5, at_once=1.0), headroom=0.3)
+
+    assert sized(load, by_what_held, 0.0) == (
+        5,
+        "5 for 0.85 requests/s at the peak, where one was seen to bear 9.6 requests at once, of 48 that come together",
+    )
+    assert sized(load, by_the_ceiling, 0.0).machines == 3
+    assert (sized(load, one_by_one, 0.3).machines, one_by_one.rps) == (1, 28.3 / 5)
+    assert sized(load, capacity_of(load, ceiling=Searched(28.3, 5), held=held), 0.0).machines == 1  # not known
+
+
+def test_what_a_run_that_did_not_hold_had_at_once_says_nothing():
+    held = Held(0.85, 1, at_once=300.0, broke_budget=True)
+
+    capacity = capacity_of(Load(0.85, at_once=48.0), ceiling=Searched(28.3, 1, at_once=12.0), held=held)
+
+    assert sized(Load(0.85), capacity, 0.0).machines == 4
+
+
+def test_machines_for_a_larger_load_and_headroom_bear_larger_bursts():
+    # A request is alone with itself at any load; the nineteen that it finds beside itself are more of them.
+    load = Load(1.0, at_once=times_at_once(20.0, 2.0))
+
+    capacity = capacity_of(load, ceiling=Searched(100.0, 1, at_once=10.0), headroom=0.3)
+
+    assert load.at_once == 39.0
+    assert sized(load, capacity, 0.3).machines == 6  # (1 + 38 x 1.3) / 10
+    assert times_at_once(1.0, 4.0) == 1.0
+
+
+@given(rates, rates, st.floats(1, 1e4), st.floats(1, 1e4), st.integers(1, 50))
+def test_what_is_known_of_bursts_never_takes_machines_away(
+    peak: float, searched: float, together: float, borne: float, machines: int
+):
+    by_rate = capacity_of(Load(peak), ceiling=Searched(searched, machines))
+    by_both = capacity_of(Load(peak, at_once=together), ceiling=Searched(searched, machines, borne))
+
+    assert by_both.rps <= by_rate.rps
+    assert sized(Load(peak), by_both, 0.0).machines >= sized(Load(peak), by_rate, 0.0).machines

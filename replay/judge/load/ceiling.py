@@ -77,6 +77,9 @@ def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str
             round(max(rps, float(np.mean([level.offered_rps for level in over]))), 3) if over else None,
         ),
         tries_rps=round(float(np.mean(tried)), 3) if any(level.tries_rps for level in best) else None,
+        at_once=round(float(np.mean(found)), 1)
+        if (found := [one.at_once for one in best if one.at_once])
+        else None,
     )
     if search.ended_by == "failing":
         return "inconclusive", [search.levels[-1].reason], ceiling

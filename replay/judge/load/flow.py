@@ -13,13 +13,15 @@ import numpy as np
 
 from replay.judge.statistics.distributions import normal_above
 from replay.judge.statistics.sample import Floats
-from replay.results.columns import ABSENT_NS, Columns
+from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.histogram import Int64s
 
 _NS = 1_000_000_000
 _BATCH = 5
 _PARTS = 10
 _GROWTH = 1.5
+# Of the requests under way, one request in twenty finds more: a burst is in it, and its last few are not.
+_AT_ONCE = 0.95
 
 
 class Steadiness(NamedTuple):
@@ -115,6 +117,23 @@ def flow(columns: Columns, from_ns: int, to_ns: int) -> Flow:
         float(offered - int(np.count_nonzero(ended))),
         in_flight / (throughput * service_s) if throughput * service_s > 0 else None,
     )
+
+
+def at_once(columns: Columns, rows: Flags | None = None) -> float | None:
+    """Requests under way, itself among them, that a request found when it was sent: one in twenty of these steps found
+    more. None where none was sent.
+
+    Unlike a mean over time it tells a burst from load that comes evenly: fifty calls of a fan-out find up to fifty,
+    however long nothing happens before the next.
+    """
+    sent = columns.sent_ns != ABSENT_NS
+    asked = sent if rows is None else sent & rows
+    if not asked.any():
+        return None
+    order = np.argsort(columns.sent_ns[sent], kind="stable")
+    starts, ends = columns.sent_ns[sent][order], np.sort(columns.end_ns[sent])
+    found = np.arange(1, len(starts) + 1) - np.searchsorted(ends, starts, side="right")
+    return float(np.quantile(found[asked[sent][order]], _AT_ONCE))
 
 
 def concurrency(columns: Columns, from_ns: int, to_ns: int, bins: int) -> tuple[Floats, Int64s]:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from replay.judge.gate.judging import judge_gate
-from replay.judge.load.flow import flow, settled
+from replay.judge.load.flow import at_once, flow, settled
 from replay.judge.load.refusing import breaks, holds_without_refused, tries, were_refused
 from replay.judge.load.types import Level
 from replay.judge.measures.failures import MAYBE_OURS, by_class, example_of
@@ -77,6 +77,7 @@ def judge_level(
         sessions_per_s=round(starts / flows.seconds, 3),
         sessions=starts,
         in_flight=round(flows.in_flight, 3),
+        at_once=None if (found := at_once(columns, rows)) is None else round(found, 1),
         errors=bad,
         error_percent=round(100 * bad / n, 4) if n else 0.0,
         planned_rps=None if planned is None else round(planned(from_ns / _NS, to_ns / _NS) / flows.seconds, 3),

@@ -47,6 +47,12 @@ class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
     errors: Annotated[int, Meta(description="Steps that failed.")] = 0
     error_percent: Annotated[float, Meta(description="Steps that failed, in percent.")] = 0.0
     in_flight: Annotated[float, Meta(description="Mean requests in flight at once.")] = 0.0
+    at_once: Annotated[
+        float | None,
+        Meta(
+            description="Requests in flight that a request found, itself among them: one in twenty found more."
+        ),
+    ] = None
     verdict: Annotated[Decision, Meta(description="Whether it held.")] = "inconclusive"
     limited_by: Annotated[GivesWay | None, Meta(description="What did not hold.")] = None
     reason: Annotated[str, Meta(description="Why, in a sentence.")] = ""
@@ -162,6 +168,14 @@ class Ceiling(msgspec.Struct, omit_defaults=True, kw_only=True):
         float | None,
         Meta(
             description="Tries a second that it was sent at it, further ones included; absent where there are none."
+        ),
+    ] = None
+    at_once: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "Requests in flight that a request found at it, itself among them: one in twenty found more."
+            )
         ),
     ] = None
 

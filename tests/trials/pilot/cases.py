@@ -286,6 +286,17 @@ def jobs_and_storms() -> Iterator[Session]:
             yield chain(f"t-{storm}-{n}", at_s, ("http", "triage", took_ms(drawn, 500)))
 
 
+def fan_outs() -> Iterator[Session]:
+    """Once a minute a plan, and then fifty calls at once of a second each."""
+    for n in range(40):
+        calls = [
+            Step(f"c{k}", "tool", "fetch", (Edge("p"),), 100.0, 1000.0, Request("POST", "/tool/fetch"))
+            for k in range(50)
+        ]
+        plan = Step("p", "llm", "plan", (), 0.0, 100.0, Request("POST", "/llm/plan"))
+        yield Session(f"f-{n}", 60_000.0 * n, [plan, *calls])
+
+
 def in_order(sessions: Sessions) -> Sessions:
     """Sessions by their starts, as a trace has them."""
 
@@ -653,6 +664,17 @@ CASES = (
         "four hours at 90 for a machine are more than all of it costs by request",
         _fours(6, staff_hours=4.0, staff_rate=90.0),
         ("p90(tool) < 5s",),
+    ),
+    Case(
+        "fan-outs of fifty calls at once",
+        fan_outs,
+        ("serverless",),
+        "one machine of ten places would carry their rate, and each fan-out would take it five times as long",
+        lambda _: [
+            serverless(concurrency=4, max_instances=20, cost={"memory_gib": 2.0}),
+            machines(count=5, concurrency=10, cost={"machine": "e2-micro"}),
+        ],
+        ("p95 < 4s",),
     ),
     Case(
         "a run too short for its budget",

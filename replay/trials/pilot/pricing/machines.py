@@ -7,10 +7,11 @@ from math import ceil
 import numpy as np
 
 from replay.choice.types import Bucket, PilotPlane
+from replay.judge.load.flow import at_once as found_at_once
 from replay.money.cost import CostError, Fleet, Group
 from replay.money.following import WINDOW_S, Floats, Follows, follows, kept
 from replay.money.month_load import peak_rps
-from replay.money.sizing import Held, Load, Searched, Stated, capacity_of, is_refuted, sized
+from replay.money.sizing import Held, Load, Searched, Stated, capacity_of, is_refuted, sized, times_at_once
 from replay.money.types import MONTH_H
 from replay.money.usage import MONTH_S, Windows
 from replay.simulation.simulation import simulated_plane
@@ -30,14 +31,20 @@ def is_group(target: Target) -> bool:
     return target.cost.scales or (target.simulate is not None and simulated_plane(target).plane.kind == "group")
 
 
+def _is_fixed(target: Target) -> bool:
+    """Whether its runs were on machines that neither came nor went, whatever those that are paid do."""
+    return target.simulate is not None and simulated_plane(target).plane.kind == "vm"
+
+
 def followed(target: Target, windows: Windows, measured: Measured, shape: Shape) -> Follows:
     """The load by minute, over the hours of the month."""
     window_s = windows.window_s
     seen = reached(windows)
     lengths, weights, missing = _weighed(windows, measured, shape)
     together = max(1, round(WINDOW_S / window_s))
-    # As there, what is no whole minute belongs to the last.
-    starts = np.arange(0, max(1, len(seen) // together) * together, together)
+    # As there, what is no whole minute belongs to the last: a request in the second after it is no rate for a minute.
+    whole = int(float(lengths.sum()) / (together * window_s) + 1e-9)
+    starts = np.arange(0, max(1, whole) * together, together)
     requests, seconds, minutes = (
         np.add.reduceat(values, starts) for values in (windows.requests[seen], lengths, weights)
     )
@@ -138,7 +145,7 @@ def group_of(
     """
     discount = cost.discount_percent / 100
     figures = measured.run.summary.plane
-    if windows.live_s is not None and figures is not None:
+    if windows.live_s is not None and figures is not None and not _is_fixed(target):
         own = _own_machines(target, windows, windows.live_s, measured, shape)
         scheduled = float(np.max(own.least, initial=0.0, where=own.weights > 0))
         at_once = figures.most_instances * shape.peak_level
@@ -168,11 +175,19 @@ def headroom_kept(cost: Cost, plane: PilotPlane) -> float:
 
 
 def put_capacity(
-    target: Target, cost: Cost, plane: PilotPlane, measured: Measured, shape: Shape, *, is_slow: bool
+    target: Target,
+    cost: Cost,
+    plane: PilotPlane,
+    measured: Measured,
+    shape: Shape,
+    *,
+    is_slow: bool,
+    at_once: float | None = None,
 ) -> list[str]:
     """What one machine carries, how that is known, and how many it takes, put into the plane's figures; returns doubts.
 
-    is_slow: the plane was clearly slower than another. Raises CostError where it is not known.
+    is_slow: the plane was clearly slower than another. at_once: requests that come together in the trace, as of Load.
+    Raises CostError where it is not known.
     """
     doubts = []
     summary = measured.run.summary
@@ -181,18 +196,26 @@ def put_capacity(
         summary.plane.most_instances if summary.plane is not None else cost.machines,
         summary.counts.failed,
         broke_budget=plane.budget == "fail" or (plane.budget is None and is_slow),
+        at_once=found_at_once(measured.run.columns),
     )
     # How many machines a group had at its ceiling is not told.
-    is_searched = plane.ceiling_rps is not None and not is_group(target)
-    ceiling = Searched(plane.ceiling_rps or 0.0, cost.machines) if is_searched else None
+    is_searched = plane.ceiling_rps is not None and (not is_group(target) or _is_fixed(target))
+    ceiling = Searched(plane.ceiling_rps or 0.0, cost.machines, plane.ceiling_at_once) if is_searched else None
     if ceiling is not None and is_refuted(ceiling, held):
         doubts.append(
             f"the search found that {plane.target} carries {number(ceiling.rps)} requests/s on "
             f"{counted(ceiling.machines, 'machine')}, but {counted(held.machines, 'machine')} carried "
             f"{number(held.rps)} in its own run; the search is left out"
         )
+    load = _load(shape, at_once)
     try:
-        capacity = capacity_of(_load(shape), stated=Stated(cost.rps, cost.slots), ceiling=ceiling, held=held)
+        capacity = capacity_of(
+            load,
+            stated=Stated(cost.rps, cost.slots),
+            ceiling=ceiling,
+            held=held,
+            headroom=cost.headroom_percent / 100,
+        )
     except CostError:
         if not is_group(target):
             raise
@@ -200,7 +223,7 @@ def put_capacity(
         plane.capacity_rps = None
         return doubts
     plane.capacity_rps, plane.capacity_how = round(capacity.rps, 6), capacity.how
-    plane.machines, plane.sizing = sized(_load(shape), capacity, cost.headroom_percent / 100)
+    plane.machines, plane.sizing = sized(load, capacity, cost.headroom_percent / 100)
     return doubts
 
 
@@ -215,9 +238,13 @@ def _held_rps(measured: Measured, shape: Shape) -> float:
     return workload.peak_rps / shape.peak_level
 
 
-def _load(shape: Shape) -> Load:
+def _load(shape: Shape, at_once: float | None) -> Load:
     workload = shape.workload
-    return Load(workload.peak_rps, workload.peak_in_flight)
+    return Load(
+        workload.peak_rps,
+        workload.peak_in_flight,
+        None if at_once is None else times_at_once(at_once, shape.peak_level),
+    )
 
 
 def fleet_of(cost: Cost, machines: int) -> Fleet:
