@@ -14,6 +14,7 @@ from replay.choice.answered import answered_rules
 from replay.choice.bills import bill, bill_and_staff, compared
 from replay.choice.case import Case
 from replay.choice.doubts import doubts
+from replay.choice.otherwise import what_turns
 from replay.choice.rules.table import RULES
 from replay.choice.split import Split, forced_split, routes
 from replay.choice.staff import flips_soon, hours_said, staff_line
@@ -71,11 +72,12 @@ def decide(case: Case) -> Decided:
     for rule in rules:
         rule.decides = rule.name in made.decisive
     sent = routes(case, forced, stand.represents.get("hybrid")) if made.choice == "hybrid" else []
+    turns = _turns(made, stand, line)
     return Decided(
         choice=made.choice,
-        answer=_answer(made, stand, sent, line),
+        answer=_answer(made, stand, sent, line, turns),
         reasons=made.why,
-        doubts=doubts(case, stand, by_name, made.choice, line),
+        doubts=[*turns, *doubts(case, stand, by_name, made.choice, line)],
         rules=rules,
         routes=sent,
         out={target: found.why for target, found in stand.out.items()},
@@ -186,8 +188,22 @@ _SAID: dict[Choice, str] = {
 _KIND = {"serverless": "serverless", "vm": "VMs", "hybrid": "a split"}
 
 
-def _answer(made: _Made, stand: Standing, sent: Sequence[PlannedRoute], line: StaffLine | None) -> str:
-    """The choice and its first reason; what staff time would change; who is out, where that is not the reason."""
+def _turns(made: _Made, stand: Standing, line: StaffLine | None) -> list[str]:
+    """What bills take for granted, and a choice by money does not stand without."""
+    if made.choice == "inconclusive" or not {"cost", "staff time"} & set(made.decisive):
+        return []
+    amount = bill_and_staff if line is not None and line.month else bill
+    return list(what_turns(stand, made.choice, amount))
+
+
+def _answer(
+    made: _Made,
+    stand: Standing,
+    sent: Sequence[PlannedRoute],
+    line: StaffLine | None,
+    turns: Sequence[str],
+) -> str:
+    """The choice and its first reason; what would turn it; who is out, where that is not the reason."""
     if made.choice == "inconclusive":
         lean = f" It leans to {_KIND[made.leans]}." if made.leans else ""
         return f"{made.opening}: {made.joint.join(made.why).rstrip('.')}.{lean}"
@@ -198,6 +214,7 @@ def _answer(made: _Made, stand: Standing, sent: Sequence[PlannedRoute], line: St
     elif plane is not None and plane.target != made.choice:
         said += f", on {plane.target}"
     sentences = [f"{said}: {made.why[0].rstrip('.')}."]
+    sentences += [f"{turn[0].upper()}{turn[1:]}." for turn in turns]
     sentences += _staff_sentence(made, line)
     if "cost" in made.decisive or "staff time" in made.decisive:
         sentences += _out_sentences(stand)

@@ -218,6 +218,14 @@ class UndecidedSlo(msgspec.Struct, kw_only=True):
     ] = False
 
 
+class OtherBill(msgspec.Struct, kw_only=True):
+    """A target's month if something that its bill takes for granted were otherwise."""
+
+    what: Annotated[str, Meta(description="What would be otherwise, as a sentence begins with it.")]
+    why: Annotated[str, Meta(description="Why it may be so.")]
+    cost_month: Annotated[float, Meta(description="The month's bill then.")]
+
+
 class PilotPlane(msgspec.Struct, kw_only=True):
     """One target, all phases together. Latencies are response times, of the run that figures_of names. Null is what
     was not measured.
@@ -252,6 +260,14 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     )
     ceiling_ci_rps: Annotated[
         tuple[float, float | None] | None, Meta(description="The interval of ceiling_rps at 95 %.")
+    ] = None
+    ceiling_at_once: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "Requests in flight that a request found at the ceiling, itself among them: one in twenty found more."
+            )
+        ),
     ] = None
     ceiling_verdict: Annotated[str | None, Meta(description="The verdict of the search for the ceiling.")] = (
         None
@@ -350,6 +366,9 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     cost_with_staff: Annotated[
         float | None, Meta(description="The month's bill with the time of staff, where that is stated.")
     ] = None
+    otherwise: Annotated[
+        list[OtherBill], Meta(description="Its bill where what it takes for granted does not hold.")
+    ] = []
 
 
 class Rule(msgspec.Struct, kw_only=True):

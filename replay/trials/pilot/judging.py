@@ -14,7 +14,7 @@ from replay.choice.decision import decide
 from replay.choice.dimensions import dimensions
 from replay.choice.planes import Seen, ended, plane_figures
 from replay.choice.questionnaire import Answers
-from replay.choice.standing import represented
+from replay.choice.standing import represented, standing
 from replay.choice.types import CalendarBill, Hybrid, Met, PilotPlane, PilotVerdict, PlaneName, Recovered
 from replay.choice.words import check_again, effort_words, headline, rollback
 from replay.judge.cold.coldstart import judge_coldstart
@@ -148,9 +148,13 @@ def weigh(done: Done) -> Weighed:
     )
     measured = _measured(done, material)
     paid, doubts = with_upkeep(targets, told.answers)
-    bills = _other_months(month, paid, planes, measured)
+    others = _other_months(month, paid, planes, measured)
     money = price_planes(paid, planes, measured, month.shape)
-    bills.insert(0, calendar_bill(month.calendar, month.shape, planes))
+    out = standing(case).out
+    bills = [
+        calendar_bill(calendar, of_month, [plane for plane in priced if plane.target not in out])
+        for calendar, of_month, priced in [(month.calendar, month.shape, planes), *others]
+    ]
     case = msgspec.structs.replace(case, workload=msgspec.structs.replace(workload, buckets=money.buckets))
     return Weighed(material, planes, paid, measured, month, money, bills, case, doubts)
 
@@ -251,13 +255,13 @@ def judge(done: Done, weighed: Weighed) -> PilotVerdict:
 
 def _other_months(
     month: Month, targets: Sequence[Target], planes: Sequence[PilotPlane], measured: dict[str, Measured]
-) -> list[CalendarBill]:
-    """The planes, not priced yet, in the months that look otherwise."""
+) -> list[tuple[Calendar, Shape, list[PilotPlane]]]:
+    """The planes, not priced yet, priced for the months that look otherwise."""
     found = []
     for calendar, shape in month.others:
         copies = [msgspec.structs.replace(plane) for plane in planes]
         price_planes(targets, copies, measured, shape)
-        found.append(calendar_bill(calendar, shape, copies))
+        found.append((calendar, shape, copies))
     return found
 
 

@@ -1,13 +1,14 @@
 """What each target costs a month, level by level, and where the planes' bills cross: from runs and price tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from replay.choice.types import Bucket, PilotPlane, PlaneName
+from replay.choice.types import Bucket, OtherBill, PilotPlane, PlaneName
+from replay.judge.load.flow import at_once
 from replay.money.breakeven import Offer, break_evens, sensitivity
 from replay.money.cost import (
     Bill,
@@ -22,7 +23,7 @@ from replay.money.cost import (
 )
 from replay.money.following import as_group, following_of
 from replay.money.month_load import tries_note
-from replay.money.price_table import PriceTable
+from replay.money.price_table import SPOT, PriceTable
 from replay.money.sizing import machines_for
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.money.usage import MONTH_S, Usage, Windows, month_of
@@ -51,6 +52,7 @@ from replay.trials.prices import Tables, size_of, tables_of
 from replay.words.phrases import counted
 
 _MILLION = 1e6
+_A_CENT = 0.01
 # Without a budget of the user's, a plane kept none if it was more than twice as slow as the best: ceilings are searched
 # for with the same bound.
 _MOST_TIMES_BEST = 2.0
@@ -109,6 +111,9 @@ def price_planes(
     )
     tables = tables_of(targets)
     best_p95_ms = min((plane.p95_ms for plane in planes if plane.p95_ms), default=None)
+    # Whoever queues has more at once than the load brings.
+    found_by = [at_once(run.run.columns) for run in measured.values()]
+    together = min((many for many in found_by if many is not None), default=None)
     for target, plane in zip(targets, planes, strict=True):
         if target.cost is None:
             found.doubts.append(f"{target.name} has no [cost] table in its file, so it has no price")
@@ -125,7 +130,9 @@ def price_planes(
             else:
                 if target.cost.machine is not None:
                     is_slow = _is_too_slow(plane.p95_ms, best_p95_ms)
-                    found.doubts.extend(put_capacity(target, target.cost, plane, run, shape, is_slow=is_slow))
+                    found.doubts.extend(
+                        put_capacity(target, target.cost, plane, run, shape, is_slow=is_slow, at_once=together)
+                    )
                 one = _priced(target, target.cost, plane, run, shape, tables, found)
         except CostError as reason:
             found.doubts.append(f"{target.name} has no price: {reason}")
@@ -135,6 +142,8 @@ def price_planes(
             found.doubts.append(f"{target.name}: {words}")
         if (words := free_tier_words(one.bill)) is not None:
             found.doubts.append(f"{target.name} costs {words}")
+        if (words := _spot_words(target.cost, tables)) is not None:
+            found.doubts.append(f"{target.name} is priced {words}")
         found.offers.append(one)
     for one in found.offers:
         _share_out(one, found.buckets)
@@ -267,9 +276,55 @@ def _put_bill(target: Target, one: _Priced | _Both, shape: Shape, tables: Tables
     plane.staff_hours = cost.staff_hours or None
     plane.staff_rate = cost.staff_rate * worth or None
     plane.cost_without_free = None if bill.without_free is None else round(bill.without_free, 4)
+    plane.otherwise = list(_otherwise(one))
     if plane.staff_month is not None:
         plane.cost_with_staff = round(bill.total + plane.staff_month, 4)
     plane.cost_ci = _interval(one, shape) if isinstance(one, _Priced) else _interval_of_both(one, shape)
+
+
+def _spot_words(cost: Cost, tables: Tables) -> str | None:
+    """What is to be known of machines that may be taken away; None of others."""
+    if cost.machine is None:
+        return None
+    machine = tables.by_name[cost.machine_price or cost.price].machine(cost.machine)
+    return f"on machines that may be taken away: {machine.note}" if machine.is_reclaimable else None
+
+
+def _otherwise(one: _Priced | _Both) -> Iterator[OtherBill]:
+    """The bill without what it takes for granted."""
+    bill = one.bill
+    if bill.without_free is not None and bill.without_free - bill.total >= _A_CENT:
+        yield OtherBill(
+            what="without the free tier",
+            why="a billing account has it once for all its services",
+            cost_month=round(bill.without_free, 4),
+        )
+    machines = one if isinstance(one, _Priced) else one.elsewhere
+    if machines.cost.machine is None:
+        return
+    kind = machines.table.machine(machines.cost.machine)
+    if kind.is_reclaimable:
+        kept = msgspec.structs.replace(machines.cost, machine=machines.cost.machine.removesuffix(SPOT))
+        group = None if machines.group is None else machines.group._replace(kind=kept.machine or "")
+        month = _bill(kept, machines.plane, machines.month, machines.table, group).total
+        yield OtherBill(
+            what="on machines that cannot be taken away",
+            why=kind.note,
+            cost_month=round(bill.total - machines.bill.total + month, 4),
+        )
+    were = machines.cost.machines
+    if (
+        machines.group is None
+        and machines.plane.capacity_how == "measured"
+        and (machines.plane.machines or were) < were
+    ):
+        as_measured = msgspec.structs.replace(machines.plane, machines=were)
+        month = _bill(machines.cost, as_measured, machines.month, machines.table, None).total
+        yield OtherBill(
+            what=f"with the {counted(were, 'machine')} that it was measured with",
+            why="that fewer of them do is worked out from its ceiling, and was not run",
+            cost_month=round(bill.total - machines.bill.total + month, 4),
+        )
 
 
 def _capacity_basis(plane: PilotPlane, measured: Measured) -> Any:
@@ -342,6 +397,9 @@ def _interval(one: _Priced, shape: Shape) -> tuple[float, float] | None:
         return None
     least, most = plane.ceiling_ci_rps
     each = [end / cost.machines for end in (most or plane.ceiling_rps, least) if end]
+    if plane.capacity_rps is not None and plane.capacity_rps < plane.ceiling_rps / cost.machines:
+        # What comes at once sizes them, whatever rate there may be besides.
+        each = [min(end, plane.capacity_rps) for end in each]
     peak = shape.workload.peak_rps
     fleets = [fleet_of(cost, machines_for(peak, rps, headroom_kept(cost, plane))) for rps in each]
     totals = [one.bill.total] + [machine_bill(one.month, one.table, fleet).total for fleet in fleets]

@@ -253,8 +253,8 @@ def _for_all_of_it(bucket: Bucket, in_month: float | None) -> float | None:
 
 
 def calendar_bill(calendar: Calendar, shape: Shape, planes: Sequence[PilotPlane]) -> CalendarBill:
-    """What the planes, priced for that calendar, cost there, and which is the cheaper with the staff time that is
-    stated. shape: the month's.
+    """What the planes that stand, priced for that calendar, cost there, and which is the cheaper with the staff time
+    that is stated. shape: the month's.
     """
     workload = shape.workload
     priced = [plane for plane in planes if plane.cost_month is not None]

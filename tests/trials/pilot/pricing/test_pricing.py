@@ -629,3 +629,87 @@ def test_a_run_of_the_whole_trace_held_its_peak_wherever_its_own_windows_begin()
     plane, _ = priced(msgspec.structs.replace(MACHINE, machines=4), run, a_shape(peak_rps=1.1))
 
     assert plane.machines == 4
+
+
+def test_machines_that_bear_bursts_are_not_priced_by_a_rate_between_them():
+    """Ten requests at once every second on five machines: a ceiling of forty a second is no reason to have two."""
+    plane, _ = priced(
+        msgspec.structs.replace(MACHINE, machines=5, headroom_percent=0.0),
+        a_run(5, per_s=10),
+        a_shape(peak_rps=10.0, in_flight=10),
+        ceiling_rps=40.0,
+        ceiling_ci_rps=(40.0, 50.0),
+        ceiling_at_once=8.0,
+        ceiling_verdict="found",
+    )
+
+    assert plane.machines == 5
+    assert plane.cost_ci == (plane.cost_month, plane.cost_month)
+
+
+def test_machines_that_come_and_go_are_paid_by_the_load_where_those_of_the_run_were_always_there():
+    """Two that are simulated as always on say nothing of a group: each minute of 1 request/s takes one."""
+    target = Target(
+        url="http://x",
+        name="vm1",
+        plane="vm",
+        cost=msgspec.structs.replace(MACHINE, scales=True, rps=2.0, machines=2, headroom_percent=0.0),
+        simulate={"plane": {"kind": "vm", "max_instances": 2}},
+    )
+    lives = tuple(InstanceRecord(f"i-{n}", 0, 0, request_ns=NS) for n in range(2))
+
+    plane, _ = side_by_side(target, a_run(2), lives)
+
+    assert plane.cost_month == pytest.approx(E2_MEDIUM, abs=1e-3)
+    assert plane.sizing == "1 on average and 1 at most, as each minute takes them"
+
+
+def test_a_request_just_after_the_last_minute_is_no_rate_for_a_minute():
+    """Ten minutes at one request a second, and one more in the second after them."""
+    facts = summary(elapsed_s=600.5)
+    run = Evidence(facts, columns_of([[step("s", 500, at_ms=1000 * n) for n in range(601)]]), "run")
+    shape = a_shape(windows=11)
+    shape = shape._replace(workload=msgspec.structs.replace(shape.workload, window_s=60, span_s=600.5))
+    target = Target(
+        url="http://x", name="vm1", plane="vm", cost=msgspec.structs.replace(MACHINE, scales=True, rps=1.1)
+    )
+    plane = PilotPlane(target="vm1", plane="vm")
+
+    price_planes([target], [plane], {"vm1": Measured(run, 0.0, False)}, shape)
+
+    assert plane.sizing == "2 on average and 2 at most, as each minute takes them"
+
+
+def by_what(plane: PilotPlane) -> dict[str, float]:
+    return {other.what: other.cost_month for other in plane.otherwise}
+
+
+def test_a_spot_machine_has_its_bill_at_the_price_of_one_that_stays():
+    cost = Cost(price="gce-us-central1", machine="n2-standard-2-spot", rps=5.0)
+
+    plane, money = priced(cost, a_run())
+    stays, _ = priced(msgspec.structs.replace(cost, machine="n2-standard-2"), a_run())
+
+    assert plane.cost_month is not None
+    assert stays.cost_month is not None
+    assert by_what(plane) == {"on machines that cannot be taken away": pytest.approx(stays.cost_month)}
+    assert by_what(stays) == {}
+    assert [
+        doubt for doubt in money.doubts if doubt.startswith("vm1 is priced on machines that may be taken away")
+    ]
+
+
+def test_a_fleet_smaller_than_the_one_that_was_measured_has_its_bill_with_that():
+    cost = msgspec.structs.replace(MACHINE, machines=4)
+    plane, _ = priced(cost, a_run(4), ceiling_rps=40.0, ceiling_verdict="found")
+
+    assert plane.machines == 1
+    assert by_what(plane) == {
+        "with the 4 machines that it was measured with": pytest.approx(4 * E2_MEDIUM + BALANCER, abs=1e-3)
+    }
+
+
+def test_a_serverless_bill_has_itself_without_the_free_tier():
+    plane, _ = priced(SERVERLESS, a_run())
+
+    assert by_what(plane) == {"without the free tier": plane.cost_without_free}
