@@ -147,6 +147,17 @@ _KNOWN = tuple(
             (rb"^opencollection:\s",),
             "looks like a collection of Bruno's; one that it exports for Postman is read.",
         ),
+        (
+            (
+                rb"\A(?:#[^\n]*\n|\s){0,9}(?:\$ )?(?:wget (?:-|https?://)|(?:https?|xhs?) (?:--?\w\S{0,99} ){0,9}"
+                rb"(?:[A-Z]{3,7} )?(?:https?://|:[\d/]|localhost|[a-z][\w\-]{0,99}(?:\.\w|:\d)))",
+            ),
+            "looks like commands of wget, HTTPie or xh; written for curl they are read.",
+        ),
+        (
+            (rb"\bxargs [^\n]{0,500}\bcurl ",),
+            "looks like commands of curl to which xargs gives their URLs; written with their URLs they are read.",
+        ),
     )
 )
 

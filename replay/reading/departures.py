@@ -36,3 +36,10 @@ def departure_notes(counted: Iterable[tuple[Departure, int, str]]) -> Iterator[s
     for kind, n, what in counted:
         if n:
             yield f"{kind}: {n} {what}."
+
+
+class Passed(msgspec.Struct):
+    """What a file holds and is left out: what it is, in plural, and where it stands."""
+
+    what: str
+    place: str

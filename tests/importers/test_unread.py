@@ -40,6 +40,9 @@ BEGINNINGS = {
     "an export of Insomnia;": "type: collection.insomnia.rest/5.0\nname: x\n",
     "a collection of Hoppscotch": '{"v":2,"name":"c","requests":[{"endpoint":"http://h/a","preRequestScript":""}]}',
     "a collection of Thunder Client": '{"client":"Thunder Client","requests":[{"url":"http://h/a","method":"GET"}]}',
+    "commands of wget, HTTPie or xh": "# fetch\nwget -q http://h/a\n",
+    "commands of wget, HTTPie or xh;": "http --form POST :8080/a x=1\n",
+    "commands of curl to which xargs": "cat urls | xargs -n1 curl -s\n",
     "a collection of Bruno's": "opencollection: 1.0.0\nitems: []\n",
 }  # fmt: skip
 

@@ -1,13 +1,10 @@
 """Requests of the `curl` format: commands of curl, as notes, scripts and browsers ("Copy as cURL") have them.
 
-Lines may go on behind a backslash, and within quotes; comments, redirections and other commands are passed over. What
-stands below a command up to the word behind its `<<`, or behind its `<<<`, is what `-d @-` sends. Before curl may stand
-what runs it (`time`, `sudo`, `A=b`), and around it `$(...)`. Commands for Windows' shells are told by
-how their first line goes on: behind a caret for cmd, behind a backtick for PowerShell.
-Options are those of curl's manual page: method, headers, user agent, referer, cookies, user, data in all its forms,
-JSON, forms of texts, query, range, -G, -I, --next; patterns in URLs are spelled out, unless `-g` says that they are
-none. Data and parts of forms out of files (`-T`) are not read, and counted. What becomes of a request is said in
-replay/importers/captures/targets.py.
+Which commands of a file are curl's is said in replay/reading/curl_scripts.py. Options are those of curl's
+manual page: method, headers, user agent, referer, cookies, user, data in all its forms, JSON, forms of texts, query,
+range, -G, -I, --next; patterns in URLs are spelled out, unless `-g` says that they are none. Data and parts of forms
+out of files (`-T`) are not read, and counted; so are commands whose options are in a file (`-K`), or whose URL is a
+variable without a value. What becomes of a request is said in replay/importers/captures/targets.py.
 """
 
 import re
@@ -18,54 +15,19 @@ from urllib.parse import quote_plus
 import msgspec
 
 from replay.importers.captures.targets import Target, TargetLayout
+from replay.reading.curl_scripts import CurlCommand, commands_of_curl, tells_curl
 from replay.reading.curl_urls import spelled_out, without_dots
-from replay.reading.damage import Damage
+from replay.reading.departures import Passed
 from replay.reading.forms import FormPart, form_body, form_part
-from replay.reading.shell_words import Here, here_of, quote_after, shell_commands
-from replay.reading.text_lines import read_lines
-from replay.reading.windows_words import cmd_words, is_cmd, is_powershell, powershell_words
+from replay.reading.shell_words import UNSET
 from replay.reading.written_values import absolute
-from replay.trace.errors import TraceError, shown_path
+from replay.trace.errors import TraceError
+from replay.trace.redaction.names import is_secret_header
 
-_NONE = Damage(is_refused=True)
-_NAMES = ("curl", "curl.exe")
-_BEGINS = re.compile(r"\s*(?:\$ )?(?=curl(?:\.exe)?\s)").match
-# What may stand before curl in a command with words of its own, unless it asks for curl itself.
-_BEFORE = frozenset(
-    (
-        "time", "sudo", "nohup", "exec", "command", "env", "timeout", "watch", "nice", "if", "while", "until", "then",
-        "do", "else", "!", "export", "local", "docker", "podman", "kubectl", "oc",
-    )
-)  # fmt: skip
-_ASKS = frozenset(("echo", "which", "type", "man", "install", "add", "-v", "-V", "--version", "grep", "printf"))
-# How lines begin that may go on with curl: what is prose does not begin so.
-_BEGINNINGS = "|".join(
-    (
-        *map(re.escape, sorted(_BEFORE)),
-        "cd",
-        "echo",
-        "printf",
-        "cat",
-        "set",
-        "mkdir",
-        "sleep",
-        "test",
-        "for",
-        "return",
-    )
-)
-_LEADS = re.compile(
-    rf"(?=\s*(?:\$ )?(?:(?:(?:{_BEGINNINGS})\s|[A-Za-z_]\w{{0,100}}=)[^\n]{{0,4000}}?(?<![\w.\-])curl(?:\.exe)?\s"
-    r"|/[\w./\-]{1,200}/curl\s))\s*(?:\$ )?"
-).match
-_IS_SET = re.compile(r"[A-Za-z_]\w{0,100}=.*", re.DOTALL).fullmatch
-_TAKEN_IN = re.compile(r"\$\((?P<command>[^()]*+(?:\([^()]*+\)[^()]*+)*+)\)|`(?P<ticked>[^`]*+)`")
-_DEEPEST = 3
-_TELLING_BYTES = 10_000
-_SNIFFED = re.compile(rb"(?:[^\S\n]*+(?:#[^\n]*+)?\n)*+[^\S\n]*+(?:\$ )?curl(?:\.exe)?\s").match
 _SHORT = {
     "X": "request", "H": "header", "d": "data", "F": "form", "G": "get", "I": "head", "u": "user", "A": "user-agent",
     "e": "referer", "b": "cookie", "T": "upload-file", ":": "next", "g": "globoff", "r": "range",
+    "K": "config",
 }  # fmt: skip
 _FLAGS = ("get", "head", "next", "globoff", "path-as-is")
 _DATA = ("data", "data-raw", "data-binary", "data-ascii", "data-urlencode", "json")
@@ -76,7 +38,7 @@ _TAKEN = frozenset(_SHORT.values()) | {
 # The other options that take a value (`curl --help all`), which has no part in the request.
 _PASSED = frozenset(
     (
-        "abstract-unix-socket", "alt-svc", "aws-sigv4", "cacert", "capath", "cert", "cert-type", "ciphers", "config",
+        "abstract-unix-socket", "alt-svc", "aws-sigv4", "cacert", "capath", "cert", "cert-type", "ciphers",
         "connect-timeout", "connect-to", "continue-at", "cookie-jar", "create-file-mode", "crlfile", "curves",
         "delegation", "dns-interface", "dns-ipv4-addr", "dns-ipv6-addr", "dns-servers", "doh-url", "dump-header",
         "ech", "egd-file", "engine", "etag-compare", "etag-save", "expect100-timeout", "ftp-account",
@@ -96,14 +58,21 @@ _PASSED = frozenset(
         "trace-config", "unix-socket", "upload-flags", "variable", "vlan-priority", "write-out",
     )
 )  # fmt: skip
+_SECRETS = ("user", "oauth2-bearer", "cookie")
+_IS_UNSET = re.compile(rf"{UNSET}\$(?:\w+|.)").fullmatch
+_OPTIONS_FILE = "command(s) whose options are in a file (-K), which is not read"
+_VARIABLE = "command(s) whose URL is a variable that nothing in the file sets"
 _UNSENT = "\0"  # in place of a value: the header is left out
-_MOST_LINES = 10_000
 _MOST = 100  # of URLs and of headers: each URL is asked with each header
-_PASSED_SHORT = "oxmwEKcUDyYzQtCPh"
+_PASSED_SHORT = "oxmwEcUDyYzQtCPh"
 
 
 class _Asked(msgspec.Struct):
-    """What a command asks for. here: the text below it, which `@-` stands for."""
+    """What a command asks for. here: what it is given on standard input, which `@-` stands for.
+
+    has_unset: whether a variable without a value, or what another command prints, is in what is sent.
+    is_told_by_variable: whether a URL is nothing but such a variable.
+    """
 
     here: str | None = None
     method: str = ""
@@ -116,107 +85,27 @@ class _Asked(msgspec.Struct):
     has_data_file: bool = False
     has_form_file: bool = False
     has_file: bool = False
+    has_options_file: bool = False
+    has_unset: bool = False
+    is_told_by_variable: bool = False
     is_get: bool = False
     is_literal: bool = False
     keeps_dots: bool = False
     kind: str = "application/x-www-form-urlencoded"
 
 
-def _tells(first_bytes: bytes) -> bool:
-    """Whether the first line that is no comment has a command of curl."""
-    if _SNIFFED(first_bytes) is not None:
-        return True
-    lines = (line.strip() for line in first_bytes[:_TELLING_BYTES].decode("utf-8", "replace").split("\n"))
-    first = next((line for line in lines if line and not line.startswith("#")), "")
-    return _LEADS(f"{first} ") is not None and any(
-        any(_of_curl(words)) for words in shell_commands(first) or ()
-    )
-
-
-def _read(file: Path) -> Iterator[Target]:
-    for n, commands, here in _commands(file):
-        place = f"{shown_path(file)}, line {n}"
-        if commands is None:
-            raise TraceError(f"{place}: not a command that a shell could read: a quote is not closed.")
-        for words in commands:
-            for given in _of_curl(words):
-                for asked in _asked(given, here):
-                    # What is given its address otherwise, as by xargs, is none that could be told.
-                    if asked.urls or words[0] in _NAMES:
-                        yield from _targets(asked, place)
-
-
-def _commands(file: Path) -> Iterator[tuple[int, list[list[str]] | None, str | None]]:
-    """Each command of curl, divided, with its first line's number and the text below that it is given.
-
-    It goes on behind a backslash, and within quotes, or as Windows' shells say.
-    """
-    begun: list[str] = []
-    first, quoted, shell = 0, "", ""
-    lines = read_lines(file, _NONE)
-    for n, line in lines:
-        text = line.rstrip("\r\n")
-        if not begun:
-            prompt = _BEGINS(line) or _LEADS(line)
-            if prompt is None:
-                continue
-            first, quoted = n, ""
-            text = text[prompt.end() :]
-            shell = "cmd" if is_cmd(text) else "PowerShell" if is_powershell(text) else ""
-        begun.append(text)
-        quoted = "" if shell else quote_after(text, quoted)
-        if not _goes_on(begun, quoted, shell) or len(begun) > _MOST_LINES:
-            whole = "\n".join(begun)
-            here = None if shell else here_of(whole)
-            yield first, _divided(whole, shell), None if here is None else _given(lines, here)
-            begun = []
-    if begun:
-        yield first, _divided("\n".join(begun).removesuffix("\\"), shell), None
-
-
-def _goes_on(begun: Sequence[str], quoted: str, shell: str) -> bool:
-    """Whether the command has more lines than these. An empty line behind a caret is a line's end that it wrote."""
-    last = begun[-1]
-    if shell == "cmd":
-        return last.endswith("^") or (not last and len(begun) > 1 and begun[-2].endswith("^"))
-    return last.endswith(" `" if shell else "\\") or bool(quoted)
-
-
-def _divided(text: str, shell: str) -> list[list[str]] | None:
-    if shell:
-        return [cmd_words(text) if shell == "cmd" else powershell_words(text)]
-    return shell_commands(text.replace("\\\n", " "))
-
-
-def _given(lines: Iterator[tuple[int, str]], here: Here) -> str:
-    """What a command is given: the lines up to the one that is a word alone, or a text."""
-    if here.text is not None:
-        return here.text
-    found: list[str] = []
-    for _, line in lines:
-        if line.strip() == here.word or len(found) > _MOST_LINES:
-            break
-        found.append(line.lstrip("\t") if here.is_indented else line)
-    return "".join(found)
-
-
-def _of_curl(words: Sequence[str], depth: int = 0) -> Iterator[Sequence[str]]:
-    """What curl is given, behind what may stand before it, and in commands whose output a word takes."""
-    at = next((n for n, word in enumerate(words) if not _IS_SET(word)), len(words))
-    if at < len(words) and words[at] in _BEFORE:
-        before = at
-        at = next((n for n, word in enumerate(words) if _is_curl(word)), len(words))
-        at = len(words) if not _ASKS.isdisjoint(words[before:at]) else at
-    if at < len(words) and _is_curl(words[at]):
-        yield words[at + 1 :]
-    for word in words if depth < _DEEPEST else ():
-        for found in _TAKEN_IN.finditer(word):
-            for inner in shell_commands(found["command"] or found["ticked"] or "") or ():
-                yield from _of_curl(inner, depth + 1)
-
-
-def _is_curl(word: str) -> bool:
-    return word.rpartition("/")[2] in _NAMES
+def _read(file: Path) -> Iterator[Target | Passed]:
+    for found in commands_of_curl(file):
+        if isinstance(found, Passed):
+            yield found
+            continue
+        for asked in _asked(found.words, found.given):
+            if asked.has_options_file:
+                yield Passed(_OPTIONS_FILE, found.place)
+            elif asked.is_told_by_variable:
+                yield Passed(_VARIABLE, found.place)
+            else:
+                yield from _targets(asked, found)
 
 
 def _asked(words: Sequence[str], here: str | None) -> Iterator[_Asked]:
@@ -225,10 +114,21 @@ def _asked(words: Sequence[str], here: str | None) -> Iterator[_Asked]:
     for word in given:
         name, value = _option(word, given)
         if name == "next":
-            yield asked
+            if asked != _Asked(here):
+                yield asked
             asked = _Asked(here)
-        elif name == "url":
+            continue
+        if UNSET in value and name is not None and name not in _SECRETS:
+            key = value.partition(":")[0].strip()
+            asked.has_unset = asked.has_unset or name != "header" or not is_secret_header(key)
+            asked.is_told_by_variable = asked.is_told_by_variable or (
+                name == "url" and _IS_UNSET(value) is not None
+            )
+        value = value.replace(UNSET, "")
+        if name == "url":
             asked.urls.append(value)
+        elif name == "config":
+            asked.has_options_file = True
         elif name is not None:
             _take(asked, name, value)
     yield asked
@@ -324,14 +224,14 @@ def _url_encoded(value: str) -> str | None:
     return f"{name}={encoded}" if name else encoded
 
 
-def _targets(asked: _Asked, place: str) -> Iterator[Target]:
+def _targets(asked: _Asked, command: CurlCommand) -> Iterator[Target]:
+    place = command.place
     if not asked.urls:
         raise TraceError(f"{place}: a curl command without a URL.")
     urls = [url for given in asked.urls for url in ([given] if asked.is_literal else spelled_out(given, _MOST))]
     if max(len(urls), len(asked.headers)) > _MOST:
         raise TraceError(f"{place}: more than {_MOST} URLs or headers in a command. Write it as several.")
-    body = "" if asked.kind == "application/json" else "&"
-    text = body.join(asked.data)
+    text = ("" if asked.kind == "application/json" else "&").join(asked.data)
     is_posted = (asked.data or asked.has_data_file) and not asked.is_get
     is_form = bool(asked.form or asked.has_form_file)
     method = asked.method or ("POST" if is_posted or is_form else "GET")
@@ -350,8 +250,16 @@ def _targets(asked: _Asked, place: str) -> Iterator[Target]:
         if asked.target.startswith("/"):
             url = "/".join(url.split("/")[:3]) + asked.target
         headers = _sent(asked.headers, defaults)
+        body = text.encode("utf-8", "replace") if has_body else None
         yield Target(
-            place, method, url, headers, text.encode("utf-8", "replace") if has_body else None, has_file
+            place,
+            method,
+            url,
+            headers,
+            body,
+            has_file,
+            has_unset=asked.has_unset,
+            is_conditional=command.is_conditional,
         )
 
 
@@ -373,7 +281,7 @@ def _with_query(url: str, query: str) -> str:
 CURL = TargetLayout(
     "curl",
     "commands of curl; they have no times",
-    _tells,
+    tells_curl,
     _read,
     "no commands of curl.",
 )

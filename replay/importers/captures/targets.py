@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from replay.importers.types import ImportOptions, ImportResult
+from replay.reading.departures import Passed
 from replay.reading.inputs import input_files, trace_name
 from replay.trace.arrivals import DEFAULT_ARRIVALS, parse_arrivals
 from replay.trace.edges.names import grouped_name
@@ -35,7 +36,11 @@ _REDACTOR = Redactor()
 
 
 class Target(msgspec.Struct):
-    """A request, and where it stands, for errors. has_file_body: whether its body stands in another file."""
+    """A request, and where it stands, for errors. has_file_body: whether its body stands in another file.
+
+    has_unset: whether variables that nothing sets stand in it. is_conditional: whether a loop may send it several
+    times, or a condition not at all.
+    """
 
     place: str
     method: str
@@ -43,19 +48,21 @@ class Target(msgspec.Struct):
     headers: list[tuple[str, str]] = []
     body: bytes | None = None
     has_file_body: bool = False
+    has_unset: bool = False
+    is_conditional: bool = False
 
 
 class TargetLayout(msgspec.Struct, frozen=True):
     """How requests are written. tells: by how a file begins. read: those of a file; raises TraceError.
 
-    nothing: a sentence for a file without any. suffix: of such files in a folder. with_bodies: what to write, where
-    the layout has another way that brings a body along.
+    What is left out is among what read gives. nothing: a sentence for a file without any. suffix: of such files in a
+    folder. with_bodies: what to write, where the layout has another way that brings a body along.
     """
 
     name: str
     describe: str
     tells: Callable[[bytes], bool]
-    read: Callable[[Path], Iterator[Target]]
+    read: Callable[[Path], Iterator[Target | Passed]]
     nothing: str
     suffix: str = ""
     with_bodies: str = ""
@@ -69,6 +76,14 @@ class _Counts(msgspec.Struct):
     bodies_by_size: int = 0
     coded_bodies: int = 0
     redacted_bodies: int = 0
+    with_unset_variables: int = 0
+    conditional: int = 0
+    passed: dict[str, list[int | str]] = {}
+
+    def passes(self, passed: Passed) -> None:
+        """Count what is left out, with the first example."""
+        found = self.passed.setdefault(passed.what, [0, passed.place])
+        found[0] = int(found[0]) + 1
 
 
 class Targets:
@@ -86,16 +101,23 @@ class Targets:
         files = input_files(paths, self._layout.suffix)
         counts = _Counts()
         went_to = OriginTally()
-        for target in self._targets(files):
+        for target in self._found(files):
+            if isinstance(target, Passed):
+                counts.passes(target)
+                continue
             _step(target, counts)
             went_to.add_url(target.url)
         if not counts.targets:
-            raise TraceError(f"{shown_path(paths[0])}: {self._layout.nothing}")
+            why = "".join(
+                f" Left out: {n} {what}, as in {place}." for what, (n, place) in counts.passed.items()
+            )
+            raise TraceError(f"{shown_path(paths[0])}: {self._layout.nothing}{why}")
         spec = options.arrivals or (DEFAULT_ARRIVALS if counts.targets > 1 else "at-once")
         arrivals = parse_arrivals(spec)
 
         def sessions() -> Iterator[Session]:
-            numbered = enumerate(self._targets(files), 1)
+            found = (target for target in self._found(files) if isinstance(target, Target))
+            numbered = enumerate(found, 1)
             for (n, target), start_ms in zip(numbered, arrivals.starts_ms(options.seed), strict=False):
                 yield Session(f"t{n}", start_ms, [_step(target, _Counts())])
 
@@ -117,7 +139,7 @@ class Targets:
             header, sessions, tuple(_notes(counts, spec, options.seed, self._layout.with_bodies))
         )
 
-    def _targets(self, files: Sequence[Path]) -> Iterator[Target]:
+    def _found(self, files: Sequence[Path]) -> Iterator[Target | Passed]:
         for file in files:
             yield from self._layout.read(file)
 
@@ -143,6 +165,8 @@ def _step(target: Target, counts: _Counts) -> Step:
     counts.dropped_secret_headers += dropped
     counts.redacted_urls += redacted != whole or "@" in url.netloc
     counts.dropped_file_bodies += target.has_file_body
+    counts.with_unset_variables += target.has_unset
+    counts.conditional += target.is_conditional
     return Step("1", "http", grouped_name(target.method, redacted), request=request, attributes={"host": host})
 
 
@@ -164,6 +188,13 @@ def _notes(counts: _Counts, spec: str, seed: int, with_bodies: str) -> Iterator[
     if counts.dropped_file_bodies:
         dropped = f"Dropped: {counts.dropped_file_bodies} body(ies) out of files or forms."
         yield f"{dropped} A trace takes no path from its input{f': {with_bodies}' if with_bodies else ''}."
+    for what, (n, place) in counts.passed.items():
+        yield f"Dropped: {n} {what}, as in {place}."
+    if counts.with_unset_variables:
+        text = "request(s) with variables that nothing in the file sets, which stand as they are written"
+        yield f"Inferred: {counts.with_unset_variables} {text}."
+    if counts.conditional:
+        yield f"Inferred: {counts.conditional} request(s) of commands in loops or behind conditions, each sent once."
     if counts.bodies_by_size:
         yield f"{counts.bodies_by_size} body(ies) of more than {LARGEST_BODY_BYTES >> 20} MiB are kept by size only."
     if counts.coded_bodies:

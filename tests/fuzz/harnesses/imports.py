@@ -95,6 +95,7 @@ _READS = {
 _READS_BESIDE = {
     "cloud-run": ("replay.reading.damage",),
     "curl": (
+        "replay.reading.curl_scripts",
         "replay.reading.curl_urls",
         "replay.reading.forms",
         "replay.reading.shell_words",
