@@ -2,10 +2,11 @@
 
 The tail is every step whose response time is at or beyond a quantile of all. What a step is charged with, and by which
 tests, is told in replay/judge/tail/causes.py; what those leave over its normal (the median response of its kind and
-name) is unexplained, unless the steps so left are concentrated in one session or one step name: more of them than
-the binomial distribution lets chance put there (p < 0.01, Bonferroni over sessions or names), and at least twice as
-many as it would. For sessions the chance is that of the steps they are made of, so a session of slow kinds is not
-blamed for them.
+name) is unexplained, unless the steps so left are concentrated in one session, one instance or one step name: more
+of them than the binomial distribution lets chance put there (p < 0.01, Bonferroni over all of its sort), and at least
+twice as many as it would. For sessions and instances the chance is that of the steps they are made of, so a session of
+slow kinds is not blamed for them; nor is one that is always served by an instance in which others are slow, too, or in
+whose time others are.
 """
 
 from typing import Annotated
@@ -22,6 +23,7 @@ from replay.judge.tail.causes import CHARGED, Charges, charge
 from replay.judge.tail.together import part_of_most
 from replay.results.columns import Codes, Columns, Flags
 from replay.results.evidence import Evidence
+from replay.results.histogram import Int64s
 from replay.words.numbers import exact, percent, seconds
 from replay.words.phrases import counted
 
@@ -33,6 +35,7 @@ CAUSES = (*CHARGED, "one_session", "one_step_name", "unexplained")
 
 _TEST = 0.01
 _LEAST_HITS = 5
+_LEAST_OTHERS = 20
 # In a long run a little more than chance is already sure, and says nothing of where the tail comes from.
 _CONCENTRATION = 2.0
 _MOST_NAMES = 3
@@ -146,10 +149,13 @@ def _shared_out(columns: Columns, charges: Charges, in_tail: Flags) -> Floats:
     left = np.maximum(0.0, excess - charged.sum(axis=0))
     is_left = left >= charged.max(axis=0)
     one_session = np.isin(columns.session[tail], _crowded_sessions(columns, charges, tail[is_left])) & is_left
-    names = _crowded(columns.series, charges.counted, tail[is_left & ~one_session])
-    one_name = np.isin(columns.series[tail], names) & is_left & ~one_session
+    instances = _crowded_instances(columns, charges, tail[is_left & ~one_session])
+    one_instance = np.isin(columns.instance[tail], instances) & is_left & ~one_session
+    is_left &= ~(one_session | one_instance)
+    one_name = is_left & np.isin(columns.series[tail], _crowded(columns.series, charges.counted, tail[is_left]))
+    charged[CHARGED.index("one_instance")] += np.where(one_instance, left, 0.0)
     rest = [np.where(one_session, left, 0.0), np.where(one_name, left, 0.0)]
-    return np.vstack([charged, *rest, np.where(one_session | one_name, 0.0, left)])
+    return np.vstack([charged, *rest, np.where(one_session | one_instance | one_name, 0.0, left)])
 
 
 def _crowded(codes: Codes, counted: Flags, rows: Rows) -> Rows:
@@ -158,17 +164,51 @@ def _crowded(codes: Codes, counted: Flags, rows: Rows) -> Rows:
     return _more_than_chance(np.bincount(codes[rows], minlength=len(sizes)), sizes / max(1, sizes.sum()))
 
 
+def _crowded_instances(columns: Columns, charges: Charges, rows: Rows) -> Rows:
+    """As _crowded, of instances, each with as many as steps of its kinds and names would give it."""
+    named = columns.instance >= 0
+    return _crowded_by(columns.instance, columns.series, charges.counted & named, rows[named[rows]])
+
+
 def _crowded_sessions(columns: Columns, charges: Charges, rows: Rows) -> Rows:
-    """As _crowded, of sessions, each with as many as steps of its kinds and names would give it."""
-    n_series = max(1, len(columns.series_names))
-    sizes = np.bincount(columns.series[charges.counted], minlength=n_series)
-    hits = np.bincount(columns.series[rows], minlength=n_series)
-    rate = hits / np.maximum(1, sizes)
-    counted = np.flatnonzero(charges.counted)
-    expected = np.bincount(
-        columns.session[counted], weights=rate[columns.series[counted]], minlength=len(columns.sessions)
+    """As _crowded, of sessions, each with as many as steps of its kinds and names would give it; on an instance that
+    has too many of them, as many as such steps have there.
+    """
+    strata = columns.series.astype(np.int64)
+    for n, code in enumerate(_crowded_instances(columns, charges, rows).tolist(), 1):
+        strata[columns.instance == code] += n * max(1, len(columns.series_names))
+    found = _crowded_by(columns.session, strata, charges.counted, rows)
+    is_hit = np.zeros(columns.n, np.bool_)
+    is_hit[rows] = True
+    alone = [code for code in found.tolist() if _stands_out_in_its_time(columns, charges.counted, is_hit, code)]
+    return np.asarray(alone, np.intp)
+
+
+def _stands_out_in_its_time(columns: Columns, counted: Flags, is_hit: Flags, session: int) -> bool:
+    """Whether a session has more hits than other steps that were due from its first to its last (20 at least)."""
+    own = counted & (columns.session == session)
+    others = np.flatnonzero(counted & ~own)
+    others = others[np.argsort(columns.intended_ns[others], kind="stable")]
+    due_ns, own_ns = columns.intended_ns[others], columns.intended_ns[own]
+    begins, ends = (
+        int(np.searchsorted(due_ns, own_ns.min())),
+        int(np.searchsorted(due_ns, own_ns.max(), "right")),
     )
-    found = np.bincount(columns.session[rows], minlength=len(columns.sessions))
+    missing = max(0, _LEAST_OTHERS - (ends - begins) + 1) // 2
+    beside = is_hit[others[max(0, begins - missing) : ends + missing]]
+    # As if one more had been slow and one not (Laplace): of few that were not, nobody knows that none ever is.
+    rate = (np.count_nonzero(beside) + 1) / (len(beside) + 2)
+    hits, of_steps = int(np.count_nonzero(is_hit & own)), int(np.count_nonzero(own))
+    return float(at_least(hits, of_steps, rate)) < _TEST
+
+
+def _crowded_by(codes: Codes, strata: Int64s | Codes, counted: Flags, rows: Rows) -> Rows:
+    """The codes that have more of these rows than steps of the same strata have elsewhere, chance allowed for."""
+    n_strata, n_codes = int(strata.max(initial=0)) + 1, int(codes.max(initial=0)) + 1
+    sizes = np.bincount(strata[counted], minlength=n_strata)
+    rate = np.bincount(strata[rows], minlength=n_strata) / np.maximum(1, sizes)
+    expected = np.bincount(codes[counted], weights=rate[strata[counted]], minlength=n_codes)
+    found = np.bincount(codes[rows], minlength=n_codes)
     return _more_than_chance(found, expected / max(1, len(rows)))
 
 

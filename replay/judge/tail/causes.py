@@ -13,9 +13,12 @@ service time, and causes take from what is left of it in this order:
   are more than half as long again in the median: the part by which it is slower.
 - Queueing: service time rises with the requests in flight at sending (Spearman's rank test, p < 0.01, per kind and
   name); charged is the median service time at that many in flight over that at usual ones. Whatever makes a target slow
-  for a while, such as a warm-up or a leak, also has more in flight meanwhile, so the two must go together among
-  neighbours as well: the same test within blocks of steps one after the other (Taylor 1987, "Kendall's and Spearman's
-  correlation coefficients in the presence of a blocking variable", Biometrics 43).
+  for a while, such as a warm-up, a leak or a neighbour, also has more in flight meanwhile. So the two must go together
+  among neighbours as well: the same test within blocks of steps one after the other (Taylor 1987, "Kendall's and
+  Spearman's correlation coefficients in the presence of a blocking variable", Biometrics 43). And service time must
+  rise with what was asked, too: with the backlog that requests sent at these times leave to a target which takes a
+  tenth more of them than the run sends on the whole (Lindley 1952, "The theory of queues with a single server"). How
+  slow a target is settles what is in flight, but not when it is asked.
 - After the first byte: more tokens or bytes than usual (a long answer), and slower for their number than usual (a slow
   stream where there are tokens, else a slow transfer).
 """
@@ -50,7 +53,9 @@ CHARGED = (
 _TEST = 0.01
 _FAR_ABOVE = 1.5
 _BLOCK = 20
+_LEAST_BLOCKS = 10
 _LEAST_STEPS = 20
+_DRAIN = 1.1
 _LEAST_INSTANCE_STEPS = 5
 
 
@@ -213,6 +218,7 @@ def _slow_instances(columns: Columns, steady: Flags, relative: Floats) -> tuple[
 def _queueing(columns: Columns, sent: Flags, steady: Flags, service_ms: Floats, in_flight: Int64s) -> Floats:
     """By how much service time is longer at that many in flight, where the two go together."""
     found = np.zeros(columns.n)
+    backlog = _backlog_at_sending(columns, sent)
     for code in np.unique(columns.series[steady]):
         own = columns.series == code
         known = steady & own
@@ -225,13 +231,42 @@ def _queueing(columns: Columns, sent: Flags, steady: Flags, service_ms: Floats, 
         if relation.statistic <= 0 or relation.pvalue >= _TEST:
             continue
         in_turn = np.argsort(columns.sent_ns[known], kind="stable")
-        if not _go_together_nearby(loads[in_turn], values[in_turn]):
+        if not (
+            _go_together_nearby(loads[in_turn], values[in_turn])
+            and _is_asked_for(backlog[known][in_turn], values[in_turn])
+        ):
             continue
         at, typical = _medians_by_load(loads, values)
         rows = sent & own
         expected = np.interp(in_flight[rows], at, typical) - np.median(values)
         found[rows] = np.maximum(0.0, expected)
     return found
+
+
+def _backlog_at_sending(columns: Columns, sent: Flags) -> Floats:
+    """How many requests would wait when each was sent, did the target take a tenth more than came on the whole."""
+    found = np.zeros(columns.n)
+    rows = np.flatnonzero(sent)
+    rows = rows[np.argsort(columns.sent_ns[rows], kind="stable")]
+    at_ns = columns.sent_ns[rows] - columns.sent_ns[rows[:1]]
+    if not len(rows) or at_ns[-1] == 0:
+        return found
+    ahead = np.arange(len(rows)) - _DRAIN * len(rows) * (at_ns / at_ns[-1])
+    found[rows] = ahead - np.minimum.accumulate(ahead)
+    return found
+
+
+def _is_asked_for(backlog: Floats, values: Floats) -> bool:
+    """Whether values rise with the backlog among neighbours: the covariances of ranks within blocks, each one draw.
+
+    Their sum over the root of the sum of their squares is held to the normal distribution (Efron 1969, "Student's
+    t-test under symmetry conditions", JASA 64): what follows one another in a block is alike, so permutations of it
+    are not equally likely.
+    """
+    ranked = [_ranked_in_blocks(one, min(_BLOCK, len(values) // _LEAST_BLOCKS)) for one in (backlog, values)]
+    together = (ranked[0] * ranked[1]).sum(axis=1)
+    size = float((together**2).sum()) ** 0.5
+    return size > 0 and normal_above(float(together.sum()) / size) < _TEST
 
 
 def _go_together_nearby(loads: Int64s, values: Floats) -> bool:
@@ -241,15 +276,19 @@ def _go_together_nearby(loads: Int64s, values: Floats) -> bool:
     blocks = len(values) // _BLOCK
     if not blocks:
         return True
-    from scipy.stats import rankdata
-
-    ranked = [
-        rankdata(one[: blocks * _BLOCK].reshape(blocks, _BLOCK), axis=1) - (_BLOCK + 1) / 2
-        for one in (loads, values)
-    ]
+    ranked = [_ranked_in_blocks(one, _BLOCK) for one in (loads, values)]
     together = float((ranked[0] * ranked[1]).sum())
     variance = float(((ranked[0] ** 2).sum(axis=1) * (ranked[1] ** 2).sum(axis=1)).sum()) / (_BLOCK - 1)
     return variance > 0 and normal_above(together / variance**0.5) < _TEST
+
+
+def _ranked_in_blocks(values: Int64s | Floats, size: int) -> Floats:
+    """Ranks less their mean within whole blocks of that size, shape (blocks, size)."""
+    from scipy.stats import rankdata
+
+    blocks = len(values) // size
+    ranks: Floats = rankdata(values[: blocks * size].reshape(blocks, size), axis=1) - (size + 1) / 2
+    return ranks
 
 
 def _medians_by_load(loads: Int64s, values: Floats) -> tuple[Floats, Floats]:

@@ -1,5 +1,6 @@
 """Runs with one planted cause each: it is named, and in the right share."""
 
+import heapq
 import re
 
 import numpy as np
@@ -253,6 +254,129 @@ def test_a_while_in_which_all_is_slow_is_no_queue_though_more_is_in_flight_then(
     )
     assert from_s <= begins_s < ends_s <= to_s
     assert note.endswith("it was slow for that while, as a target that warms up, or wears out, is")
+
+
+def slow_at_times(rng, n, persistence=0.98):
+    """Lognormal factors that stay alike for a while, as of a target that has busy neighbours."""
+    drawn = rng.normal(0, (1 - persistence**2) ** 0.5, n)
+    level, found = 0.0, []
+    for change in drawn.tolist():
+        level = persistence * level + change
+        found.append(level)
+    return np.exp(0.6 * np.array(found))
+
+
+def test_a_target_that_is_slow_at_times_whatever_it_is_asked_has_no_queue():
+    """More is in flight while it is slow, for neighbouring steps too. By that alone all of these runs had a queue."""
+    with_queue = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        at_ms, factors = np.cumsum(rng.exponential(10, 2000)), slow_at_times(rng, 2000)
+        found = attribute(
+            planted(
+                [
+                    step(f"s-{i}", 20 * float(factors[i]), i, at_ms=float(at))
+                    for i, at in enumerate(at_ms.tolist())
+                ]
+            )
+        )
+        with_queue += share(found, "queueing") > 0
+
+    assert with_queue <= 2
+
+
+def test_sessions_that_wait_for_a_slow_target_make_no_queue_of_it():
+    """What follows an answer is sent the later the slower it came: closed loops, as agents are."""
+    with_queue = 0
+    for seed in range(15):
+        rng = np.random.default_rng(seed)
+        factors = slow_at_times(rng, 7000)
+        events = [(at, n, 0) for n, at in enumerate(rng.uniform(0, 60_000, 500))]
+        heapq.heapify(events)
+        records = []
+        while events:
+            at, session, n = heapq.heappop(events)
+            took = 20 * float(factors[min(6999, int(at / 10))]) * rng.lognormal(0, 0.2)
+            records.append(step(f"s-{session}", took, n, at_ms=at))
+            if n < 4:
+                heapq.heappush(events, (at + took + rng.exponential(20), session, n + 1))
+        with_queue += share(attribute(planted(records)), "queueing") > 0
+
+    assert with_queue <= 1
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_fan_outs_between_idle_gaps_queue(rng, workers):
+    at_ms = []
+    while len(at_ms) < 2000:
+        began = (at_ms[-1] if at_ms else 0.0) + rng.exponential(5000)
+        at_ms += [began + 0.01 * n for n in range(rng.integers(1, 30))]
+    ends = served_in_turn(at_ms, 20 * rng.gamma(20, 0.05, len(at_ms)), workers)
+    records = [
+        step(f"s-{i}", end - at, i, at_ms=at) for i, (at, end) in enumerate(zip(at_ms, ends, strict=True))
+    ]
+
+    assert share(attribute(planted(records)), "queueing") > 0.95
+
+
+def pausing(at_ms, took_ms, every_ms, pause_ms):
+    """When requests end of an instance that stands still now and then."""
+    ends = at_ms + took_ms
+    for begins in np.arange(every_ms, at_ms[-1], every_ms):
+        waits = (at_ms < begins + pause_ms) & (ends > begins)
+        ends = np.where(waits, ends + pause_ms - np.maximum(0.0, at_ms - begins), ends)
+    return ends
+
+
+@pytest.mark.parametrize("is_sticky", [False, True])
+def test_an_instance_that_stands_still_now_and_then_is_named_and_none_of_its_sessions(rng, is_sticky):
+    """Its median is that of the others."""
+    at_ms = np.cumsum(rng.exponential(10, 4000))
+    sessions = rng.integers(0, 64, 4000)
+    instances = sessions % 8 if is_sticky else rng.integers(0, 8, 4000)
+    took_ms = rng.gamma(8, 2.5, 4000)
+    ends = np.where(instances == 3, pausing(at_ms, took_ms, 5000.0, 500.0), at_ms + took_ms)
+    records = [
+        step(f"s-{session}", end - at, i, at_ms=at, instance=f"i-{instance}")
+        for i, (session, instance, at, end) in enumerate(
+            zip(sessions.tolist(), instances.tolist(), at_ms.tolist(), ends.tolist(), strict=True)
+        )
+    ]
+
+    found = attribute(planted(records))
+
+    assert share(found, "one_instance") > 0.9
+    assert found.causes[0].names == ["i-3"]
+
+
+def test_a_slow_session_is_named_and_not_the_instance_that_serves_it(rng):
+    at_ms, sessions = np.cumsum(rng.exponential(10, 4000)), rng.integers(0, 64, 4000)
+    took_ms = rng.gamma(8, 2.5, 4000) * np.where(sessions == 7, 5, 1)
+    records = [
+        step(f"s-{session}", took, i, at_ms=at, instance=f"i-{session % 8}")
+        for i, (session, at, took) in enumerate(
+            zip(sessions.tolist(), at_ms.tolist(), took_ms.tolist(), strict=True)
+        )
+    ]
+
+    found = attribute(planted(records))
+
+    assert share(found, "one_session") == pytest.approx(1.0, abs=0.1)
+    assert found.causes[0].names == ["s-7"]
+
+
+def test_a_session_is_not_to_blame_for_the_time_at_which_it_came(rng):
+    """All steps of two seconds are slow, in which four sessions take turns, as in any other two."""
+    records = steady(rng)
+    for n, record in enumerate(records):
+        record.session = f"s-{n // 200}-{n % 4}"
+        if 20_000 <= record.intended_ns / MS < 22_000:
+            later(record, rng.uniform(40, 80))
+
+    found = attribute(planted(records))
+
+    assert share(found, "one_session") == 0
+    assert share(found, "unexplained") > 0.9
 
 
 def test_a_tail_that_comes_all_along_is_said_to_come_at_no_time_in_particular():
