@@ -81,7 +81,7 @@ _IS_COMMENT = re.compile(r"\s*(?:#|//|>|<!--|::|REM\b)").match
 _OTHER_CLIENTS = re.compile(
     r"\s*(?:\$ )?(?:(?:wget|curlie|hurl)\s|(?:https?|xhs?)\s(?=.{0,300}?(?:://|\s:|[A-Z]{3,7}\s|\w\.\w|\w:\d|/)))"
 ).match
-_UNREAD = "line(s) that speak of curl, of which no command could be read"
+_UNREAD = "line(s) about curl, of which no command could be read"
 _OF_OTHERS = "command(s) of wget, HTTPie or xh: written for curl they are read"
 # The lines that a word takes in: "$(cat <<EOF ... EOF )".
 _CAT = re.compile(r"\$\(\s{0,9}cat\s{0,9}<<-?\s{0,9}(?P<quote>['\"\\]?)(?P<word>\w{1,100})['\"]?\n")

@@ -122,10 +122,10 @@ def test_what_a_shell_alone_could_tell_is_said(imported, script, paths, said):
             'A=(http://h/x)\ncurl "${A[0]}"\n',
             "command(s) whose URL is a variable that nothing in the file sets",
         ),
-        ("cat urls | xargs curl -s\n", "line(s) that speak of curl, of which no command could be read"),
+        ("cat urls | xargs curl -s\n", "line(s) about curl, of which no command could be read"),
         (
             "echo http://h/b | xargs -n1 curl -s\n",
-            "line(s) that speak of curl, of which no command could be read",
+            "line(s) about curl, of which no command could be read",
         ),
         ("wget -q http://h/b\n", "command(s) of wget, HTTPie or xh: written for curl they are read"),
         ("http POST :8080/b a=1\n", "command(s) of wget, HTTPie or xh: written for curl they are read"),
