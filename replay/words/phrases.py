@@ -10,7 +10,7 @@ def counted(n: float, thing: str, several: str = "") -> str:
 
 
 # What a plural that follows its noun becomes after one thing.
-_OF_ONE = {"are": "is", "were": "was", "have": "has", "begin": "begins", "start": "starts", "occur": "occurs"} | {
+_OF_ONE = {"are": "is", "were": "was", "have": "has", "begin": "begins", "start": "starts", "occur": "occurs", "speak": "speaks"} | {
     "belong": "belongs", "overlap": "overlaps", "repeat": "repeats", "follow": "follows", "lack": "lacks",
     "hold": "holds", "tell": "tells", "open": "opens",
 }  # fmt: skip
