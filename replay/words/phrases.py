@@ -10,9 +10,9 @@ def counted(n: float, thing: str, several: str = "") -> str:
 
 
 # What a plural that follows its noun becomes after one thing.
-_OF_ONE = {"are": "is", "were": "was", "have": "has", "begin": "begins", "start": "starts", "occur": "occurs", "speak": "speaks"} | {
+_OF_ONE = {"are": "is", "were": "was", "have": "has", "begin": "begins", "start": "starts", "occur": "occurs"} | {
     "belong": "belongs", "overlap": "overlaps", "repeat": "repeats", "follow": "follows", "lack": "lacks",
-    "hold": "holds", "tell": "tells", "open": "opens",
+    "hold": "holds", "tell": "tells", "open": "opens", "speak": "speaks",
 }  # fmt: skip
 _WORDS_BETWEEN = 5
 
