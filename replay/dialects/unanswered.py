@@ -1,29 +1,35 @@
 """Why a whole answer in JSON is none to what was asked, though it names no error. Pure.
 
 A gateway that answers in its own words, a stand-in, a server of another API at the same path: all send JSON with status
-200, and soon. A model's answer has its choices, its content or its usage; a call of JSON-RPC has its result, or its
-error, with its own id; GraphQL has data or errors. Looked for are these members by their names, whose quotation marks
-would be escaped within a string, so no document is parsed: what is surely missing is told, and nothing else.
+200, and soon. A model's answer has its choices, its candidates or its content, and tokens that were counted are none
+of these; a call of JSON-RPC has its result, or its error, with its own id; GraphQL has data or errors. Looked for are
+these members by their names, whose quotation marks would be escaped within a string, so a document is parsed only where
+ids of others stand in it beside the call's own: what is surely missing is told, and nothing else.
 """
 
 import re
 
 from replay.dialects.asked import asks_known_layout
-from replay.dialects.layouts.json_rpc import Awaited
+from replay.dialects.documents import read_document
+from replay.dialects.layouts.json_rpc import Awaited, is_same_id
 from replay.dialects.types import Family
 
 # Members one of which is in every answer of a layout that is known, and in those of most that are not.
 _TELLS_MODEL = re.compile(
-    rb'"(?:choices|candidates|promptFeedback|content|output|outputs|embeddings?|usage|usageMetadata|response)"\s*:'
+    rb'"(?:choices|candidates|promptFeedback|content|output|outputs|embeddings?|response)"\s*:'
 ).search
-# Where there is one of these, `choices` may be an argument that a model gives to a tool.
-_TELLS_OTHERWISE = re.compile(rb'"(?:candidates|content|output|response)"\s*:').search
-_HAS_NO_CHOICES = re.compile(rb'"choices"\s*:\s*(?:\[\s*\]|null)').search
+# Where there is one of these, an empty list of choices may be an argument that a model gives to a tool, or say that
+# the prompt was refused.
+_TELLS_OTHERWISE = re.compile(
+    rb'"(?:content|output|response|promptFeedback)"\s*:|"(?:choices|candidates)"\s*:\s*\[\s*[^\]\s]'
+).search
+_HAS_NO_CHOICES = re.compile(rb'"(?:choices|candidates)"\s*:\s*(?:\[\s*\]|null)').search
 _TELLS_RPC = re.compile(rb'"(?:result|error)"\s*:').search
 _IS_ERROR = re.compile(rb'"error"\s*:').search
 _TELLS_GRAPHQL = re.compile(rb'"(?:data|errors)"\s*:').search
-# No JSON writes such an id in two ways.
+# No JSON writes such an id in two ways, but for a number that may have a fraction of nothing.
 _is_plain_id = re.compile(r"[A-Za-z0-9_.:-]+").fullmatch
+_IDS = re.compile(rb'"id"\s*:\s*(?:"([^"\\]*)"|(-?\d+)(?:\.0+)?(?![\d.eE]))').findall
 
 OF_NO_MODEL = "JSON without anything that a model says"
 WITHOUT_CHOICES = "JSON with no choices"
@@ -56,6 +62,17 @@ def _why_no_answer_to_call(body: bytes, message_id: str) -> str | None:
     if _TELLS_RPC(body) is None:
         return OF_NO_RPC
     # An error may lack the id, where that was not readable.
-    if _is_plain_id(message_id) and message_id.encode() not in body and _IS_ERROR(body) is None:
+    if not _is_plain_id(message_id) or _IS_ERROR(body) is not None:
+        return None
+    ids = {text or digits for text, digits in _IDS(body)}
+    if message_id.encode() not in ids:
         return OF_ANOTHER_CALL
-    return None
+    return None if len(ids) == 1 or _is_among_messages(body, message_id) else OF_ANOTHER_CALL
+
+
+def _is_among_messages(body: bytes, message_id: str) -> bool:
+    """Whether a message has the id itself, and not only something in its result. A body that cannot be read may."""
+    document = read_document(body)
+    messages = document if isinstance(document, list) else [document]
+    own = [message.get("id") for message in messages if isinstance(message, dict)]
+    return not own or any(is_same_id(said, message_id) for said in own)

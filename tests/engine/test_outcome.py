@@ -187,6 +187,7 @@ def test_a_models_error_object_is_a_failure(body, error):
 
 
 CHAT, CUSTOM = "/v1/chat/completions", "/generate"
+GEMINI, EMBEDDINGS = "/v1beta/models/m:generateContent", "/openai/deployments/m/embeddings"
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,7 @@ CHAT, CUSTOM = "/v1/chat/completions", "/generate"
             {},
             None,
         ),
-        (step("llm", path="/v1beta/models/g:generateContent"), b'[{"candidates":[]}]', {}, None),
+        (step("llm", path="/v1beta/models/g:generateContent"), b'[{"candidates":[{"content":{}}]},{"candidates":[]}]', {}, None),
         (step("llm", path="/model/titan/invoke"), b'{"results":[]}', {}, None),
         (step("llm", path=CUSTOM), b'{"reply":"hello"}', {}, None),
         (step("http", path="/surveys/7/responses", method="POST"), b'{"id":7}', {}, None),
@@ -232,6 +233,26 @@ CHAT, CUSTOM = "/v1/chat/completions", "/generate"
             {},
             None,
         ),
+        # Tokens that were counted are no answer, nor is a list of none; a prompt that was refused is.
+        (step("llm", path=CHAT), b'{"id":"x","usage":{"total_tokens":7}}', {}, OF_NO_MODEL),
+        (
+            step("llm", path=GEMINI),
+            b'{"usageMetadata":{"promptTokenCount":4},"modelVersion":"m"}',
+            {},
+            OF_NO_MODEL,
+        ),
+        (step("llm", path=GEMINI), b'{"candidates":[]}', {}, WITHOUT_CHOICES),
+        (step("llm", path=GEMINI), b'{"candidates": null,"usageMetadata":{}}', {}, WITHOUT_CHOICES),
+        (step("llm", path=GEMINI), b'{"candidates":[],"promptFeedback":{"blockReason":"SAFETY"}}', {}, None),
+        (step("llm", path=GEMINI), b'{"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{}}', {}, None),
+        (
+            step("llm", path=GEMINI),
+            b'{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"candidates":[]}}}]}}]}',
+            {},
+            None,
+        ),
+        (step("llm", path=CHAT), b'{"choices":[{"text":"a"}],"candidates":[]}', {}, None),
+        (step("llm", path=EMBEDDINGS), b'{"object":"list","data":[{"embedding":[0.1]}],"usage":{}}', {}, None),
         # What a path that no model API has answers with is not known.
         (step("llm", path=CUSTOM), b"Once upon a time", {}, None),
         (step("llm", path=CHAT), b"\x28\xb5", {"content_encoding": b"unheard-of"}, None),
@@ -255,6 +276,18 @@ def test_a_model_answers_with_json_or_a_stream(one, body, known, error):
         (RPC, b'{"ok":true}', {}, OF_NO_RPC),
         (RPC, b"[]", {}, OF_NO_RPC),
         (RPC, b'{"jsonrpc":"2.0","id":"other","result":{}}', {}, OF_ANOTHER_CALL),
+        # Its id is 1, which others have in them.
+        (RPC, b'{"jsonrpc":"2.0","id":10,"result":{}}', {}, OF_ANOTHER_CALL),
+        (RPC, b'{"jsonrpc":"2.0","id":2,"result":{"n":1}}', {}, OF_ANOTHER_CALL),
+        (RPC, b'{"jsonrpc":"2.0","id":2,"result":{"items":[{"id":1},{"id":2}]}}', {}, OF_ANOTHER_CALL),
+        (RPC, b'{"jsonrpc":"2.0","result":{"id":1},"id":2}', {}, OF_ANOTHER_CALL),
+        (RPC, b'{"jsonrpc":"2.0","result":{"id":7}}', {}, OF_ANOTHER_CALL),
+        (RPC, b'{"jsonrpc":"2.0","id":-1,"result":{}}', {}, OF_ANOTHER_CALL),
+        (RPC, b'{"jsonrpc":"2.0","id":1.5,"result":{}}', {}, OF_ANOTHER_CALL),
+        (RPC, b'{"jsonrpc":"2.0","result":{"items":[{"id":7},{"id":"a"}]},"id": 1}', {}, None),
+        (RPC, b'{"jsonrpc":"2.0","id":"1","result":{}}', {}, None),
+        (RPC, b'{"jsonrpc":"2.0","id":1.0,"result":{"id":7}}', {}, None),
+        (RPC, b'[{"jsonrpc":"2.0","method":"log","params":{"id":9}},{"id":1,"result":{}}]', {}, None),
         (RPC, b'{"jsonrpc":"2.0","id":"other","result":{}}', {"response_bytes": 2_000_000}, None),
         (b'{"jsonrpc":"2.0","method":"notifications/initialized"}', b'{"ok":true}', {}, None),
         # The older transport of MCP answers on another stream.

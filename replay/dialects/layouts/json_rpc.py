@@ -37,12 +37,21 @@ class Awaited(NamedTuple):
         """Whether this message of the server's is the answer. An error may lack the id, where that was not readable."""
         said = document.get("id")
         return "method" not in document and (
-            str(said) == self.message_id or (said is None and "error" in document)
+            is_same_id(said, self.message_id) or (said is None and "error" in document)
         )
 
     def is_prevented_by(self, document: Document) -> bool:
         """Whether the server waits for an answer of the agent's user, before it gives its own."""
         return document.get("method") in ASKS_CLIENT
+
+
+def is_same_id(said: object, message_id: str) -> bool:
+    """Whether an answer's id is that of a call, which is given as text. Some servers answer a number by a string, or by
+    a number with a fraction of nothing.
+    """
+    return str(said) == message_id or (
+        isinstance(said, float) and said.is_integer() and str(int(said)) == message_id
+    )
 
 
 def awaited_by(method: str, body: bytes) -> Awaited | None:
