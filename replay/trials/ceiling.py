@@ -18,6 +18,7 @@ from replay.judge.load.level import FEWEST, judge_level
 from replay.judge.load.recovery import back_after_s
 from replay.judge.load.search import MOST_TRIES, Search
 from replay.judge.load.types import Ceiling, CeilingVerdict, Level
+from replay.judge.load.unlike import why_unlike
 from replay.judge.measures.slo import Slo
 from replay.judge.statistics.quantile import least_n
 from replay.judge.types import VERDICT_SCHEMA
@@ -154,6 +155,8 @@ def find_ceiling(
         if plan.shows_recovery and not hunt.is_over:
             recovery_s, note = hunt.recovery(found_scale)
             notes.append(note)
+    if target.answers == "kind" and (unlike := why_unlike([*search.levels, *extra])) is not None:
+        verdict, reasons = "inconclusive", [unlike, *reasons]
     if hunt.unfilled is not None and verdict in ("found", "at_least"):
         verdict, reasons, ceiling = "inconclusive", [hunt.unfilled], None
     if ceiling is not None:

@@ -221,7 +221,12 @@ GEMINI, EMBEDDINGS = "/v1beta/models/m:generateContent", "/openai/deployments/m/
             {},
             None,
         ),
-        (step("llm", path="/v1beta/models/g:generateContent"), b'[{"candidates":[{"content":{}}]},{"candidates":[]}]', {}, None),
+        (
+            step("llm", path="/v1beta/models/g:generateContent"),
+            b'[{"candidates":[{"content":{}}]},{"candidates":[]}]',
+            {},
+            None,
+        ),
         (step("llm", path="/model/titan/invoke"), b'{"results":[]}', {}, None),
         (step("llm", path=CUSTOM), b'{"reply":"hello"}', {}, None),
         (step("http", path="/surveys/7/responses", method="POST"), b'{"id":7}', {}, None),

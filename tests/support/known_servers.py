@@ -92,7 +92,26 @@ class Flaky:
         return (500 if self._rng.random() < self._share else status), took_s
 
 
-Server = Slots | Limited | Uneven | Flaky
+class Excused:
+    """Beyond so many a second answers with a page that says so, at once and with status 200."""
+
+    ANSWER_BYTES, PAGE_BYTES = 400, 94
+
+    def __init__(self, rps: float) -> None:
+        self._limited = Limited(Slots(1000, 0.02), rps)
+        self.begin()
+
+    def begin(self) -> None:
+        self._limited.begin()
+        self.answer_bytes = self.ANSWER_BYTES
+
+    def answer(self, at_s: float) -> tuple[int, float]:
+        status, took_s = self._limited.answer(at_s)
+        self.answer_bytes = self.ANSWER_BYTES if status == 200 else self.PAGE_BYTES
+        return 200, took_s
+
+
+Server = Slots | Limited | Uneven | Flaky | Excused
 
 
 class _Wire(SimulatedWire):
@@ -106,6 +125,7 @@ class _Wire(SimulatedWire):
     def send(self, attempt: Attempt) -> None:
         attempt.sent_ns = now = self.now_ns
         attempt.status, took_s = self.server.answer((now - self._begun_ns) / _NS)
+        attempt.response_bytes = getattr(self.server, "answer_bytes", 0)
         self._time.at(now + max(1, int(took_s * _NS)), self._late_done, attempt)
 
 

@@ -8,7 +8,7 @@ from replay.judge.measures.slo import parse_slo
 from replay.target.sending import Retry
 from replay.target.target import Target
 from replay.trials.ceiling import CeilingPlan, find_ceiling
-from tests.support.known_servers import Flaky, Limited, Slots, Uneven, runs_against, write_requests
+from tests.support.known_servers import Excused, Flaky, Limited, Slots, Uneven, runs_against, write_requests
 
 TARGET = Target(url="http://127.0.0.1:9", name="known")
 # It bears 20 requests a second.
@@ -26,10 +26,10 @@ def at_random(rps, length_s):
 
 @pytest.fixture
 def searched(tmp_path, monkeypatch):
-    def search(server, starts_s, slos=("p95 < 300ms",), retry=None, **plan):
+    def search(server, starts_s, slos=("p95 < 300ms",), retry=None, target=TARGET, **plan):
         return find_ceiling(
             write_requests(tmp_path / "trace.jsonl", starts_s),
-            TARGET,
+            target,
             [parse_slo(slo) for slo in slos],
             RunOptions(),
             CeilingPlan(**{"shows_recovery": False, "precision": 0.1, "most_scale": 512.0, **plan}),
@@ -162,3 +162,19 @@ def test_what_breaks_an_slo_at_any_load_is_no_ceiling_where_few_requests_happen_
     found = searched(server, at_random_by(seed), slos=(slo,), precision=0.15, most_scale=64.0)
 
     assert found.verdict == "inconclusive"
+
+
+def test_a_page_that_is_answered_under_load_is_no_answer_that_a_ceiling_is_of(searched):
+    """A server for 20/s sends a page with status 200 beyond: it was told as bearing all that was tried."""
+    found = searched(Excused(BEARS_RPS), evenly(10, 60), most_scale=20.0)
+
+    assert found.verdict == "inconclusive"
+    assert "of the answers to llm:ask have 94 bytes, and 0 of 73 at 1x" in found.reasons[0]
+
+
+def test_who_says_that_a_status_is_enough_has_the_ceiling_of_what_is_answered(searched):
+    by_status = Target(url="http://127.0.0.1:9", name="known", answers="status")
+
+    found = searched(Excused(BEARS_RPS), evenly(10, 60), most_scale=20.0, target=by_status)
+
+    assert found.verdict == "at_least"

@@ -23,6 +23,8 @@ _REACHED_RATIO = 0.9
 # So many standard deviations of a number of sessions that come by themselves are taken for chance.
 _REACHED_DEVIATIONS = 1.5
 _AS_DENSE = 0.97
+# A level that fell behind at so much less than what held afterwards was no matter of a few percent.
+_WELL_BELOW = 0.9
 
 
 def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str], Ceiling | None]:
@@ -115,6 +117,8 @@ def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str
         return "inconclusive", [*reasons, "the search ended before the ceiling was bracketed"], ceiling
     if search.moved is not None:
         reasons.append(_how_it_moved(search.moved, held))
+    elif (broke_before := _what_broke_below(search.levels, held)) is not None:
+        reasons.append(broke_before)
     if search.ended_by is None and broke is not None:
         reasons.append(f"the search ended before {exact(held)}x or {exact(broke)}x was asked for once more")
     fell = next((level for level in extra if level.verdict == "fail" and level.is_sure), None)
@@ -214,6 +218,25 @@ def _how_it_was_reached(held: float, levels: Sequence[Level], ceiling: Ceiling) 
     return (
         f"{number(held, 4)}x is {planned}/s in the long run, of which levels asked for {offered}/s, since sessions go "
         f"on for longer than a level or wait for the target; that is what {number(ceiling.scale, 4)}x comes to"
+    )
+
+
+def _what_broke_below(levels: Sequence[Level], held: float) -> str | None:
+    """What a reader must know where a load well below the ceiling fell behind at first: noise slows answers, and leaves
+    no backlog. The first run of all is told of as a cold one.
+    """
+    fell = [
+        level
+        for level in levels[1:]
+        if level.verdict == "fail"
+        and level.limited_by in ("throughput", "refusals")
+        and level.scale < _WELL_BELOW * held
+    ]
+    if not fell:
+        return None
+    return (
+        f"{exact(fell[0].scale)}x did not hold at first ({fell[0].reason}) and did later: a load that comes all at "
+        "once may meet a lower limit, as that of a target that scales out"
     )
 
 

@@ -12,6 +12,7 @@ from replay.judge.gate.judging import judge_gate
 from replay.judge.load.flow import at_once, flow, settled
 from replay.judge.load.refusing import breaks, holds_without_refused, tries, were_refused
 from replay.judge.load.types import Level
+from replay.judge.load.unlike import usual_sizes
 from replay.judge.measures.failures import MAYBE_OURS, by_class, example_of
 from replay.judge.measures.metrics import measured, rows_of, starts_of
 from replay.judge.measures.slo import Slo, SloWindow
@@ -84,6 +85,7 @@ def judge_level(
         settled_from_s=None if steadiness.from_ns is None else round(from_ns / _NS, 3),
         run=run.name,
         requests=n,
+        usual_bytes=usual_sizes(columns, rows),
         busiest_rps=_busiest_rps(columns.intended_ns[rows], from_ns, to_ns),
     )
     asked = tries(columns, rows)

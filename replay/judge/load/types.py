@@ -114,6 +114,15 @@ class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
         float | None, Meta(description="When response times had settled, in s from the run's start.")
     ] = None
     run: Annotated[str | None, Meta(description="The name of its run directory.")] = None
+    usual_bytes: Annotated[
+        dict[str, list[tuple[int, int]]],
+        Meta(
+            description=(
+                "By kind and name of steps: the sizes of body that most of the answers had, in bytes, and how many had "
+                "each."
+            )
+        ),
+    ] = {}
 
     @property
     def answered_nothing(self) -> bool:

@@ -318,6 +318,25 @@ def test_a_target_that_lives_on_credits_has_not_the_ceiling_of_the_beginning(aft
     assert " held at first and did not later, so the limit moved" in reasons[1]
 
 
+def test_a_backlog_well_below_the_ceiling_is_told_where_it_was_seen_once():
+    """A server that scales out after ten seconds bears 40/s of what comes at once, and 80/s later."""
+    told: list[float] = []
+
+    def measure(scale):
+        told.append(scale)
+        if told.count(2.0) == 1 and scale == 2.0:
+            return level(scale, "fail", False, "throughput", reason="response times grew to the end")
+        return level(scale, "pass") if scale < 20 else level(scale, "fail", limited_by="latency")
+
+    _, reasons, ceiling = conclude(search_with(measure))
+
+    assert ceiling.scale == pytest.approx(20, rel=0.03)
+    assert reasons[1] == (
+        "2x did not hold at first (response times grew to the end) and did later: a load that comes all at once may meet "
+        "a lower limit, as that of a target that scales out"
+    )
+
+
 def test_a_first_run_that_surely_does_not_hold_is_made_again_since_the_target_may_be_cold():
     told = limit_that_moves(1.0, 50.0, 1)
     search = search_with(lambda scale: told(scale), first=20.0)
