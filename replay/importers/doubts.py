@@ -23,12 +23,30 @@ _MOST_A_MS = 10.0
 _MOST_OF_MODELS_A_MS = 0.5
 _EARLIEST_NS = 946_684_800_000_000_000  # 2000-01-01
 _DAY_NS = 86_400_000_000_000
+_MUCH = 10  # a tenth of the lines
+
+
+def is_much(unreadable: int, lines: int) -> bool:
+    """Whether so many lines could not be read that what was recorded may rather be another thing."""
+    return unreadable > 0 and unreadable * _MUCH >= lines
 
 
 class Doubts:
-    """Sees sessions as they pass. first_unix_ns: when the recording began; None where that is not known."""
+    """Sees sessions as they pass. first_unix_ns: when the recording began; None where that is not known.
 
-    def __init__(self, first_unix_ns: object, now_ns: int) -> None:
+    unreadable, lines: how many lines could not be read, of how many. like: the format that those look like, if any.
+    """
+
+    def __init__(
+        self,
+        first_unix_ns: object,
+        now_ns: int,
+        *,
+        unreadable: int = 0,
+        lines: int = 0,
+        like: str | None = None,
+    ) -> None:
+        self._unreadable, self._lines, self._like = unreadable, lines, like
         self._first_unix_ns = first_unix_ns if isinstance(first_unix_ns, int) and first_unix_ns > 0 else None
         self._now_ns = now_ns
         self._counts: dict[str, list[int | str]] = {}
@@ -96,6 +114,10 @@ class Doubts:
 
     def told(self) -> Iterator[tuple[int, str]]:
         """Each with how often, once all sessions have passed."""
+        if is_much(self._unreadable, self._lines):
+            like = f"; those at its beginning look like {self._like}, import them apart" if self._like else ""
+            what = f"line(s) of {self._lines:,} that could not be read: what they tell is missing{like}"
+            yield self._unreadable, what
         for what, (n, example) in self._counts.items():
             yield int(n), f"{what}, as {example}"
         if self._sessions >= _ENOUGH_SESSIONS and len(self._starts) == 1:

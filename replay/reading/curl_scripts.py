@@ -8,7 +8,7 @@ lines below other commands are text. Commands for Windows' shells are told by ho
 caret for cmd, behind a backtick for PowerShell.
 
 A script is not run: each command is read once, whatever loops repeat and conditions choose; such commands are counted.
-What may be a request and is none here is counted: lines that speak of curl without a command that could be read, and
+What may be a request and is none here is counted: lines about curl without a command that could be read, and
 commands of other clients.
 """
 

@@ -16,9 +16,10 @@ from replay.cli.traces.personal import personal_data, personal_options, redact_o
 from replay.cli.units import DURATION, WORKERS_ON_ALL_CORES, WholeNumber
 from replay.importers import IMPORTERS
 from replay.importers.closing_table import closing_table
-from replay.importers.doubts import Doubts
+from replay.importers.doubts import Doubts, is_much
 from replay.importers.explained import Explained
 from replay.importers.foreign import foreign, is_binary
+from replay.importers.mixed_lines import of_most_lines, other_format
 from replay.importers.nearest import nearest, told
 from replay.importers.others import ImporterFault, OtherImporter, other_importers
 from replay.importers.types import DEFAULT_BLOCK_SIZE, Importer, ImportOptions
@@ -177,7 +178,7 @@ def import_(
             result = importer.read(paths, ImportOptions(**chosen))
         except ArrivalsError as error:
             raise click.BadParameter(str(error), param_hint="--arrivals") from error
-        doubts = Doubts(_first_unix_ns(result.header), time.time_ns())
+        doubts = _doubts_of(result.header, importer, paths)
         header, tally = result.header, Tally()
         header = msgspec.structs.replace(header, source=header.source and agreed(header.source))
         if redaction is not None:
@@ -206,10 +207,16 @@ def import_(
         click.echo(f"{shown_path(out)}: {counted(writer.sessions, 'session')}, {counted(writer.steps, 'step')}")
 
 
-def _first_unix_ns(header: Header) -> object:
-    """When the recording began, where its importer says; those of other packages may say what they like."""
+def _doubts_of(header: Header, importer: Importer, paths: list[Path]) -> Doubts:
+    """What is to be doubted, by what an importer says; those of other packages may say what they like."""
     told = header.attributes.get("import")
-    return told.get("first_unix_ns") if isinstance(told, dict) else None
+    told = told if isinstance(told, dict) else {}
+    counts = [told.get(name) for name in ("unreadable", "lines")]
+    unreadable, lines = (n if isinstance(n, int) and n >= 0 else 0 for n in counts)
+    like = None
+    if is_much(unreadable, lines):
+        like = other_format(importer, _beginning(next(telling_files(paths[0]))), IMPORTERS)
+    return Doubts(told.get("first_unix_ns"), time.time_ns(), unreadable=unreadable, lines=lines, like=like)
 
 
 def _readable(word: str, spools: contextlib.ExitStack, names: dict[str, str]) -> str:
@@ -328,7 +335,8 @@ def _beginning(path: Path) -> bytes:
 def _known(beginning: bytes) -> Importer | None:
     if not beginning.strip() or foreign(beginning) is not None:
         return None
-    return next((importer for importer in IMPORTERS.values() if importer.sniff(beginning)), None)
+    first = next((importer for importer in IMPORTERS.values() if importer.sniff(beginning)), None)
+    return None if first is None else of_most_lines(first, beginning, IMPORTERS)
 
 
 def _put_doubts(out: Path, header: Header) -> None:
