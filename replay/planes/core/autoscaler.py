@@ -4,6 +4,8 @@ It is told of load and of what there is, and answers with numbers; the plane boo
 no policy: all its machines are always wanted.
 """
 
+import math
+
 from replay.planes.core.averages import Averages
 from replay.planes.core.group_scaling import GroupPolicy
 from replay.planes.core.scaling import RequestDrivenPolicy, WindowDrivenPolicy, boots_for_queue
@@ -134,26 +136,34 @@ class Autoscaler:
     def evaluated(self, at_ns: int, *, is_quiet: bool, is_idle: bool) -> None:
         """Settle when the next evaluation is: a quiet plane has none until something happens.
 
-        is_idle: nothing was decided. Where the same number will be wanted until the load changes, every evaluation
-        until something happens would come to the same; only instances that are used little are looked at meanwhile.
+        is_idle: nothing was decided. While the same number will be wanted, every evaluation until something happens
+        would come to the same; only instances that are used little are looked at meanwhile.
         """
         self.tick_ns = None if is_quiet else at_ns + self._period_ns
         self._evaluated_ns = at_ns
-        self.rests = is_idle and not is_quiet and self._stays_wanted(at_ns)
-        if self.rests:
-            window_ns = self._low_window_ns
-            self.tick_ns = None if window_ns is None else self._due_from(self._low_ns + window_ns)
+        self.rests = False
+        if not is_idle or is_quiet or (stays_s := self._stays_wanted_s(at_ns)) * _SECOND_NS < self._period_ns:
+            return
+        self.rests = True
+        due_ns = [] if self._low_window_ns is None else [self._due_from(self._low_ns + self._low_window_ns)]
+        if stays_s < math.inf:
+            due_ns.append(self._due_from((at_ns // _SECOND_NS + math.floor(stays_s) + 1) * _SECOND_NS))
+        self.tick_ns = min(due_ns, default=None)
 
-    def _stays_wanted(self, at_ns: int) -> bool:
-        """Whether the policy will want the same number until the load changes, whatever its windows let go of."""
-        if self._by_request is None:
-            return False
+    def _stays_wanted_s(self, at_ns: int) -> float:
+        """For how many whole seconds at least the policy wants the same number, unless the load changes."""
+        policy = self._by_request
+        if policy is None:
+            return 0.0
         load, cpu = self._load.bounds(at_ns), self._cpu.bounds(at_ns)
-        return (
-            load is not None
-            and cpu is not None
-            and self._by_request.wanted(load[:1], cpu[:1]) == self._by_request.wanted(load[1:], cpu[1:])
-        )
+        if load is None or cpu is None:
+            return 0.0
+        if policy.wanted(load[:1], cpu[:1]) == policy.wanted(load[1:], cpu[1:]):
+            return math.inf
+        load_drifts, cpu_drifts = self._load.drifts(load, at_ns), self._cpu.drifts(cpu, at_ns)
+        if load_drifts is None or cpu_drifts is None:
+            return 0.0
+        return policy.stays_wanted_s(self._load.means(at_ns), self._cpu.means(at_ns), load_drifts, cpu_drifts)
 
     def go_on(self, at_ns: int) -> None:
         """Evaluate in every period again, since something happens at this instant."""

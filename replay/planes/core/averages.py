@@ -13,12 +13,20 @@ pkg/autoscaler/aggregation/bucketing.go, whose windows are of this kind.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 SECOND_NS = 1_000_000_000
 # So many marks that no window needs any more are let go at once.
 _MOST_DEAD = 256
 # A level that changed more often than this will change again before it pays to know where its means are.
 _MOST_BOUNDING = 24
+
+
+class Drift(NamedTuple):
+    """By how much at most a mean rises, and falls, in a second."""
+
+    rise: float
+    fall: float
 
 
 class Averages:
@@ -101,6 +109,21 @@ class Averages:
             if len(slopes) > _MOST_BOUNDING:
                 return None
         return min(slopes) / SECOND_NS, max(slopes) / SECOND_NS
+
+    def drifts(self, bounds: tuple[float, float], at_ns: int) -> list[Drift] | None:
+        """How far each window's mean may go from one whole second to the next, until the level changes.
+
+        bounds: as of at_ns. None: in the first second means are of less than a second.
+        """
+        self.set_level(self._level, at_ns)
+        whole = self._bucket - self._first
+        if whole <= 0:
+            return None
+        # A second of the level comes in, and one that was not below the least nor above the most goes out; or, in a
+        # history that is shorter than the window, none goes out.
+        rise, fall = self._level - bounds[0], bounds[1] - self._level
+        lengths_s = (min(window, whole) for window in self._windows_s)
+        return [Drift(rise / length_s, fall / length_s) for length_s in lengths_s]
 
     def _sums(self) -> list[int]:
         """The integral over each window's whole seconds; before the first second there was nothing."""

@@ -23,12 +23,15 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
+from replay.planes.core.averages import Drift
 from replay.planes.core.scaling_types import RequestDriven, WindowDriven
 
 SECOND_NS = 1_000_000_000
 # What counts as full where concurrency is unlimited. Source: container-concurrency-target-default.
 DEFAULT_FULL = 100
 _SMALLEST_TARGET = 0.01
+# Far above what rounding does to a number of instances, and above what ceiling() forgives.
+_MARGIN = 1e-6
 
 
 def ceiling(number: float) -> int:
@@ -50,6 +53,18 @@ def instances_for_load(means: Sequence[float], full: float, target_ratio: float)
     return ceiling(max(means, default=0.0) / (target_ratio * full))
 
 
+def unchanged_s(numbers: Sequence[float], drifts: Sequence[Drift], wanted: int) -> float:
+    """Return for how many seconds at least the largest of these numbers, rounded up, stays what is wanted now."""
+    above, below = math.inf, math.inf if wanted <= 0 else 0.0
+    for number, drift in zip(numbers, drifts, strict=True):
+        if drift.rise:
+            above = min(above, (wanted - number - _MARGIN) / drift.rise)
+        least = number - (wanted - 1) - _MARGIN
+        if least > 0:
+            below = max(below, least / drift.fall if drift.fall else math.inf)
+    return min(above, below)
+
+
 class RequestDrivenPolicy:
     """Cloud Run's averages; waiting requests go through boots_for_queue."""
 
@@ -67,6 +82,25 @@ class RequestDrivenPolicy:
         return max(
             instances_for_load(concurrency, self._full, rules.target_ratio),
             instances_for_load(milli_vcpu, self._full_milli_vcpu, rules.cpu_target_ratio),
+        )
+
+    def stays_wanted_s(
+        self,
+        concurrency: Sequence[float],
+        milli_vcpu: Sequence[float],
+        concurrency_drifts: Sequence[Drift],
+        milli_vcpu_drifts: Sequence[Drift],
+    ) -> float:
+        """Return for how many seconds at least the wanted number stays, from the means and how far they may go."""
+        full = self._rules.target_ratio * self._full
+        full_milli_vcpu = self._rules.cpu_target_ratio * self._full_milli_vcpu
+        return unchanged_s(
+            [mean / full for mean in concurrency] + [mean / full_milli_vcpu for mean in milli_vcpu],
+            [Drift(drift.rise / full, drift.fall / full) for drift in concurrency_drifts]
+            + [
+                Drift(drift.rise / full_milli_vcpu, drift.fall / full_milli_vcpu) for drift in milli_vcpu_drifts
+            ],
+            self.wanted(concurrency, milli_vcpu),
         )
 
 

@@ -170,3 +170,24 @@ def test_a_long_run_forgets_what_no_window_needs():
         load.means(n * SECOND_NS // 2)
 
     assert len(load._marks) < 1000
+
+
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), max_size=12),
+    later_s=st.integers(1, 30),
+)
+def test_until_the_level_changes_no_mean_goes_further_in_a_second_than_is_told(changes, later_s):
+    load, now_s = Averages([3, 20]), 0
+    for passed_s, level in changes:
+        now_s += passed_s
+        load.set_level(level, at(now_s))
+    now_s += 1
+    bounds = load.bounds(at(now_s))
+    assert bounds is not None
+    drifts, means = load.drifts(bounds, at(now_s)), load.means(at(now_s))
+    assert drifts is not None
+
+    later = load.means(at(now_s + later_s))
+
+    for mean, drift, then in zip(means, drifts, later, strict=True):
+        assert mean - later_s * drift.fall - 1e-9 <= then <= mean + later_s * drift.rise + 1e-9

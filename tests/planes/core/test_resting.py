@@ -152,3 +152,13 @@ def test_a_stream_of_hours_wakes_the_plane_to_look_at_little_used_instances_alon
     # Once a minute; and every five seconds while the longest window, ten minutes, holds the stream's begin or its end.
     looks, windows = 60 * (hours + 1), 2 * 600 // 5
     assert told.ticks <= looks + windows
+
+
+def test_evaluations_wait_until_a_window_can_have_let_go_of_enough_to_change_the_number():
+    spec = PlaneSpec(request_timeout_s=3600.0, scaling=RequestDriven(keep_instances=None))
+    streams = [Asked(4 * 600 * n, 4 * 300) for n in range(60)]  # five minutes in ten
+
+    told = World(spec, wakes_first=False).told(streams, [])
+
+    # Of the 120 periods of a stream's ten minutes.
+    assert told.ticks <= 3 * len(streams)
