@@ -38,16 +38,21 @@ class Damage(msgspec.Struct):
         self.damaged += 1
         self.first = self.first or str(why)
 
-    def lose_at_once(self) -> bool:
-        """Count and leave out a line that is surely damaged, where nobody will hear why; whether that was so.
+    def lose_untold(self) -> bool:
+        """Leave out a line that is surely damaged, where nobody will hear why; whether that was so.
 
         What is wrong with a line costs more to say than to see, and the first one is told already.
         """
         if self.is_refused or not self.first:
             return False
-        self.lines += 1
         self.damaged += 1
         return True
+
+    def lose_at_once(self) -> bool:
+        """As lose_untold, a line that was not counted yet."""
+        lost = self.lose_untold()
+        self.lines += lost
+        return lost
 
     def lose_file(self, why: TraceError) -> None:
         """Leave out a file, or what is left of it, or raise why."""

@@ -51,7 +51,10 @@ def read_rows(path: Path, kind: type[_Row], damage: Damage) -> Iterator[tuple[in
                 try:
                     row = decoder.decode(line)
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                    row = decoded(without_halves(line), kind, place)
+                    repaired = without_halves(line)
+                    if repaired == line and damage.lose_untold():
+                        continue
+                    row = decoded(repaired, kind, place)
             except TraceError as error:
                 damage.lose(error)
             else:
@@ -145,4 +148,6 @@ def is_whole(line: bytes) -> bool:
 
 def without_halves(data: bytes) -> bytes:
     """JSON with the halves of surrogate pairs replaced."""
+    if b"\\u" not in data:
+        return data
     return _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], data)
