@@ -95,17 +95,19 @@ def raw(value) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
 
 
+members = st.dictionaries(names, json_values, max_size=2).map(raw)
+calls_of_mcp = st.one_of(
+    st.builds(McpCall, method=st.just("tools/call"), tool=names, arguments=st.just(raw({})) | members),
+    st.builds(McpCall, method=st.just("resources/read"), uri=names),
+    st.builds(McpCall, method=st.sampled_from(["tools/list", "x/y"]), params=members),
+)
+versions = st.none() | st.just("2025-11-25")
+
+
 @st.composite
 def mcp_calls(draw) -> McpCall:
-    members = st.dictionaries(names, json_values, max_size=2).map(raw)
-    call = draw(
-        st.one_of(
-            st.builds(McpCall, method=st.just("tools/call"), tool=names, arguments=st.just(raw({})) | members),
-            st.builds(McpCall, method=st.just("resources/read"), uri=names),
-            st.builds(McpCall, method=st.sampled_from(["tools/list", "x/y"]), params=members),
-        )
-    )
-    call.version, call.extra = draw(st.none() | st.just("2025-11-25")), draw(extras)
+    call = draw(calls_of_mcp)
+    call.version, call.extra = draw(versions), draw(extras)
     return call
 
 
@@ -125,44 +127,45 @@ def grpc_calls(draw) -> GrpcCall:
     return call
 
 
+# What stays the same from one draw to the next is made once: to make a strategy costs more than to draw from it.
+llm_calls = st.builds(
+    LlmCall,
+    input_tokens=st.integers(0, 10**6),
+    model=st.none() | names,
+    stream=st.booleans(),
+    prefix=st.lists(st.integers(-(2**62), 2**62), max_size=3).map(tuple),
+    images=st.lists(st.builds(LlmImage, bytes=st.integers(0, 10**6), extra=extras), max_size=2).map(tuple),
+    tools=st.none() | st.builds(LlmTools, count=st.just(3), bytes=st.just(900), extra=extras),
+    extra=extras,
+)
+anchors = st.sampled_from(["end", "first_byte", "start"])
+durations = st.none() | times
+recorded = st.none() | st.builds(Recorded, status=st.just(200), ttft_ms=times, extra=extras)
+what_a_step_does = {"request": requests(), "llm": llm_calls, "mcp": mcp_calls(), "grpc": grpc_calls()}
+deeds = st.sampled_from(["wait", *what_a_step_does])
+kinds = st.sampled_from(["llm", "tool", "http", "mcp", "grpc"])
+
+
 @st.composite
 def steps_of(draw, ids: list[str]) -> list[Step]:
     steps = []
     for n, name in enumerate(ids):
-        what = draw(st.sampled_from(["wait", "request", "llm", "mcp", "grpc"]))
-        llm = st.builds(
-            LlmCall,
-            input_tokens=st.integers(0, 10**6),
-            model=st.none() | names,
-            stream=st.booleans(),
-            prefix=st.lists(st.integers(-(2**62), 2**62), max_size=3).map(tuple),
-            images=st.lists(st.builds(LlmImage, bytes=st.integers(0, 10**6), extra=extras), max_size=2).map(
-                tuple
-            ),
-            tools=st.none() | st.builds(LlmTools, count=st.just(3), bytes=st.just(900), extra=extras),
-            extra=extras,
-        )
-        anchors = st.sampled_from(["end", "first_byte", "start"])
-        edges = (
-            st.builds(Edge, step=st.sampled_from(ids[:n]), anchor=anchors, delay_ms=times, extra=extras)
-            if n
-            else None
-        )
+        what = draw(deeds)
+        after = ()
+        kind, called = draw(kinds), draw(names)
+        if n:
+            edges = st.builds(Edge, step=st.sampled_from(ids[:n]), anchor=anchors, delay_ms=times, extra=extras)
+            after = tuple(draw(st.lists(edges, max_size=3)))
         steps.append(
             Step(
                 id=name,
-                kind=draw(st.sampled_from(["llm", "tool", "http", "mcp", "grpc"])),
-                name=draw(names),
-                after=tuple(draw(st.lists(edges, max_size=3))) if edges is not None else (),
+                kind=kind,
+                name=called,
+                after=after,
                 at_ms=draw(times),
-                took_ms=draw(st.none() | times),
-                request=draw(requests()) if what == "request" else None,
-                llm=draw(llm) if what == "llm" else None,
-                mcp=draw(mcp_calls()) if what == "mcp" else None,
-                grpc=draw(grpc_calls()) if what == "grpc" else None,
-                recorded=draw(
-                    st.none() | st.builds(Recorded, status=st.just(200), ttft_ms=times, extra=extras)
-                ),
+                took_ms=draw(durations),
+                **({what: draw(what_a_step_does[what])} if what in what_a_step_does else {}),
+                recorded=draw(recorded),
                 attributes=draw(attributes),
                 extra=draw(extras),
             )
