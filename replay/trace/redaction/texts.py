@@ -22,7 +22,7 @@ from replay.trace.redaction.names import (
     is_secret_member,
     is_secret_parameter,
 )
-from replay.trace.redaction.programs import without_placed_secrets
+from replay.trace.redaction.programs import is_name_of_code, without_placed_secrets
 from replay.trace.redaction.references import is_reference, is_word
 
 # None of the searches below finds anything in a text without one of these.
@@ -211,6 +211,10 @@ def _given_value(text: str, at: int, name: str, written: str, sep: str) -> tuple
         span = given.span(given.lastgroup or 0)
         value = text[slice(*span)]
         if not value or is_reference(value) or _is_put_together(given, value):
+            return None
+        # What prose marks as code is mostly the name of some; a password may look like one.
+        is_marked = given["tick"] is not None and value[:1].isupper() and "pass" not in name.lower()
+        if is_marked and is_name_of_code(value):
             return None
         # What is compared is mostly a word for a kind.
         is_compared = sep not in ("=", ":", ":=", "=>") and not _is_likely(value)

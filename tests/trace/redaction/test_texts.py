@@ -320,6 +320,9 @@ def test_members_are_told_by_what_stands_beside_them(value, kept):
         "The token ReactComponent2Props is used",
         "Access key Layout2Test",
         "| token_name | GPT4TurboPreview |",
+        "secret: `ClassName2X`",
+        "- token: `Session2Token` is what it gives back",
+        "| token | ClassName2X |",
     ],
 )
 def test_the_name_of_a_class_is_no_token(text):
@@ -333,7 +336,11 @@ def test_the_name_of_a_class_is_no_token(text):
         "token: aB3dE5gH7jK9",
         "| api_key | aB3dE5gH7jK9mN |",
         "secret is Xk9Lm2Pq8Rt5",
+        "secret: `Xk9Lm2Pq8Rt5`",
+        "password: `ClassName2X`",
+        'secret: "ClassName2X"',
+        "token: ClassName2X",
     ],
 )
 def test_a_password_of_words_and_a_token_of_none_are_taken_out(text):
-    assert text.split()[-1 if "|" not in text else -2] not in without_named_secrets(text)
+    assert text.split()[-1 if "|" not in text else -2].strip('`"') not in without_named_secrets(text)
