@@ -22,7 +22,7 @@ from replay.cli.options import (
 )
 from replay.cli.outlets import print_commands
 from replay.cli.paths import PATH
-from replay.cli.units import DURATION, PERCENT, Number
+from replay.cli.units import DURATION, PERCENT, Number, Percent
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.judge.answers.again import AGAIN_SHARE
@@ -107,7 +107,7 @@ from replay.words.numbers import exact, percent
 )
 @click.option(
     "--margin",
-    type=PERCENT,
+    type=Percent(most=100.0),
     default=f"{exact(MARGIN_PERCENT)}%",
     show_default=True,
     help="Differences within ± this count as equal.",
@@ -130,7 +130,7 @@ from replay.words.numbers import exact, percent
 @answers_option
 @click.option(
     "--answers-margin",
-    type=PERCENT,
+    type=Percent(most=100.0),
     default=f"{exact(ANSWERS_MARGIN_PERCENT)}%",
     show_default=True,
     help="Call answers the same only if fewer than this share of sessions can differ.",

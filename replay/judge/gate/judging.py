@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 
 from replay.judge.gate.baselines import FEW, against_baselines, are_finite, limit_from, unlike_baseline
-from replay.judge.gate.lateness import withstands_lateness
+from replay.judge.gate.lateness import breaks_late_baseline, withstands_lateness
 from replay.judge.gate.resting import rests_on
 from replay.judge.measures.failures import examples, unbound_failures
 from replay.judge.measures.figures import Figure, figure_of
@@ -78,8 +78,11 @@ def judge_gate(
     if other is not None:
         other = f"{other}; --any-baseline compares them all the same"
     if (why := other or _doubtful(baselines, least_fidelity)) is not None:
+        is_late_alone = other is None and _doubtful(baselines, least_fidelity, by_lateness=False) is None
         checks = [
-            _not_comparable(check, why) if slo.needs_baseline else check
+            check
+            if not slo.needs_baseline or (is_late_alone and breaks_late_baseline(check, slo, baselines))
+            else _not_comparable(check, why)
             for check, slo in zip(checks, slos, strict=True)
         ]
     resting = rests_on(slos, checks, run, lambda slo: _check(slo, run, baselines, confidence))
@@ -125,13 +128,15 @@ def run_doubts(summary: Summary, *, is_stopped_early: bool = False) -> list[str]
     return doubts
 
 
-def _doubtful(baselines: Sequence[Evidence], least_fidelity: float) -> str | None:
+def _doubtful(baselines: Sequence[Evidence], least_fidelity: float, *, by_lateness: bool = True) -> str | None:
     """Why a baseline's own figures may not be what its target did; None where each was whole, kept up, and was like its
-    recording.
+    recording. by_lateness: or else whatever its generator was.
     """
     for baseline in baselines:
+        is_generator = baseline.summary.generator.verdict != "ok"
+        of_run = run_doubts(baseline.summary, is_stopped_early=baseline.is_early)
         doubts = [
-            *run_doubts(baseline.summary, is_stopped_early=baseline.is_early),
+            *(of_run if by_lateness or not is_generator else of_run[1:]),
             *unlike_recording(baseline.summary, least_fidelity, is_stopped_early=baseline.is_early),
         ]
         if doubts:

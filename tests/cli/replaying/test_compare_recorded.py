@@ -81,6 +81,10 @@ def test_a_target_is_held_to_the_recording_by_replaying(truth, write_trace, tmp_
         (["--run", "a"], "name at least two runs, each with --run; or one with --recorded."),
         (["--run", "a", "--run", "a"], "a run is named twice with --run, and does not differ from itself."),
         (["--run", "a", "--recorded", "--least-fidelity", "2"], "'2' is not a valid share."),
+        (
+            ["--run", "a", "--run", "b", "--margin", "1e99%"],
+            "'1e99%' is more than there is; at most 100% can be taken.",
+        ),
         (["--run", "a", "--recorded", "--least-fidelity", "much"], "'much' is not a valid share."),
     ],
 )

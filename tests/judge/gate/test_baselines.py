@@ -114,3 +114,51 @@ def test_at_the_figure_of_its_baselines_a_run_is_rarely_decided(rng, statistic, 
 
     for side in ("pass", "fail"):
         assert decided.count(side) <= 60 * 0.025 + 4 * (60 * 0.025) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("slo", "run_ms", "verdict"),
+    [
+        ("p50 < baseline * 1.1", 200, "fail"),
+        ("mean < baseline + 20ms", 200, "fail"),
+        (
+            "p50 < baseline * 1.1",
+            100,
+            "inconclusive",
+        ),  # the limit may be too high by what the baseline was late
+        ("p50(service) < baseline * 1.1", 200, "inconclusive"),  # a late stamp makes it shorter as well
+        ("p50(answered) < baseline * 1.1", 200, "inconclusive"),
+        ("p50 > baseline * 0.9", 50, "inconclusive"),
+    ],
+)
+def test_a_fail_beside_a_late_baseline_stands_since_that_is_only_too_slow(rng, slo, run_ms, verdict):
+    late = evidence(rng.normal(100, 2, 2000), generator="suspect", late_ms=30.0)
+
+    assert check(slo, evidence(rng.normal(run_ms, 2, 2000)), [late]).verdict == verdict
+
+
+def test_a_baseline_of_which_more_is_in_doubt_than_lateness_decides_nothing(rng):
+    run, values = evidence(rng.normal(200, 2, 2000)), rng.normal(100, 2, 2000)
+
+    for facts in (
+        {"generator": "suspect"},
+        {"generator": "saturated", "late_ms": 30.0},
+        {"generator": "suspect", "late_ms": 30.0, "status": "interrupted"},
+    ):
+        assert check("p50 < baseline * 1.1", run, [evidence(values, **facts)]).verdict == "inconclusive"
+
+
+def test_beside_several_baselines_a_late_one_may_have_hidden_how_they_scatter(rng):
+    baselines = [evidence(rng.normal(100, 2, 2000), generator="suspect", late_ms=30.0) for _ in range(3)]
+
+    assert (
+        check("p50 < baseline * 1.1", evidence(rng.normal(200, 2, 2000)), baselines).verdict == "inconclusive"
+    )
+
+
+def test_what_fails_beside_a_late_baseline_fails_beside_the_same_on_time(rng):
+    for _ in range(40):
+        own, run = rng.normal(100, 5, 1000), evidence(rng.normal(rng.uniform(100, 180), 5, 1000))
+        late = evidence(own + rng.uniform(0, 30, 1000), generator="suspect", late_ms=30.0)
+        if check("p90 < baseline * 1.1", run, [late]).verdict == "fail":
+            assert check("p90 < baseline * 1.1", run, [evidence(own)]).verdict == "fail"
