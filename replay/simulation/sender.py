@@ -5,6 +5,7 @@ nothing to render.
 from collections.abc import Sequence
 
 from replay.engine.attempt import Gathers
+from replay.engine.requests.read_only import may_change_something
 from replay.engine.requests.render import Rendered
 from replay.engine.requests.router import Router
 from replay.engine.walker import Walk
@@ -13,6 +14,7 @@ from replay.target.target import Target
 from replay.trace.types import Step
 
 _NOTHING = Rendered("GET", b"", b"", False, False)
+_MAY_BE_REPEATED = _NOTHING._replace(is_idempotent=True)
 
 
 class SimulatedSender:
@@ -47,7 +49,7 @@ class SimulatedSender:
 
 class _Nothing:
     def render(self, step: Step, session_id: str, number: int = 1) -> Rendered:
-        return _NOTHING
+        return _NOTHING if may_change_something(step) else _MAY_BE_REPEATED
 
     def is_current(self, rendered: Rendered) -> bool:
         return True

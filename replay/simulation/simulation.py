@@ -24,6 +24,7 @@ from replay.engine.plan import planned_counts, planned_sessions, read_trace
 from replay.engine.records.recorder import Recorder
 from replay.engine.records.writer import PromptWriter
 from replay.engine.requests.router import Router
+from replay.engine.retries import Retries
 from replay.engine.run import Outcome
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
@@ -77,6 +78,7 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
         Outcomes(target, reads_answers=False),
         time.now,
         partial(Pacer, idle_ns=_IDLE_NS, hard_spin_ns=0),
+        retries=Retries(target.retry, options.knobs.seed) if target.retry.attempts > 1 else None,
     )
     loop.begin(time, time.make_alarm)
     for wire in wires:

@@ -185,7 +185,9 @@ class SimulatedWire:
     def _begin(self, number: int, instance: InstanceId, attempt: Attempt) -> None:
         """Begin what a step asks of an instance."""
         self._instance_of[number] = instance
-        key = f"{attempt.walk.id}\0{attempt.step.id}".encode("utf-8", "surrogatepass")
+        # What goes wrong with one try need not with the next.
+        again = f"\0{attempt.number}" if attempt.number > 1 else ""
+        key = f"{attempt.walk.id}\0{attempt.step.id}{again}".encode("utf-8", "surrogatepass")
         elapsed_s = (self._time.now_ns - self._origin_ns) / _NS
         job, work_ns = self._answers.job(number, attempt.step, key, elapsed_s)
         self._processors.add(instance, job, work_ns)

@@ -12,6 +12,7 @@ from replay.simulation.lives import most_at_once
 from replay.simulation.simulation import simulate_trace, simulated_plane
 from replay.simulation.virtual import VirtualTime
 from replay.target.errors import TargetError
+from replay.target.sending import Retry
 from replay.target.target import Target
 
 MS = 1_000_000
@@ -25,7 +26,7 @@ def simulate(tmp_path):
 
     def simulated(trace, simulate, **options):
         knobs = Knobs(**{k: options.pop(k) for k in list(options) if k in Knobs.__struct_fields__})
-        target = Target(url="http://x", name="imagined", simulate=simulate)
+        target = Target(url="http://x", name="imagined", simulate=simulate, retry=options.pop("retry", Retry()))
         out = tmp_path / f"run-{len(runs)}"
         runs.append(out)
         outcome = simulate_trace(trace, target, RunOptions(knobs=knobs, **options), out)
@@ -278,3 +279,29 @@ def test_instances_that_take_turns_are_not_there_at_once():
 
     assert most_at_once([life(0, 10), life(10, 20), life(12, 30)], 100) == 2
     assert most_at_once([life(0, 0), life(5, None)], 100) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "retry", "failed_share"),
+    [
+        ("GET", Retry(), 0.5),
+        ("GET", Retry(attempts=3, budget_percent=1000.0, backoff_s=0.01), 0.125),
+        ("POST", Retry(attempts=3, budget_percent=1000.0, backoff_s=0.01), 0.5),
+        ("POST", Retry(attempts=3, budget_percent=1000.0, backoff_s=0.01, unsafe=True), 0.125),
+    ],
+)
+def test_steps_are_tried_again_as_the_target_s_agents_would(simulate, write_trace, method, retry, failed_share):
+    """Half of all requests fail by themselves, so that one in eight fails three times in a row."""
+    request = {"method": method, "path": "/"}
+    trace = write_trace(
+        *((n * 50.0, [write_trace.get("a", "/", took_ms=1.0, request=request)]) for n in range(2000))
+    )
+    plane = {"kind": "vm", "max_instances": 1}
+
+    summary, _ = simulate(
+        trace, {"plane": plane, "as_recorded": True, "instances": {"faults": {"error_ratio": 0.5}}}, retry=retry
+    )
+
+    # Four standard deviations of 2,000 steps.
+    assert summary.counts.failed / 2000 == pytest.approx(failed_share, abs=4 * (0.25 / 2000) ** 0.5)
+    assert (summary.counts.retries > 0) == (failed_share < 0.5)

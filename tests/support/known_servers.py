@@ -9,12 +9,11 @@ from heapq import heapreplace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from replay.engine.attempt import Attempt
-from replay.engine.loop import RunLoop
-from replay.engine.retries import Retries
 from replay.engine.run import Outcome
 from replay.engine.types import RunOptions
 from replay.simulation import simulation
@@ -134,15 +133,11 @@ def runs_against(
 ) -> Callable[..., Outcome]:
     """What makes a run against this server, for whoever takes a `replay`. retry: how its steps are tried again."""
 
-    def loop(*parts: Any, **options: Any) -> RunLoop:
-        again = None if retry is None else Retries(retry, 1)
-        return RunLoop(*parts, **options, retries=again)
-
+    target = _TARGET if retry is None else msgspec.structs.replace(_TARGET, retry=retry)
     patch.setattr(simulation, "SimulatedWire", type("Wire", (_Wire,), {"server": server}))
-    patch.setattr(simulation, "RunLoop", loop)
 
-    def run(trace: Path, target: Target, options: RunOptions, out: Path | None, *_: Any) -> Outcome:
-        return simulation.simulate_trace(trace, _TARGET, options, out)
+    def run(trace: Path, _target: Target, options: RunOptions, out: Path | None, *_: Any) -> Outcome:
+        return simulation.simulate_trace(trace, target, options, out)
 
     return run
 
