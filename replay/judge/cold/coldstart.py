@@ -19,6 +19,8 @@ from replay.results.types import Quantiles
 from replay.words.numbers import milliseconds, seconds
 from replay.words.phrases import were
 
+_FEWEST_OTHERS, _TIMES_AS_LONG, _LEAST_BOOT_NS = 50, 2, 50_000_000
+
 
 def judge_coldstart(run: Evidence) -> ColdVerdict:
     """What a run shows of cold starts."""
@@ -36,8 +38,35 @@ def judge_coldstart(run: Evidence) -> ColdVerdict:
         keep_alive_s=keep_alive(waves, is_cold) if found.method != "none" else None,
         target=run.summary.target.name,
         run=run.name,
-        notes=_failed_behind_boots(columns, sent) + _what_was_missed(columns, sent, found),
+        notes=_failed_behind_boots(columns, sent)
+        + _at_the_beginning(columns, sent, found)
+        + _what_was_missed(columns, sent, found),
     )
+
+
+def _at_the_beginning(columns: Columns, sent: Flags, found: ColdSteps) -> list[str]:
+    """Where the very first step took far longer than any other of its kind and name: before it no idle time is known,
+    so it counts nowhere. Of so many others none is half as slow by chance in less than one run of 100, whatever the
+    tail (tests/judge/cold/test_coldstart.py).
+    """
+    if found.method not in ("inferred", "none") or not sent.any():
+        return []
+    rows = np.flatnonzero(sent)
+    first = int(rows[np.argmin(columns.sent_ns[rows])])
+    took_ns = columns.end_ns - columns.sent_ns
+    # What came while the first waited may have waited for the same.
+    others = sent & (columns.series == columns.series[first]) & (columns.sent_ns >= columns.end_ns[first])
+    if found.is_cold[first] or np.count_nonzero(others) < _FEWEST_OTHERS:
+        return []
+    most_ns = int(took_ns[others & ~found.is_cold].max(initial=0))
+    if took_ns[first] < _TIMES_AS_LONG * most_ns or took_ns[first] - most_ns < _LEAST_BOOT_NS:
+        return []
+    of = ":".join(columns.series_names[columns.series[first]])
+    return [
+        f"the first request of the run took {milliseconds(took_ns[first] / 1e6)}, and no warm one of {of} after it "
+        f"more than {milliseconds(most_ns / 1e6)}: the target may have been cold then; for how long it "
+        "had been idle is not known, so it is counted as warm"
+    ]
 
 
 def _what_was_missed(columns: Columns, sent: Flags, found: ColdSteps) -> list[str]:

@@ -338,3 +338,60 @@ def test_pauses_of_a_target_that_is_never_idle_are_rarely_taken_for_boots_of_one
         )
 
     assert called <= 30 * 0.02 + 4 * (30 * 0.02) ** 0.5
+
+
+def one_after_another(took_ms, **fields):
+    """Requests that never meet, a second apart at least."""
+    at_ms = np.concatenate(([0.0], np.cumsum(np.maximum(took_ms[:-1], 1.0) + 1000.0)))
+    steps = [
+        step("s", float(ms), n, at_ms=float(at), **fields)
+        for n, (at, ms) in enumerate(zip(at_ms, took_ms, strict=True))
+    ]
+    return Evidence(summary(), columns_of([steps]), "run")
+
+
+def of_the_beginning(run):
+    return [note for note in judge_coldstart(run).notes if note.startswith("the first request of the run")]
+
+
+def test_a_boot_on_the_very_first_request_is_told_though_no_idle_time_before_it_is_known(rng):
+    took_ms = rng.normal(100, 10, 200)
+    took_ms[0] = 3200.0
+
+    (note,) = of_the_beginning(one_after_another(took_ms))
+
+    assert note.startswith(
+        "the first request of the run took 3.2 s, and no warm one of tool:search after it more than 1"
+    )
+    assert judge_coldstart(one_after_another(took_ms)).cold.count == 0
+
+
+@pytest.mark.parametrize(("first_ms", "others"), [(240.0, 200), (140.0, 200), (3200.0, 30)])
+def test_a_first_request_that_may_be_slow_by_chance_tells_nothing(rng, first_ms, others):
+    took_ms = np.concatenate(([first_ms], rng.normal(100, 5, others), [130.0]))
+
+    assert of_the_beginning(one_after_another(took_ms)) == []
+
+
+def test_where_the_target_says_what_was_cold_the_first_request_needs_no_guess(rng):
+    took_ms = np.concatenate(([3200.0], rng.normal(100, 5, 200)))
+
+    assert of_the_beginning(one_after_another(took_ms, cold=False)) == []
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        lambda rng: np.exp(rng.normal(4.6, 1.0, 60)),
+        lambda rng: 100 * (1 + rng.pareto(1.5, 60)),
+        lambda rng: 100 * (1 + rng.pareto(1.0, 60)),
+    ],
+    ids=["lognormal", "Pareto of 1.5", "Pareto of 1"],
+)
+def test_a_first_request_is_hardly_ever_called_cold_by_chance(drawn):
+    """It is the slowest of sixty once in sixty runs, and then twice as slow as the next in a part of these."""
+    rng = np.random.default_rng(11)
+
+    told = sum(bool(of_the_beginning(one_after_another(drawn(rng)))) for _ in range(500))
+
+    assert told <= 0.01 * 500 + 3
