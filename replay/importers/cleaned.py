@@ -1,15 +1,19 @@
 """An importer whose sessions are gone through for secrets in names, ids and attributes, wherever it took them from.
 
-Those that come as lines have been gone through where these were made.
+So is what it says of its input, in notes and errors, which quote what could not be read. Sessions that come as lines
+have been gone through where these were made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from replay.importers.types import Importer, ImportOptions, ImportResult
+from replay.trace.errors import TraceError
 from replay.trace.redaction.labels import sessions_without_secrets
+from replay.trace.redaction.secrets import without_secrets
+from replay.trace.types import Session
 
 
 class Cleaned:
@@ -24,7 +28,24 @@ class Cleaned:
         return self._importer.sniff(first_bytes)
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
-        result = self._importer.read(paths, options)
+        try:
+            result = self._importer.read(paths, options)
+        except TraceError as error:
+            raise TraceError(_said(str(error))) from error
+        notes = tuple(map(_said, result.notes))
         if result.lines is not None:
-            return result
-        return msgspec.structs.replace(result, sessions=lambda: sessions_without_secrets(result.sessions()))
+            return msgspec.structs.replace(result, notes=notes)
+        return msgspec.structs.replace(result, sessions=lambda: _cleaned(result.sessions), notes=notes)
+
+
+def _cleaned(sessions: Callable[[], Iterator[Session]]) -> Iterator[Session]:
+    try:
+        yield from sessions_without_secrets(sessions())
+    except TraceError as error:
+        raise TraceError(_said(str(error))) from error
+
+
+def _said(text: str) -> str:
+    """A sentence without the secrets that it quotes; the place that stands in front is as the user wrote it."""
+    place, colon, rest = text.partition(": ")
+    return f"{place}{colon}{without_secrets(rest)}"

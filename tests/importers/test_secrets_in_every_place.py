@@ -120,10 +120,12 @@ def imported(name, recording, folder):
     source.write_bytes(recording)
     try:
         result = IMPORTERS[name].read([source], ImportOptions(responses="keep"))
+        (folder / "notes.txt").write_text("\n".join(result.notes))
         with TraceWriter(folder / "out.jsonl.zst", result.header) as writer:
             for session in result.sessions():
                 writer.write(session)
-    except TraceError:
+    except TraceError as error:
+        (folder / "error.txt").write_text(str(error))
         return False
     return writer.steps > 0
 

@@ -163,8 +163,21 @@ def _params(span: OtlpSpan, method: str) -> tuple[dict[str, Any], bool]:
 
 
 def argument_value(span: OtlpSpan) -> Any:
-    """What a span holds as its tool's arguments; None where it holds none."""
-    return next((value for name in names.ARGUMENTS if (value := span.attributes.get(name)) is not None), None)
+    """What a span holds as its tool's arguments; None where it holds none, or tells only which ones there may be."""
+    values = (span.attributes.get(name) for name in names.ARGUMENTS)
+    return next((value for value in values if value is not None and not _is_schema(value)), None)
+
+
+def _is_schema(value: Any) -> bool:
+    """Whether it says which arguments a tool takes, as CrewAI's `tool.parameters` does."""
+    if isinstance(value, str) and value.lstrip().startswith("{") and '"properties"' in value:
+        try:
+            value = msgspec.json.decode(value)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return False
+    return (
+        isinstance(value, dict) and value.get("type") == "object" and isinstance(value.get("properties"), dict)
+    )
 
 
 def _target(span: OtlpSpan) -> tuple[str, str, bool] | None:

@@ -139,6 +139,8 @@ OUTPUT_TOKENS = (
 IS_STREAMED = ("gen_ai.request.stream", "gen_ai.request.is_stream", "gen_ai.is_streaming", "llm.is_streaming")
 FIRST_CHUNK_S = ("gen_ai.response.time_to_first_chunk", "gen_ai.response.time_to_first_token")
 FIRST_CHUNK_MS = ("ai.response.msToFirstChunk", "ai.stream.msToFirstChunk", "ttft_ms")
+# Whole ms as Strands Agents writes it; s where the convention for metrics of that name is followed.
+FIRST_CHUNK_MS_OR_S = ("gen_ai.server.time_to_first_token",)
 TOOL_NAME = ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "tool_name")
 TOOL_CALL = ("gen_ai.tool.call.id",)
 ARGUMENTS = (
@@ -175,7 +177,17 @@ JSONRPC_ID = ("jsonrpc.request.id",)
 
 NAMES = frozenset(_ROLES).union(
     *(CONVERSATION, OPERATION, MODEL, ANSWERED_MODEL, INPUT_TOKENS, OUTPUT_TOKENS, IS_STREAMED),
-    *(FIRST_CHUNK_S, FIRST_CHUNK_MS, TOOL_NAME, ARGUMENTS, AGENT_NAME, ENTITY_NAME, ERROR_TYPE, SERVICE),
+    *(
+        FIRST_CHUNK_S,
+        FIRST_CHUNK_MS,
+        FIRST_CHUNK_MS_OR_S,
+        TOOL_NAME,
+        ARGUMENTS,
+        AGENT_NAME,
+        ENTITY_NAME,
+        ERROR_TYPE,
+        SERVICE,
+    ),
     *(INPUT_TOKENS_IN_PARTS, CACHED_TOKENS, TOOL_CALL, HAS_SUCCEEDED, TOOL_DEFINITIONS),
     *(HTTP_METHOD, ORIGINAL_METHOD, URL, URL_PATH, URL_QUERY, HOST, PORT),
     *(STATUS, REQUEST_BYTES, RESPONSE_BYTES),

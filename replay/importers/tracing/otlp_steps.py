@@ -210,6 +210,9 @@ def cached_tokens(span: OtlpSpan) -> int | None:
 def _first_chunk_ns(span: OtlpSpan) -> int | None:
     """When the first piece of an answer came, as an attribute or an event tells."""
     first_s, first_ms = span.number(names.FIRST_CHUNK_S), span.number(names.FIRST_CHUNK_MS)
+    either = span.number(names.FIRST_CHUNK_MS_OR_S)
+    if first_ms is None and first_s is None and either is not None:
+        first_s, first_ms = (None, either) if either == int(either) else (either, None)
     if first_s is None and first_ms is not None:
         first_s = first_ms / 1_000.0
     if first_s is None or first_s > _LONGEST_S:

@@ -115,6 +115,23 @@ def path(tmp_path):
     return tmp_path / "traces.jsonl"
 
 
+@pytest.mark.parametrize(("written", "ttft_ms"), [(213, 213.0), (0.213, 213.0)])
+def test_the_servers_first_token_is_whole_ms_or_a_part_of_a_second(path, written, ttft_ms):
+    """Strands Agents 1.62 writes ms under a name whose convention says s."""
+    [step] = steps_of(path, chat("chat", 0, 1000, "", {"gen_ai.server.time_to_first_token": written}))
+
+    assert (step.recorded.ttft_ms, step.llm.stream) == (ttft_ms, True)
+
+
+def test_what_arguments_a_tool_takes_are_none_that_it_got(path):
+    """As spans of CrewAI 1.15 tell them, by OpenInference."""
+    schema = '{"properties": {"city": {"title": "City", "type": "string"}}, "type": "object"}'
+    got = {"tool.parameters": schema, "input.value": '{"city": "Rome"}'}
+    steps = steps_of(path, tool("a", 0, 1, "", got), tool("b", 2, 3, "", {"tool.parameters": schema}))
+
+    assert [bytes(step.request.json) for step in steps] == [b'{"city":"Rome"}', b"{}"]
+
+
 def test_an_agents_spans_become_calls_that_follow_one_another(path):
     found, [session] = imported(
         path,
