@@ -43,6 +43,9 @@ LONG_FILES = (
     "test_real_data.py",
     "fuzz/test_fuzz.py",
     "trials/test_comparing_answers.py",
+    "targets/test_app.py",
+    "trials/test_coldstart.py",
+    "importers/test_every_importer.py",
     "money/test_tries.py",
     "trace/file/test_small_files_that_unfold.py",
     "judge/answers/test_judge_answers.py",
@@ -70,10 +73,10 @@ def pytest_collection_finish() -> None:
     """What was imported and collected stays till the end: it is not looked through for garbage again.
 
     A run looks through all there is before it begins. With the whole suite collected that took longer than most runs.
+    Nor is it looked through here, which took most of a second: to keep the little that is garbage costs nothing.
     """
-    gc.enable()
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -86,12 +89,14 @@ def pytest_runtest_protocol() -> Iterator[None]:
     return result
 
 
-def pytest_sessionfinish() -> None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     """What is never closed is told at the end.
 
     pytest looks through all there is five times then. Of the whole suite that takes a worker more than the five seconds
     after which it is interrupted, in the middle of anything; so it is done here, while the worker is still waited for.
     """
+    if session.config.option.collectonly:
+        return
     gc.unfreeze()
     for _ in range(2):
         # What is finalised by the first may let go of more.

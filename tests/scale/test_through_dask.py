@@ -11,8 +11,9 @@ from replay.scale.conductor import NotStarted
 from replay.scale.replaying import replay_dealt
 from replay.scale.through_dask import work
 from replay.target.target import Target
+from tests.support.later import later
 
-distributed = pytest.importorskip("distributed")
+distributed = later("distributed")
 
 
 @pytest.fixture(scope="module")
