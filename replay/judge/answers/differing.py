@@ -4,6 +4,7 @@ What follows from another difference is not named: an error's body from the stat
 no document any more, and everything below a path from that path.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from replay.judge.answers.facts import Digested, Facts, Paths
@@ -46,9 +47,7 @@ class Differing:
         if x.paths is not y.paths:
             found |= self._in_shape(x.paths, y.paths)
         if x.values is not None and y.values is not None and x.values != y.values:
-            alike = {path for path, types in x.paths.items() if y.paths.get(path) == types}
-            shaped = {key.path or "" for key in found if key.aspect == "shape"}
-            found |= _in_values(x.values, y.values, {path for path in alike if not _is_below(path, shaped)})
+            found |= _in_values(x.values, y.values, _is_comparable(x.paths, y.paths, found))
         return found
 
     def _in_shape(self, x: Paths, y: Paths) -> Keys:
@@ -87,13 +86,21 @@ def told(facts: Facts, key: Key) -> str | None:
     return facts.status if key.aspect == "status" else facts.content if key.aspect == "content" else None
 
 
-def _in_values(x: Digested, y: Digested, alike: set[str]) -> Keys:
-    """Of values at those paths that have the same types."""
+def _is_comparable(x: Paths, y: Paths, found: Keys) -> Callable[[str], bool]:
+    """Whether a path has the same types in both, and nothing above it differs in shape."""
+    if x is y:
+        return x.__contains__
+    shaped = {key.path or "" for key in found if key.aspect == "shape"}
+    return lambda path: path in x and x[path] == y.get(path) and not _is_below(path, shaped)
+
+
+def _in_values(x: Digested, y: Digested, is_comparable: Callable[[str], bool]) -> Keys:
     found: set[Key] = set()
     turned: set[str] = set()
-    for path in x.keys() & y.keys() & alike:
-        one, other = x[path], y[path]
-        if one == other:
+    for path, one in x.items():
+        other = y.get(path)
+        # Most are alike, which is seen soonest.
+        if one == other or other is None or not is_comparable(path):
             continue
         if one[1] and one[1] == other[1]:
             turned.add(_array_of(path))
