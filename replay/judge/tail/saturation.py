@@ -5,23 +5,27 @@ time. Over a whole run it can only fail by what the run's ends cut off, so a rat
 
 Drift is looked for in what is settled of a run (MSER-5, see replay/judge/load/flow.py), on the medians of up to 20
 equal parts of response time, each step's over the median of its kind and name, so that a change of the mix is no
-drift. Parts are few and long so that their correlation hardly counts. The test is Mann and Kendall's (Mann 1945;
-exact, two-sided, p < 0.01), the slope Sen's (1968), with his interval at 95 %. Sure of a small slope is not much: a
-run drifts if the times change by a tenth or more from its first part to its last.
+drift. Test, slope and interval are those of replay/judge/statistics/trend.py (p < 0.01; 95 %). Sure of a small slope is
+not much: a run drifts if the times change by a tenth or more from its first part to its last. Where the requests that
+were sent a second surely changed as much, and in the same direction, the times may have changed for that: whether the
+target itself did is then unknown.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from msgspec import Meta
 
 from replay.judge.load.flow import concurrency, flow, settled
 from replay.judge.statistics.sample import Floats
+from replay.judge.statistics.trend import find_trend
 from replay.judge.tail.causes import medians_of
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
-from replay.words.numbers import exact, percent
+from replay.words.numbers import exact, number, percent
 
 _BINS = 60
 _MOST_PARTS = 20
@@ -31,6 +35,7 @@ _TEST = 0.01
 _LEAST_CHANGE_PERCENT = 10.0
 _LITTLE_WITHIN = 0.1
 
+Rows = npt.NDArray[np.intp]
 Trend = Literal["slower", "faster", "steady", "unknown"]
 
 
@@ -157,18 +162,14 @@ def find_drift(columns: Columns) -> Drift:
     at_s: Floats = np.array([np.median(columns.intended_ns[piece]) / 1e9 for piece in pieces])
     if at_s[0] == at_s[-1]:
         return Drift(trend="unknown", why="all steps were due at once")
-    # Imported here because it takes longer than a short run's whole verdict.
-    from scipy.stats import kendalltau, theilslopes
-
-    p_value = float(kendalltau(at_s, values).pvalue) if np.ptp(values) else 1.0
-    sen = theilslopes(values, at_s, alpha=0.95)
+    times = find_trend(at_s, values)
     # A relative value of 1 is the run's median; changes are told as parts of what it began with.
-    base = max(1e-9, float(sen.intercept + sen.slope * at_s[0]))
+    base = max(1e-9, times.first)
     length_s = float(at_s[-1] - at_s[0])
-    change, low, high = (
-        100 * float(slope) * length_s / base for slope in (sen.slope, sen.low_slope, sen.high_slope)
-    )
-    trend, why = _judged(p_value, change)
+    change, low, high = (100 * slope * length_s / base for slope in (times.slope, times.low, times.high))
+    trend, why = _judged(times.p_value, change)
+    if trend in ("slower", "faster") and (load := _load_as_well(columns, pieces, at_s, change)) is not None:
+        trend, why = "unknown", f"{why}, and so does the load, {load}: a run at a steady one would tell"
     return Drift(
         trend=trend,
         why=why,
@@ -177,8 +178,24 @@ def find_drift(columns: Columns) -> Drift:
         change_percent=_rounded(change),
         ci_percent=(_rounded(low), _rounded(high)),
         slope_percent_per_min=_rounded(change / length_s * 60),
-        p_value=round(p_value, 6),
+        p_value=round(times.p_value, 6),
     )
+
+
+def _load_as_well(columns: Columns, pieces: Sequence[Rows], at_s: Floats, change_percent: float) -> str | None:
+    """How the requests sent a second changed, in words, if they did in the direction of the times; else None."""
+    edges_ns = np.array(
+        [columns.intended_ns[piece[0]] for piece in pieces] + [columns.intended_ns[pieces[-1][-1]]]
+    )
+    sizes = np.array([len(piece) for piece in pieces])
+    per_s = sizes / np.maximum(1e-9, np.diff(edges_ns) / 1e9)
+    load = find_trend(at_s, per_s)
+    first, last = max(0.0, load.first), load.first + load.slope * float(at_s[-1] - at_s[0])
+    far = 1 + _LEAST_CHANGE_PERCENT / 100
+    goes_along = last > far * first if change_percent > 0 else first > far * last
+    if load.p_value >= _TEST or not goes_along:
+        return None
+    return f"from {number(per_s[0])} to {number(per_s[-1])} requests a second"
 
 
 def _judged(p_value: float, change_percent: float) -> tuple[Trend, str]:

@@ -1,5 +1,7 @@
 """Runs whose load and drift are known by how they were made."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -81,6 +83,69 @@ def test_a_steady_target_is_called_drifting_no_more_often_than_the_test_allows(r
     trends = [find_drift(run_of(rng.lognormal(4, 0.5, 600)).columns).trend for _ in range(100)]
 
     assert sum(trend != "steady" for trend in trends) <= 4  # 1 expected
+
+
+def test_a_target_that_is_slow_for_a_while_and_fast_for_another_does_not_drift():
+    """For some five seconds of 30 each. Were its times independent, one such run in five would drift."""
+    drifting = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        level, levels = 0.0, []
+        for drawn in rng.normal(0, (1 - 0.998**2) ** 0.5, 3000).tolist():
+            level = 0.998 * level + drawn
+            levels.append(level)
+        drifting += find_drift(run_of(20 * np.exp(0.6 * np.array(levels))).columns).trend != "steady"
+
+    assert drifting <= 3
+
+
+def under_load(rng, rates_per_s):
+    """A target that takes the longer the more it is asked for a second."""
+    at_ms = np.cumsum(rng.exponential(1, len(rates_per_s)) * 1000 / rates_per_s)
+    took_ms = rates_per_s * rng.lognormal(0, 0.3, len(rates_per_s))
+    return columns_of(
+        [
+            [
+                step(f"s-{n}", took, n, at_ms=at)
+                for n, (at, took) in enumerate(zip(at_ms.tolist(), took_ms.tolist(), strict=True))
+            ]
+        ]
+    )
+
+
+def test_times_that_rise_with_the_load_say_nothing_of_the_target(rng):
+    drift = find_drift(under_load(rng, np.linspace(20, 90, 4000)))
+
+    assert drift.trend == "unknown"
+    assert drift.change_percent > 10
+    assert re.fullmatch(
+        r"response times rise, and so does the load, from \d+(\.\d+)? to \d+(\.\d+)? requests a second: "
+        r"a run at a steady one would tell",
+        drift.why,
+    )
+
+
+def test_times_that_fall_with_the_load_say_nothing_of_it_either(rng):
+    drift = find_drift(under_load(rng, np.linspace(90, 20, 4000)))
+
+    assert drift.trend == "unknown"
+    assert drift.why.startswith("response times fall, and so does the load")
+
+
+def test_a_target_that_grows_slower_while_it_is_asked_less_does(rng):
+    at_ms = np.cumsum(np.linspace(10, 30, 3000))
+    records = [
+        step(f"s-{n}", took, n, at_ms=at)
+        for n, (at, took) in enumerate(
+            zip(
+                at_ms.tolist(),
+                (np.linspace(100, 150, 3000) * rng.lognormal(0, 0.3, 3000)).tolist(),
+                strict=True,
+            )
+        )
+    ]
+
+    assert find_drift(columns_of([records])).trend == "slower"
 
 
 def test_a_short_run_cannot_tell():
