@@ -3,12 +3,15 @@
 Idle times double until one leaves the target cold; then the bracket between the longest warm and the shortest cold
 one is halved until it is narrow enough. Both ends are asked once more at the end; an end that answers otherwise
 the second time says that the target has no sharp limit, and the bracket is then what both answers leave. What was left
-alone for longer than asked tells of that time; where such an answer does not narrow the bracket, none will. Pure.
+alone for longer than asked tells of that time; where such an answer hardly narrows the bracket, none will. Pure.
 """
 
 from typing import Literal
 
 Answer = Literal["warm", "cold"]
+
+# An answer of just the idle time that was asked for leaves half of the bracket.
+_NARROWER = 0.9
 
 
 class IdleSearch:
@@ -53,8 +56,10 @@ class IdleSearch:
             self._as_all_answers_leave_it()
             self._next_s = None
             return
-        is_narrower = (self.warm_s, self.cold_s) != before
-        if is_narrower and self.cold_s - self.warm_s > self._precision * self.cold_s:
+        warm_before_s, cold_before_s = before
+        width_s = self.cold_s - self.warm_s
+        is_narrower = cold_before_s is None or width_s < _NARROWER * (cold_before_s - warm_before_s)
+        if is_narrower and width_s > self._precision * self.cold_s:
             self._next_s = (self.warm_s + self.cold_s) / 2
             return
         self._checks = [self.cold_s]
