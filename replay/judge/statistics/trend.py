@@ -3,7 +3,7 @@
 The test is Mann and Kendall's (Mann 1945, two-sided), the slope Sen's (1968), with his interval. Both take values for
 independent; of what stays high for a while, and low for a while, they find a trend in one run of four. So the variance
 of Kendall's statistic is that of correlated ranks (Hamed and Rao 1998, "A modified Mann-Kendall trend test for
-autocorrelated data", J. Hydrology 204), with the autocorrelation of the ranks beside Sen's line, taken to fall off
+autocorrelated data", J. Hydrology 204), with the autocorrelation of the ranks beside a parabola, taken to fall off
 geometrically, as Yue and Wang (2004) do: "The Mann-Kendall test modified by effective sample size", Water Resources
 Management 18. Error rates are simulated in tests/judge/statistics/test_trend.py.
 """
@@ -16,7 +16,7 @@ from replay.judge.statistics.distributions import normal_above, normal_quantile
 from replay.judge.statistics.sample import Floats
 
 _MOST_ALIKE = 0.95
-_LEAST_TO_CORRECT = 6
+_LEAST_TO_TELL = 8
 
 
 class Trend(NamedTuple):
@@ -43,7 +43,7 @@ def find_trend(at: Floats, values: Floats, confidence: float = 0.95) -> Trend:
     rises = values[later] - values[earlier]
     slopes = np.sort(rises[known] / apart[known])
     slope = float(np.median(slopes))
-    deviation = (_variance(values) * _inflation(values - slope * at)) ** 0.5
+    deviation = (_variance(values) * _inflation(values)) ** 0.5
     score = float(np.sign(rises[known]).sum())
     p_value = min(1.0, 2 * normal_above((abs(score) - 1) / deviation)) if score and deviation else 1.0
     reach = normal_quantile((1 + confidence) / 2) * deviation
@@ -64,17 +64,21 @@ def _variance(values: Floats) -> float:
     return float(n * (n - 1) * (2 * n + 5) - (ties * (ties - 1) * (2 * ties + 5)).sum()) / 18
 
 
-def _inflation(left: Floats) -> float:
-    """By how much correlated ranks have more variance; 1 where neighbours are not alike. left: without the trend."""
+def _inflation(values: Floats) -> float:
+    """By how much ranks of values that are like their neighbours have more variance; 1 where they are not."""
     from scipy.stats import rankdata
 
-    n = len(left)
-    ranks = rankdata(left) - (n + 1) / 2
+    n = len(values)
+    if n < _LEAST_TO_TELL:
+        return 1.0
+    # A parabola, so that a trend that bends is not taken for likeness.
+    steps = np.linspace(-1, 1, n)
+    ranks = rankdata(values - np.polyval(np.polyfit(steps, values, 2), steps)) - (n + 1) / 2
     spread = float((ranks**2).sum())
     alike = float((ranks[1:] * ranks[:-1]).sum()) / spread if spread else 0.0
-    # Beside a line it comes out too low by some (2 + 4 rho) / n, as simulated; beside a mean by less: Kendall 1954,
+    # Beside a curve it comes out too low, by some (3 + 6 rho) / n as simulated; beside a mean by less: Kendall 1954,
     # "Note on bias in the estimation of autocorrelation", Biometrika 41.
-    alike = min(_MOST_ALIKE, (alike + 2 / n) / (1 - 4 / n)) if n > _LEAST_TO_CORRECT else max(0.0, alike)
+    alike = min(_MOST_ALIKE, (alike + 3 / n) / (1 - 6 / n))
     if alike <= 0:
         return 1.0
     lags = np.arange(1, n - 2)

@@ -114,7 +114,7 @@ def under_load(rng, rates_per_s):
 
 
 def test_times_that_rise_with_the_load_say_nothing_of_the_target(rng):
-    drift = find_drift(under_load(rng, np.linspace(20, 90, 4000)))
+    drift = find_drift(under_load(rng, np.linspace(30, 60, 4000)))
 
     assert drift.trend == "unknown"
     assert drift.change_percent > 10
@@ -126,7 +126,7 @@ def test_times_that_rise_with_the_load_say_nothing_of_the_target(rng):
 
 
 def test_times_that_fall_with_the_load_say_nothing_of_it_either(rng):
-    drift = find_drift(under_load(rng, np.linspace(90, 20, 4000)))
+    drift = find_drift(under_load(rng, np.linspace(60, 30, 4000)))
 
     assert drift.trend == "unknown"
     assert drift.why.startswith("response times fall, and so does the load")
