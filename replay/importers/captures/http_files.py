@@ -18,8 +18,10 @@ from replay.trace.errors import TraceError, shown_path
 
 _NONE = Damage(is_refused=True)
 _METHODS = "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT"
+# A URL without its scheme, which may stand behind a method.
+_HOST = r"(?:localhost|[\w\-]{1,100}(?:\.[\w\-]{1,100}){1,9}|[\w\-]{1,100}(?=:\d))(?::\d{1,5})?(?=[/?\s]|$)"
 _REQUEST = re.compile(
-    rf"(?:(?P<method>{_METHODS})\s{{1,20}})?(?P<url>(?:https?://|\{{\{{|/(?!/))[^\n]*+)"
+    rf"(?:(?P<method>{_METHODS})\s{{1,20}})?(?P<url>(?:https?://|\{{\{{|/(?!/)|(?<=\s){_HOST})[^\n]*+)"
 ).fullmatch
 _VERSION = re.compile(r"HTTP/[\d.]{1,5}").fullmatch
 _VALUE = re.compile(r"@(?P<name>[\w.\-]{1,200})\s*=\s*(?P<value>.*)").fullmatch
@@ -30,6 +32,9 @@ _SNIFFED = re.compile(
 )
 _PARTED = re.compile(rb"^(?:###|@[\w.\-]+\s*=)", re.MULTILINE).search
 _COMMENTS = ("#", "//")
+_GRAPHQL = (
+    "a query of GraphQL (X-REQUEST-TYPE), which VS Code sends as JSON. Write it as JSON, without that header."
+)
 _SCRIPT = re.compile(r"[<>]\s+\{%").match
 
 
@@ -124,7 +129,10 @@ def _parts(
                     f"{place}: another request stands in its headers. Separate them with a line ###."
                 )
             elif header is not None and not text.startswith(_COMMENTS):
-                headers.append((filled_in(header["name"], values), filled_in(header["value"], values)))
+                name, value = filled_in(header["name"], values), filled_in(header["value"], values)
+                if (name.lower(), value.strip().lower()) == ("x-request-type", "graphql"):
+                    raise TraceError(f"{place}: {_GRAPHQL}")
+                headers.append((name, value))
         elif text.startswith("< "):
             has_file_body = True
         elif not text.startswith(("> ", ">> ", "<> ")):

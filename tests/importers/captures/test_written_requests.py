@@ -595,6 +595,12 @@ def test_graphql_variables_go_out_as_json_whether_they_were_written_as_such_or_a
             "line 1: another request stands in its headers. Separate them with a line ###.",
         ),
         ("http-file", "###\n< {%\nGET http://h/a HTTP/1.1\n", "line 2: a script that no %} closes."),
+        (
+            "http-file",
+            "POST http://h/a HTTP/1.1\nX-REQUEST-TYPE: GraphQL\n\nquery { a }\n",
+            "line 1: a query of GraphQL (X-REQUEST-TYPE), which VS Code sends as JSON. "
+            "Write it as JSON, without that header.",
+        ),
         ("http-file", "GET http://h/a HTTP/1.1\n\n> {%\n", "line 3: a script that no %} closes."),
         ("postman", postman({"name": "x", "request": {"method": "GET"}}), ', "x": a request without a URL.'),
     ],
@@ -604,6 +610,16 @@ def test_what_cannot_be_sent_is_refused_with_its_place(imported, name, text, sai
         imported(name, text)
 
     assert str(caught.value).endswith(said)
+
+
+@pytest.mark.parametrize("url", ["h.test/a", "localhost:80/a", "h:8080/a", "192.0.2.1:80/a?x=1"])
+def test_a_url_of_an_http_file_may_lack_its_scheme_behind_a_method(imported, url):
+    (request,), result = imported("http-file", f"###\nGET {url} HTTP/1.1\n")
+
+    assert (request.method, f"{result.header.origins[0]}{request.path}") == (
+        "GET",
+        f"http://{url}".replace(":80/", "/"),
+    )
 
 
 def test_a_quote_that_is_not_closed_takes_no_longer_than_the_file_is_long(imported):
