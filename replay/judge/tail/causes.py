@@ -17,8 +17,8 @@ service time, and causes take from what is left of it in this order:
   among neighbours as well: the same test within blocks of steps one after the other (Taylor 1987, "Kendall's and
   Spearman's correlation coefficients in the presence of a blocking variable", Biometrics 43). And service time must
   rise with what was asked, too: with the backlog that requests sent at these times leave to a target which takes a
-  tenth more of them than the run sends on the whole (Lindley 1952, "The theory of queues with a single server"). How
-  slow a target is settles what is in flight, but not when it is asked.
+  tenth more of them than were answered while the run sent, on the whole (Lindley 1952, "The theory of queues with a
+  single server"). How slow a target is settles what is in flight, but not when it is asked.
 - After the first byte: more tokens or bytes than usual (a long answer), and slower for their number than usual (a slow
   stream where there are tokens, else a slow transfer).
 """
@@ -244,14 +244,19 @@ def _queueing(columns: Columns, sent: Flags, steady: Flags, service_ms: Floats, 
 
 
 def _backlog_at_sending(columns: Columns, sent: Flags) -> Floats:
-    """How many requests would wait when each was sent, did the target take a tenth more than came on the whole."""
+    """How many requests would wait when each was sent, did the target take a tenth more than it answered meanwhile.
+
+    That is about what came, but for a target that fell behind: of steps that come evenly none waits for one that takes
+    more than come.
+    """
     found = np.zeros(columns.n)
     rows = np.flatnonzero(sent)
     rows = rows[np.argsort(columns.sent_ns[rows], kind="stable")]
     at_ns = columns.sent_ns[rows] - columns.sent_ns[rows[:1]]
     if not len(rows) or at_ns[-1] == 0:
         return found
-    ahead = np.arange(len(rows)) - _DRAIN * len(rows) * (at_ns / at_ns[-1])
+    answered = np.count_nonzero(columns.end_ns[rows] <= columns.sent_ns[rows[-1]])
+    ahead = np.arange(len(rows)) - _DRAIN * answered * (at_ns / at_ns[-1])
     found[rows] = ahead - np.minimum.accumulate(ahead)
     return found
 

@@ -319,6 +319,34 @@ def test_fan_outs_between_idle_gaps_queue(rng, workers):
     assert share(attribute(planted(records)), "queueing") > 0.95
 
 
+@pytest.mark.parametrize(
+    ("at_ms", "workers"),
+    [
+        (np.arange(1000) * 10.0, 1),  # half as much again as it bears, and no step sooner than another
+        (np.arange(200) * 0.5, 4),  # a fan-out, and nothing else
+    ],
+)
+def test_what_a_target_falls_behind_with_queues_though_it_comes_evenly(rng, at_ms, workers):
+    ends = served_in_turn(at_ms, 15 * rng.gamma(100, 0.01, len(at_ms)), workers)
+    records = [
+        step(f"s-{i}", float(end - at), i, at_ms=float(at))
+        for i, (at, end) in enumerate(zip(at_ms, ends, strict=True))
+    ]
+
+    assert share(attribute(planted(records)), "queueing") > 0.95
+
+
+def test_calls_at_once_that_all_take_long_have_no_queue():
+    """None was answered while they were sent, and they are slow whatever else is asked."""
+    with_queue = 0
+    for seed in range(20):
+        took_ms = 1000 * np.random.default_rng(seed).lognormal(0, 0.2, 200)
+        records = [step(f"s-{i}", float(ms), i, at_ms=0.2 * i) for i, ms in enumerate(took_ms)]
+        with_queue += share(attribute(planted(records)), "queueing") > 0
+
+    assert with_queue <= 1
+
+
 def pausing(at_ms, took_ms, every_ms, pause_ms):
     """When requests end of an instance that stands still now and then."""
     ends = at_ms + took_ms
