@@ -13,9 +13,10 @@ commands of other clients.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from replay.reading.damage import Damage
 from replay.reading.departures import Passed
@@ -71,7 +72,15 @@ _SETS = re.compile(
     r"\s*(?:\$ )?(?:(?:export|local|readonly|declare|for|while|until|if|then|else|fi|do|done|read)\b"
     r"|[A-Za-z_]\w{0,100}\+?=)"
 ).match
+# Of these, what may hold a text of several lines. Of others an open quote is rather an apostrophe of prose.
+_ASSIGNS = re.compile(
+    r"\s*(?:\$ )?(?:(?:export|local|readonly|declare)\s+(?:-\w+\s+)*)?[A-Za-z_]\w{0,100}\+?="
+).match
 _IMAGE = re.compile(r"(?:[\w.:\-]{1,100}/){0,5}curl(?:[:@][\w.:\-]{1,100})?").fullmatch
+# What is done with an image and runs nothing in it.
+_OF_IMAGES = frozenset(
+    ("build", "pull", "push", "tag", "rmi", "image", "images", "inspect", "history", "save", "load")
+)
 _PLAIN_FLAGS = frozenset(
     ("-i", "-t", "-it", "-ti", "-d", "--rm", "--interactive", "--tty", "--privileged", "--detach")
 )
@@ -89,6 +98,8 @@ _CLOSES = re.compile(r"\s{0,999}\)").match
 _DEEPEST = 3
 _TELLING_BYTES = 10_000
 _MOST_LINES = 10_000
+_MOST_VAIN = 20  # searches for the word that ends lines of text
+_MOST_FILLED_IN = 64 << 20  # characters
 _SNIFFED = re.compile(rb"(?:[^\S\n]*+(?:#[^\n]*+)?\n)*+[^\S\n]*+(?:\$ )?curl(?:\.exe)?\s").match
 _IS_SCRIPT = re.compile(r"#! ?/\S{1,100}(?:/| )(?:ba|z|da|a)?sh\b").match
 _SHELLY = re.compile(
@@ -99,20 +110,71 @@ _SHELLY = re.compile(
 class CurlCommand(NamedTuple):
     """What curl is given. place: for errors. given: on standard input, where that is known.
 
-    is_conditional: whether it stands in a loop or behind a condition.
+    is_conditional: whether it stands in a loop or behind a condition. is_alone: whether nothing runs it, or takes what
+    it prints.
     """
 
     place: str
     words: Sequence[str]
     given: str | None
     is_conditional: bool
+    is_alone: bool
 
 
 class _Variables(dict[str, str]):
-    """Values of variables; of those that are named like secrets none is kept."""
+    """Values of variables; of those that are named like secrets none is kept.
+
+    file: where they are set. Raises TraceError where it unfolds to far more than anybody writes.
+    """
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+        self._filled_in = 0
 
     def __setitem__(self, name: str, value: str) -> None:
         super().__setitem__(name, "redacted" if is_secret_parameter(name) else value)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As of a dict."""
+        value = super().get(name, default)
+        self._filled_in += len(value or "")
+        if self._filled_in > _MOST_FILLED_IN:
+            raise TraceError(
+                f"{shown_path(self._file)}: its variables stand for more than {_MOST_FILLED_IN >> 20} MiB of text."
+            )
+        return value
+
+
+class _Lines:
+    """Lines with their numbers, of which some may be put back."""
+
+    def __init__(self, lines: Iterator[tuple[int, str]]) -> None:
+        self._lines = lines
+        self._back: deque[tuple[int, str]] = deque()
+        self._vain = 0
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        return self
+
+    def __next__(self) -> tuple[int, str]:
+        return self._back.popleft() if self._back else next(self._lines)
+
+    def pass_over(self, word: str) -> None:
+        """Leave out those up to the one that is this word alone; none where there is no such line, as behind a shift
+        to the left.
+        """
+        if self._vain >= _MOST_VAIN:
+            return
+        found = []
+        for n, line in self:
+            found.append((n, line))
+            if line.strip() == word:
+                return
+            if len(found) > _MOST_LINES:
+                break
+        self._vain += 1
+        self._back.extendleft(reversed(found))
 
 
 class _Logical(NamedTuple):
@@ -145,7 +207,7 @@ def _has_curl(line: str) -> bool:
 
 def commands_of_curl(file: Path) -> Iterator[CurlCommand | Passed]:
     """Those of a file, and what is left out of it. Raises TraceError."""
-    values = _Variables()
+    values = _Variables(file)
     inside = 0  # of loops and conditions
     for found in _logical_lines(file, values):
         if isinstance(found, Passed):
@@ -162,7 +224,7 @@ def commands_of_curl(file: Path) -> Iterator[CurlCommand | Passed]:
             printed = _printed(before) if before is not None and command.before == "|" else None
             given = found.here if printed is None else printed
             for words in _of_curl(command.words, values):
-                yield CurlCommand(place, words, given, is_conditional)
+                yield CurlCommand(place, words, given, is_conditional, _is_curl(command.words[0]))
             if "xargs" in command.words and any(map(_is_curl, command.words)):
                 yield Passed(_UNREAD, place)
             before = command
@@ -192,9 +254,11 @@ def _logical_lines(file: Path, values: dict[str, str]) -> Iterator[_Logical | Pa
     """
     begun: list[str] = []
     first, quoted, shell, is_of_curl = 0, "", "", False
-    lines = read_lines(file, _NONE)
+    lines = _Lines(read_lines(file, _NONE))
     for n, line in lines:
         text = line.rstrip("\r\n")
+        if begun and not is_of_curl and _BEGINS(line) is not None:
+            begun = []  # a quote that was never closed
         if not begun:
             prompt = _BEGINS(line) or _LEADS(line)
             is_of_curl = prompt is not None
@@ -203,13 +267,16 @@ def _logical_lines(file: Path, values: dict[str, str]) -> Iterator[_Logical | Pa
                 if what:
                     yield Passed(what, f"{shown_path(file)}, line {n}")
                 elif "<<" in line and (here := here_of(text)) is not None and here.text is None:
-                    _given(lines, here, None)
+                    lines.pass_over(here.word)
                 continue
             first, quoted = n, ""
             text = text[prompt.end() :] if prompt is not None else text.strip().removeprefix("$ ")
             shell = "cmd" if is_cmd(text) else "PowerShell" if is_powershell(text) else ""
         begun.append(text)
         quoted = "" if shell else quote_after(text, quoted)
+        if quoted and not is_of_curl and _ASSIGNS(begun[0]) is None:
+            begun = []
+            continue
         if not _goes_on(begun, quoted, shell) or len(begun) > _MOST_LINES:
             whole = "\n".join(begun)
             here = None if shell else here_of(whole, values)
@@ -263,7 +330,7 @@ def _without_lines_taken_in(text: str, values: dict[str, str]) -> str:
     return "".join((*parts, text[at:]))
 
 
-def _given(lines: Iterator[tuple[int, str]], here: Here, values: dict[str, str] | None) -> str:
+def _given(lines: Iterator[tuple[int, str]], here: Here, values: dict[str, str]) -> str:
     """What a command is given: the lines up to the one that is a word alone, or a text."""
     if here.text is not None:
         return here.text
@@ -313,6 +380,8 @@ def _out_of_group(words: Sequence[str]) -> Sequence[str]:
 
 def _contained(words: Sequence[str]) -> Iterator[Sequence[str]]:
     """What curl is given in a container: behind `--`, by its name, or as what an image of that name runs."""
+    if words[1:2] and words[1] in _OF_IMAGES:
+        return
     has_image = any(_IMAGE(word.removeprefix("--image=")) for word in words[2:])
     if "--" in words:
         inner = words[list(words).index("--") + 1 :]

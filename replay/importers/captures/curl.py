@@ -104,7 +104,7 @@ def _read(file: Path) -> Iterator[Target | Passed]:
                 yield Passed(_OPTIONS_FILE, found.place)
             elif asked.is_told_by_variable:
                 yield Passed(_VARIABLE, found.place)
-            else:
+            elif asked.urls or found.is_alone:
                 yield from _targets(asked, found)
 
 

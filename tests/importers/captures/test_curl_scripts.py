@@ -169,9 +169,44 @@ def test_a_script_whose_first_line_is_no_command_of_curl_is_known(text):
     assert [name for name, importer in IMPORTERS.items() if importer.sniff(text.encode())] == ["curl"]
 
 
-def test_prose_about_loops_and_quotes_that_are_not_closed_take_no_command_along(imported):
-    requests, _ = imported(
-        "for what it's worth:\nif you don't know\n\ncurl http://h/a\nuse a << b\ncurl http://h/b\n"
-    )
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "for what it's worth:",
+        "if you don't know,",
+        "use a << b",
+        "then read what's below",
+        "X='never closed",
+        "std::cout << 'a' << end",
+    ],
+)
+def test_prose_takes_no_command_along(imported, prose):
+    requests, _ = imported(f"{prose}\n\ncurl http://h/a\n{prose}\ncurl http://h/b\n")
 
-    assert [path for _, path, _ in requests][:1] == ["/a"]
+    assert [path for _, path, _ in requests] == ["/a", "/b"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "if ! curl --version >/dev/null; then exit 1; fi",
+        "V=$(curl --version | head -n 1)",
+        "docker pull curlimages/curl",
+        "docker pull curlimages/curl:8.1.0",
+        "docker build -t curl .",
+        "time curl --help",
+    ],
+)
+def test_what_asks_for_nothing_is_no_request(imported, line):
+    requests, _ = imported(f"{line}\ncurl http://h/a\n")
+
+    assert requests == [("GET", "/a", None)]
+
+
+def test_variables_that_stand_for_far_more_than_was_written_are_refused(imported, tmp_path):
+    text = f'A={"x" * 9_999}\ncurl http://h/a -d "{"$A" * 10_000}"\n'
+
+    with pytest.raises(TraceError) as refused:
+        imported(text)
+    path = tmp_path / "requests.sh"
+    assert str(refused.value) == f"{path}: its variables stand for more than 64 MiB of text."
