@@ -29,7 +29,8 @@ _IS_ERROR = re.compile(rb'"error"\s*:').search
 _TELLS_GRAPHQL = re.compile(rb'"(?:data|errors)"\s*:').search
 # No JSON writes such an id in two ways, but for a number that may have a fraction of nothing.
 _is_plain_id = re.compile(r"[A-Za-z0-9_.:-]+").fullmatch
-_IDS = re.compile(rb'"id"\s*:\s*(?:"([^"\\]*)"|(-?\d+)(?:\.0+)?(?![\d.eE]))').findall
+_IDS = re.compile(rb'"id"\s*:\s*(?:"([^"\\]*)"|(-?\d+(?:\.\d+)?)(?![\d.eE]))').findall
+_FRACTION_OF_NOTHING = re.compile(rb"\.0+\Z")
 
 OF_NO_MODEL = "JSON without anything that a model says"
 WITHOUT_CHOICES = "JSON with no choices"
@@ -64,7 +65,7 @@ def _why_no_answer_to_call(body: bytes, message_id: str) -> str | None:
     # An error may lack the id, where that was not readable.
     if not _is_plain_id(message_id) or _IS_ERROR(body) is not None:
         return None
-    ids = {text or digits for text, digits in _IDS(body)}
+    ids = {text or _FRACTION_OF_NOTHING.sub(b"", digits) for text, digits in _IDS(body)}
     if message_id.encode() not in ids:
         return OF_ANOTHER_CALL
     return None if len(ids) == 1 or _is_among_messages(body, message_id) else OF_ANOTHER_CALL

@@ -294,6 +294,8 @@ def test_a_model_answers_with_json_or_a_stream(one, body, known, error):
         (RPC, b'{"jsonrpc":"2.0","id":1.0,"result":{"id":7}}', {}, None),
         (RPC, b'[{"jsonrpc":"2.0","method":"log","params":{"id":9}},{"id":1,"result":{}}]', {}, None),
         (RPC, b'{"jsonrpc":"2.0","id":"other","result":{}}', {"response_bytes": 2_000_000}, None),
+        (RPC.replace(b'"id":1', b'"id":1.5'), b'{"jsonrpc":"2.0","id":1.5,"result":{}}', {}, None),
+        (RPC.replace(b'"id":1', b'"id":1.0'), b'{"jsonrpc":"2.0","id":1,"result":{}}', {}, None),
         (b'{"jsonrpc":"2.0","method":"notifications/initialized"}', b'{"ok":true}', {}, None),
         # The older transport of MCP answers on another stream.
         (RPC, b"Accepted", {"status": 202}, None),

@@ -49,9 +49,14 @@ def is_same_id(said: object, message_id: str) -> bool:
     """Whether an answer's id is that of a call, which is given as text. Some servers answer a number by a string, or by
     a number with a fraction of nothing.
     """
-    return str(said) == message_id or (
-        isinstance(said, float) and said.is_integer() and str(int(said)) == message_id
-    )
+    return _as_text(said) == message_id
+
+
+def _as_text(message_id: object) -> str:
+    """An id without a fraction of nothing."""
+    if isinstance(message_id, float) and message_id.is_integer():
+        message_id = int(message_id)
+    return str(message_id)
 
 
 def awaited_by(method: str, body: bytes) -> Awaited | None:
@@ -61,7 +66,7 @@ def awaited_by(method: str, body: bytes) -> Awaited | None:
     document = read_document(body) if len(body) <= MOST_BYTES else None
     if not isinstance(document, dict) or document.get("id") is None:
         return None
-    return Awaited(document.get("method") == LISTEN, str(document["id"]))
+    return Awaited(document.get("method") == LISTEN, _as_text(document["id"]))
 
 
 def answer_among(events: bytes, awaited: Awaited | None) -> bytes:

@@ -137,6 +137,14 @@ def test_a_fail_beside_a_late_baseline_stands_since_that_is_only_too_slow(rng, s
     assert check(slo, evidence(rng.normal(run_ms, 2, 2000)), [late]).verdict == verdict
 
 
+def test_what_a_late_baseline_sent_all_at_once_may_have_come_apart_so_its_failures_may_be_too_few(rng):
+    run = run_of([100.0] * 2000, failed=range(0, 2000, 5))
+    late = evidence([100.0] * 2000, generator="suspect", late_ms=30.0)
+
+    assert check("errors < baseline + 1%", run, [run_of([100.0] * 2000)]).verdict == "fail"
+    assert check("errors < baseline + 1%", run, [late]).verdict == "inconclusive"
+
+
 def test_a_baseline_of_which_more_is_in_doubt_than_lateness_decides_nothing(rng):
     run, values = evidence(rng.normal(200, 2, 2000)), rng.normal(100, 2, 2000)
 
