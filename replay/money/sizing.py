@@ -132,7 +132,7 @@ def _by_bursts(
     A rate alone says nothing of fifty calls that come at once and are over in a second: five machines that bear them
     are not one machine that bears a fifth of the rate.
     """
-    if not load.at_once or not ceiling.at_once:
+    if not load.at_once or not ceiling.at_once or not load.peak_rps:
         return None
     seen = [ceiling.at_once / ceiling.machines]
     if held is not None and held.is_held and held.at_once:

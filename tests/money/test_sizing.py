@@ -141,3 +141,9 @@ def test_what_is_known_of_bursts_never_takes_machines_away(
 
     assert by_both.rps <= by_rate.rps
     assert sized(Load(peak), by_both, 0.0).machines >= sized(Load(peak), by_rate, 0.0).machines
+
+
+def test_where_no_load_comes_bursts_ask_for_no_machine():
+    known = capacity_of(Load(0.0, at_once=50.0), ceiling=Searched(100.0, 5, 50.0))
+
+    assert known.rps == 20.0

@@ -18,7 +18,8 @@ from replay.results.columns import Columns, Flags
 from replay.words.numbers import exact, percent
 from replay.words.phrases import counted
 
-_MOST_SERIES, _MOST_SIZES = 20, 8
+# No more sizes than these can have a twentieth of the answers each.
+_MOST_SERIES, _MOST_SIZES = 20, 20
 _LEAST_SHARE = 0.05
 _FEWEST = 50
 # Loads and sizes that are looked at are a few dozen.
@@ -49,16 +50,21 @@ def why_unlike(levels: Sequence[Level]) -> str | None:
     for level in held[len(below) :]:
         for series, sizes in level.usual_bytes.items():
             usual: Counter[int] = Counter()
+            unlisted = 0  # how many at most had a size that is not among the usual ones
             for other in below:
-                usual.update(dict(other.usual_bytes.get(series, ())))
+                listed = dict(other.usual_bytes.get(series, ()))
+                usual.update(listed)
+                unlisted += min(listed.values()) if len(listed) >= _MOST_SIZES else 0
             there, here = usual.total(), sum(count for _, count in sizes)
             for size, count in sizes:
                 if there < _FEWEST or count < _LEAST_SHARE * here or _is_near(size, usual):
                     continue
-                if more_often(Failures(count, here), Failures(usual[size], there)) < _BY_CHANCE:
+                most = usual.get(size, unlisted)
+                if more_often(Failures(count, here), Failures(most, there)) < _BY_CHANCE:
+                    so_many = f"at most {most}" if most and size not in usual else f"{most}"
                     return (
                         f"at {exact(level.scale)}x {percent(count / here)} of the answers to {series} have "
-                        f"{counted(size, 'byte')}, and {usual[size]} of {there:,} at {exact(below[0].scale)}x: what is "
+                        f"{counted(size, 'byte')}, and {so_many} of {there:,} at {exact(below[0].scale)}x: what is "
                         "answered under load may be something else, such as a page that says so. Say what an answer "
                         'has to hold ([[expect]] in the target file), or that a status is enough (answers = "status")'
                     )
