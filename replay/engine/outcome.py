@@ -16,7 +16,6 @@ Most steps need none of this. For them `Outcomes.of` says None, and a status bel
 """
 
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 
 import msgspec
 
@@ -31,7 +30,7 @@ from replay.engine.grpc.descriptors import descriptors_at
 from replay.engine.grpc.outcome import Calls
 from replay.http.codings import uncoded, uncoded_so_far
 from replay.results.types import is_transient, status_class
-from replay.target.routes import ExpectRule, expected_of
+from replay.target.routes import expected_of
 from replay.target.target import Target
 from replay.trace.types import Expect, JsonCheck, Step
 from replay.trace.values.expect import expected_statuses, reads_body, unmet
@@ -321,11 +320,5 @@ class Outcomes:
         if key not in self._ruled:
             if len(self._ruled) >= _KNOWN_MOST:
                 self._ruled.clear()
-            self._ruled[key] = next((e for rule, e in self._rules if _matches(rule, *key)), None)
+            self._ruled[key] = next((e for rule, e in self._rules if rule.is_for(*key)), None)
         return self._ruled[key]
-
-
-def _matches(rule: ExpectRule, kind: str, name: str) -> bool:
-    return (rule.kind is None or fnmatchcase(kind, rule.kind)) and (
-        rule.name is None or fnmatchcase(name, rule.name)
-    )

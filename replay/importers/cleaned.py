@@ -48,4 +48,4 @@ def _cleaned(sessions: Callable[[], Iterator[Session]]) -> Iterator[Session]:
 def _said(text: str) -> str:
     """A sentence without the secrets that it quotes; the place that stands in front is as the user wrote it."""
     place, colon, rest = text.partition(": ")
-    return f"{place}{colon}{without_secrets(rest)}"
+    return f"{place}{colon}{without_secrets(rest)}" if colon else without_secrets(text)

@@ -1,5 +1,6 @@
 """Which steps go elsewhere, and what their answers have to be."""
 
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 import msgspec
@@ -80,6 +81,12 @@ class ExpectRule(Expect, frozen=True, gc=False, forbid_unknown_fields=True, omit
         problem = expect_problem(expected_of(self))
         if problem is not None:
             raise ValueError(problem)
+
+    def is_for(self, kind: str, name: str) -> bool:
+        """Whether it is for steps of this kind and name."""
+        return (self.kind is None or fnmatchcase(kind, self.kind)) and (
+            self.name is None or fnmatchcase(name, self.name)
+        )
 
 
 def expected_of(rule: ExpectRule) -> Expect:

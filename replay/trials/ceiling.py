@@ -28,6 +28,7 @@ from replay.results.types import Ended, RunStatus
 from replay.target.target import Target
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stream import TraceScan, read_sessions, scan
+from replay.trace.values.expect import reads_body
 from replay.trials.evidence import gone_if_empty, write_verdict
 from replay.trials.spending import with_less
 from replay.words.endings import ending
@@ -113,6 +114,13 @@ class Guard:
         return self.why
 
 
+def _is_held(target: Target, series: str) -> bool:
+    """Whether the target file says what is in the answers to steps of this kind and name."""
+    kind, _, name = series.partition(":")
+    rule = next((rule for rule in reversed(target.expect) if rule.is_for(kind, name)), None)
+    return rule is not None and reads_body(rule)
+
+
 def find_ceiling(
     trace: Path,
     target: Target,
@@ -155,8 +163,9 @@ def find_ceiling(
         if plan.shows_recovery and not hunt.is_over:
             recovery_s, note = hunt.recovery(found_scale)
             notes.append(note)
-    if target.answers == "kind" and (unlike := why_unlike([*search.levels, *extra])) is not None:
-        verdict, reasons = "inconclusive", [unlike, *reasons]
+    if target.answers == "kind":
+        unlike = why_unlike([*search.levels, *extra], lambda series: _is_held(target, series))
+        verdict, reasons = (verdict, reasons) if unlike is None else ("inconclusive", [unlike, *reasons])
     if hunt.unfilled is not None and verdict in ("found", "at_least"):
         verdict, reasons, ceiling = "inconclusive", [hunt.unfilled], None
     if ceiling is not None:

@@ -5,6 +5,7 @@ import pytest
 
 from replay.engine.types import RunOptions
 from replay.judge.measures.slo import parse_slo
+from replay.target.routes import ExpectRule
 from replay.target.sending import Retry
 from replay.target.target import Target
 from replay.trials.ceiling import CeilingPlan, find_ceiling
@@ -178,3 +179,18 @@ def test_who_says_that_a_status_is_enough_has_the_ceiling_of_what_is_answered(se
     found = searched(Excused(BEARS_RPS), evenly(10, 60), most_scale=20.0, target=by_status)
 
     assert found.verdict == "at_least"
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict"),
+    [
+        (ExpectRule(name="ask", contains=["answer"]), "at_least"),
+        (ExpectRule(name="other", contains=["answer"]), "inconclusive"),
+        (ExpectRule(status=200), "inconclusive"),  # which a page that says so has, too
+    ],
+)
+def test_answers_that_are_held_to_what_they_say_may_be_of_any_size(searched, rule, verdict):
+    """The bodies of these runs are not looked at, so nothing is found to be wrong with them."""
+    told = Target(url="http://127.0.0.1:9", name="known", expect=(rule,))
+
+    assert searched(Excused(BEARS_RPS), evenly(10, 60), most_scale=20.0, target=told).verdict == verdict

@@ -46,8 +46,8 @@ def judge_coldstart(run: Evidence) -> ColdVerdict:
 
 def _at_the_beginning(columns: Columns, sent: Flags, found: ColdSteps) -> list[str]:
     """Where the very first step took far longer than any other of its kind and name: before it no idle time is known,
-    so it counts nowhere. Of so many others none is half as slow by chance in less than one run of 100, whatever the
-    tail (tests/judge/cold/test_coldstart.py).
+    so it counts nowhere. By chance the first is the slowest of so many in one run of fifty, and twice as slow as the
+    next in fewer (tests/judge/cold/test_coldstart.py).
     """
     if found.method not in ("inferred", "none") or not sent.any():
         return []

@@ -8,7 +8,7 @@ kind and name are compared with each other, since another part of the trace may 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -43,12 +43,18 @@ def usual_sizes(columns: Columns, rows: Flags) -> dict[str, list[tuple[int, int]
     return found
 
 
-def why_unlike(levels: Sequence[Level]) -> str | None:
-    """What answers have at a load that held, and had not at the lowest; None where nothing tells."""
+def why_unlike(levels: Sequence[Level], is_held: Callable[[str], bool] = lambda _series: False) -> str | None:
+    """What answers have at a load that held, and had not at the lowest; None where nothing tells.
+
+    is_held: whether the answers of a kind and name were held to something themselves, so that they are what was asked
+    for.
+    """
     held = sorted((level for level in levels if level.verdict == "pass"), key=lambda level: level.scale)
     below = [level for level in held if level.scale == held[0].scale]
     for level in held[len(below) :]:
         for series, sizes in level.usual_bytes.items():
+            if is_held(series):
+                continue
             usual: Counter[int] = Counter()
             unlisted = 0  # how many at most had a size that is not among the usual ones
             for other in below:
