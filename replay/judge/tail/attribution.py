@@ -180,26 +180,28 @@ def _crowded_sessions(columns: Columns, charges: Charges, rows: Rows) -> Rows:
     found = _crowded_by(columns.session, strata, charges.counted, rows)
     is_hit = np.zeros(columns.n, np.bool_)
     is_hit[rows] = True
-    alone = [code for code in found.tolist() if _stands_out_in_its_time(columns, charges.counted, is_hit, code)]
+    due = np.flatnonzero(charges.counted)
+    due = due[np.argsort(columns.intended_ns[due], kind="stable")]
+    due_ns, sessions, is_hit = columns.intended_ns[due], columns.session[due], is_hit[due]
+    alone = [code for code in found.tolist() if _stands_out_in_its_time(due_ns, sessions == code, is_hit)]
     return np.asarray(alone, np.intp)
 
 
-def _stands_out_in_its_time(columns: Columns, counted: Flags, is_hit: Flags, session: int) -> bool:
-    """Whether a session has more hits than other steps that were due from its first to its last (20 at least)."""
-    own = counted & (columns.session == session)
-    others = np.flatnonzero(counted & ~own)
-    others = others[np.argsort(columns.intended_ns[others], kind="stable")]
-    due_ns, own_ns = columns.intended_ns[others], columns.intended_ns[own]
-    begins, ends = (
-        int(np.searchsorted(due_ns, own_ns.min())),
-        int(np.searchsorted(due_ns, own_ns.max(), "right")),
-    )
-    missing = max(0, _LEAST_OTHERS - (ends - begins) + 1) // 2
-    beside = is_hit[others[max(0, begins - missing) : ends + missing]]
+def _stands_out_in_its_time(due_ns: Int64s, own: Flags, is_hit: Flags) -> bool:
+    """Whether a session has more hits than other steps that were due from its first to its last (20 at least).
+
+    due_ns: of all steps, rising. own: which are the session's.
+    """
+    first, last = np.flatnonzero(own)[[0, -1]].tolist()
+    begins = int(np.searchsorted(due_ns, due_ns[first]))
+    ends = int(np.searchsorted(due_ns, due_ns[last], "right"))
+    of_steps = int(np.count_nonzero(own))
+    missing = max(0, _LEAST_OTHERS - (ends - begins - of_steps) + 1) // 2
+    near = slice(max(0, begins - missing), ends + missing)
+    beside = is_hit[near][~own[near]]
     # As if one more had been slow and one not (Laplace): of few that were not, nobody knows that none ever is.
     rate = (np.count_nonzero(beside) + 1) / (len(beside) + 2)
-    hits, of_steps = int(np.count_nonzero(is_hit & own)), int(np.count_nonzero(own))
-    return float(at_least(hits, of_steps, rate)) < _TEST
+    return float(at_least(int(np.count_nonzero(is_hit & own)), of_steps, rate)) < _TEST
 
 
 def _crowded_by(codes: Codes, strata: Int64s | Codes, counted: Flags, rows: Rows) -> Rows:
