@@ -210,7 +210,9 @@ def _decide(
             level.allowed_percent = check.limit
         elif level.limited_by != "errors" and holds_without_refused(slo, run, rows):
             level.limited_by = "refusals"
-            level.reason += " for steps that were refused and tried again, and does for all others"
+            were_tried_again = (run.columns.attempts[rows & were_refused(run.columns)] > 1).any()
+            again = " and tried again" if were_tried_again else ""
+            level.reason += f" for steps that were refused{again}, and does for all others"
         return
     unknown = [check for check in checks if check.observed_ms is None and check.observed is None]
     if unknown:

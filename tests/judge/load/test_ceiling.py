@@ -178,6 +178,21 @@ def test_refusals_and_errors_are_told_apart(rng):
     assert failing(500).verdict == "fail"
 
 
+@pytest.mark.parametrize(("attempts", "are"), [(1, "were refused"), (3, "were refused and tried again")])
+def test_a_limit_that_only_refused_steps_break_says_whether_they_were_tried_again(attempts, are):
+    records = [
+        step(f"s-{n}", 5.0, n, at_ms=n * 10, outcome="failed", status=503, error="status_5xx", attempt=attempts)
+        if n % 12 == 0
+        else step(f"s-{n}", 5.0, n, at_ms=n * 10)
+        for n in range(900)
+    ]
+    slos = [parse_slo("errors < 20%"), parse_slo("p95 < 100ms")]
+    level = judge_level(slos, Evidence(summary(), columns_of([records]), "r"), 1.0, 9.0, None)
+
+    assert level.limited_by == "refusals"
+    assert level.reason == f"p95 < 100ms does not hold for steps that {are}, and does for all others"
+
+
 def all_failing(n=9, **fields):
     records = [step(f"s-{i}", 5.0, i, at_ms=i * 10, outcome="failed", **fields) for i in range(n)]
     return judge_level([], Evidence(summary(), columns_of([records]), "r"), 1.0, 9.0, None)
