@@ -5,7 +5,9 @@ independent; of what stays high for a while, and low for a while, they find a tr
 of Kendall's statistic is that of correlated ranks (Hamed and Rao 1998, "A modified Mann-Kendall trend test for
 autocorrelated data", J. Hydrology 204), with the autocorrelation of the ranks beside a parabola, taken to fall off
 geometrically, as Yue and Wang (2004) do: "The Mann-Kendall test modified by effective sample size", Water Resources
-Management 18. Error rates are simulated in tests/judge/statistics/test_trend.py.
+Management 18. Where all but a few pairs are in order they are taken for independent: beside a parabola any other shape
+leaves much that is alike, and of likeness alone so much order hardly ever comes. Error rates are simulated in
+tests/judge/statistics/test_trend.py.
 """
 
 from typing import NamedTuple
@@ -17,6 +19,8 @@ from replay.judge.statistics.sample import Floats
 
 _MOST_ALIKE = 0.95
 _LEAST_TO_TELL = 8
+# Where nearly all pairs are in order, what is left beside a curve is the shape of the trend, and not likeness.
+_IN_ORDER = 0.85
 
 
 class Trend(NamedTuple):
@@ -43,8 +47,9 @@ def find_trend(at: Floats, values: Floats, confidence: float = 0.95) -> Trend:
     rises = values[later] - values[earlier]
     slopes = np.sort(rises[known] / apart[known])
     slope = float(np.median(slopes))
-    deviation = (_variance(values) * _inflation(values)) ** 0.5
     score = float(np.sign(rises[known]).sum())
+    is_in_order = abs(score) >= _IN_ORDER * np.count_nonzero(known)
+    deviation = (_variance(values) * (1.0 if is_in_order else _inflation(values))) ** 0.5
     p_value = min(1.0, 2 * normal_above((abs(score) - 1) / deviation)) if score and deviation else 1.0
     reach = normal_quantile((1 + confidence) / 2) * deviation
     low, high = (len(slopes) - reach) / 2, (len(slopes) + reach) / 2

@@ -57,6 +57,14 @@ def test_a_trend_is_found_and_lies_in_its_interval(rng):
     assert np.mean([one.first for one in found]) == pytest.approx(0.0, abs=0.1)
 
 
+@pytest.mark.parametrize("shape", [lambda n: n, lambda n: 1.3**n, np.log1p, np.sqrt, lambda n: 1.1**n])
+def test_a_trend_of_any_shape_is_found_where_nothing_hides_it(rng, shape):
+    n = np.arange(20.0)
+    found = [find_trend(n, (1 + shape(n)) * (1 + rng.normal(0, noise, 20))) for noise in (0.0, 0.001, 0.01)]
+
+    assert max(one.p_value for one in found) < 0.01
+
+
 @pytest.mark.parametrize(("at", "values"), [([0.0, 1.0], [1.0, 2.0]), ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0])])
 def test_two_values_or_one_time_have_no_trend(at, values):
     with pytest.raises(ValueError, match="three values"):
