@@ -26,7 +26,7 @@ _IN_ORDER = 0.85
 class Trend(NamedTuple):
     """slope: a unit of time, with the interval low to high. first: the value of Sen's line at the first time.
 
-    p_value: of no trend against one, in either direction.
+    p_value: of no trend against one, in either direction. p_value_unlike: the same, were neighbours not alike.
     """
 
     slope: float
@@ -34,6 +34,7 @@ class Trend(NamedTuple):
     high: float
     first: float
     p_value: float
+    p_value_unlike: float
 
 
 def find_trend(at: Floats, values: Floats, confidence: float = 0.95) -> Trend:
@@ -49,8 +50,8 @@ def find_trend(at: Floats, values: Floats, confidence: float = 0.95) -> Trend:
     slope = float(np.median(slopes))
     score = float(np.sign(rises[known]).sum())
     is_in_order = abs(score) >= _IN_ORDER * np.count_nonzero(known)
-    deviation = (_variance(values) * (1.0 if is_in_order else _inflation(values))) ** 0.5
-    p_value = min(1.0, 2 * normal_above((abs(score) - 1) / deviation)) if score and deviation else 1.0
+    unlike = _variance(values) ** 0.5
+    deviation = unlike if is_in_order else unlike * _inflation(values) ** 0.5
     reach = normal_quantile((1 + confidence) / 2) * deviation
     low, high = (len(slopes) - reach) / 2, (len(slopes) + reach) / 2
     return Trend(
@@ -58,8 +59,14 @@ def find_trend(at: Floats, values: Floats, confidence: float = 0.95) -> Trend:
         float(slopes[max(0, int(np.floor(low)))]),
         float(slopes[min(len(slopes) - 1, int(np.ceil(high)))]),
         float(np.median(values) + slope * (at[0] - np.median(at))),
-        p_value,
+        _chance(score, deviation),
+        _chance(score, unlike),
     )
+
+
+def _chance(score: float, deviation: float) -> float:
+    """Of a score as far from 0, or farther."""
+    return min(1.0, 2 * normal_above((abs(score) - 1) / deviation)) if score and deviation else 1.0
 
 
 def _variance(values: Floats) -> float:

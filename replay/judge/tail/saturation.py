@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from replay.judge.load.flow import concurrency, flow, settled
 from replay.judge.statistics.sample import Floats
+from replay.judge.statistics.trend import Trend as Times
 from replay.judge.statistics.trend import find_trend
 from replay.judge.tail.causes import medians_of
 from replay.results.columns import ABSENT_NS, Columns, Flags
@@ -167,7 +168,7 @@ def find_drift(columns: Columns) -> Drift:
     base = max(1e-9, times.first)
     length_s = float(at_s[-1] - at_s[0])
     change, low, high = (100 * slope * length_s / base for slope in (times.slope, times.low, times.high))
-    trend, why = _judged(times.p_value, change)
+    trend, why = _judged(times, change)
     if trend in ("slower", "faster") and (load := _load_as_well(columns, pieces, at_s, change)) is not None:
         trend, why = "unknown", f"{why}, and so does the load, {load}: a run at a steady one would tell"
     return Drift(
@@ -198,12 +199,16 @@ def _load_as_well(columns: Columns, pieces: Sequence[Rows], at_s: Floats, change
     return f"from {number(per_s[0])} to {number(per_s[-1])} requests a second"
 
 
-def _judged(p_value: float, change_percent: float) -> tuple[Trend, str]:
-    if p_value >= _TEST:
-        return "steady", f"no trend at the level of {percent(_TEST)}"
-    if abs(change_percent) < _LEAST_CHANGE_PERCENT:
-        return "steady", f"a trend, but of less than {exact(_LEAST_CHANGE_PERCENT)}% over the run"
-    return ("slower", "response times rise") if change_percent > 0 else ("faster", "response times fall")
+def _judged(times: Times, change_percent: float) -> tuple[Trend, str]:
+    far = abs(change_percent) >= _LEAST_CHANGE_PERCENT
+    trend: Trend = "slower" if change_percent > 0 else "faster"
+    said = "response times rise" if change_percent > 0 else "response times fall"
+    if times.p_value < _TEST:
+        little = f"a trend, but of less than {exact(_LEAST_CHANGE_PERCENT)}% over the run"
+        return (trend, said) if far else ("steady", little)
+    if far and times.p_value_unlike < _TEST:
+        return "unknown", f"{said}, or are slow for a while by chance: neighbouring parts of the run are alike"
+    return "steady", f"no trend at the level of {percent(_TEST)}"
 
 
 def _rounded(value: float) -> float:

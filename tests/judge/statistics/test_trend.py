@@ -72,4 +72,4 @@ def test_two_values_or_one_time_have_no_trend(at, values):
 
 
 def test_equal_values_have_none():
-    assert find_trend(AT, np.ones(20)) == (0.0, 0.0, 0.0, 1.0, 1.0)
+    assert find_trend(AT, np.ones(20)) == (0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
