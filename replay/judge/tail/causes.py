@@ -256,7 +256,9 @@ def _backlog_at_sending(columns: Columns, sent: Flags) -> Floats:
     if not len(rows) or at_ns[-1] == 0:
         return found
     answered = np.count_nonzero(columns.end_ns[rows] <= columns.sent_ns[rows[-1]])
-    ahead = np.arange(len(rows)) - _DRAIN * answered * (at_ns / at_ns[-1])
+    # Steps sent at one instant have each other to wait for: the order in which they stand is that of their answers.
+    came = np.searchsorted(at_ns, at_ns, side="right")
+    ahead = came - _DRAIN * answered * (at_ns / at_ns[-1])
     found[rows] = ahead - np.minimum.accumulate(ahead)
     return found
 

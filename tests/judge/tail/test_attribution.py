@@ -305,6 +305,24 @@ def test_sessions_that_wait_for_a_slow_target_make_no_queue_of_it():
     assert with_queue <= 1
 
 
+def test_steps_sent_at_one_instant_are_in_no_order_though_the_record_has_them_in_that_of_their_answers():
+    """As in virtual time: of fan-outs that nobody waits in, six of 25 runs queued."""
+    with_queue = 0
+    for seed in range(15):
+        rng = np.random.default_rng(seed)
+        sizes = np.where(rng.random(900) < 0.5, 1, rng.integers(2, 11, 900))
+        at_ms = np.repeat(np.cumsum(rng.exponential(30, 900)), sizes)
+        took_ms = 20 * slow_at_times(rng, len(at_ms))
+        records = [
+            step(f"s-{i}", took, i, at_ms=at)
+            for i, (at, took) in enumerate(zip(at_ms.tolist(), took_ms.tolist(), strict=True))
+        ]
+        records.sort(key=lambda record: record.end_ns)
+        with_queue += share(attribute(planted(records)), "queueing") > 0
+
+    assert with_queue == 0
+
+
 @pytest.mark.parametrize("workers", [1, 4])
 def test_fan_outs_between_idle_gaps_queue(rng, workers):
     at_ms = []
