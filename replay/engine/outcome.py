@@ -30,7 +30,7 @@ from replay.engine.grpc.descriptors import descriptors_at
 from replay.engine.grpc.outcome import Calls
 from replay.http.codings import uncoded, uncoded_so_far
 from replay.results.types import is_transient, status_class
-from replay.target.routes import expected_of
+from replay.target.routes import expected_of, is_for
 from replay.target.target import Target
 from replay.trace.types import Expect, JsonCheck, Step
 from replay.trace.values.expect import expected_statuses, reads_body, unmet
@@ -320,5 +320,5 @@ class Outcomes:
         if key not in self._ruled:
             if len(self._ruled) >= _KNOWN_MOST:
                 self._ruled.clear()
-            self._ruled[key] = next((e for rule, e in self._rules if rule.is_for(*key)), None)
+            self._ruled[key] = next((e for rule, e in self._rules if is_for(rule, *key)), None)
         return self._ruled[key]

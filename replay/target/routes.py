@@ -82,11 +82,12 @@ class ExpectRule(Expect, frozen=True, gc=False, forbid_unknown_fields=True, omit
         if problem is not None:
             raise ValueError(problem)
 
-    def is_for(self, kind: str, name: str) -> bool:
-        """Whether it is for steps of this kind and name."""
-        return (self.kind is None or fnmatchcase(kind, self.kind)) and (
-            self.name is None or fnmatchcase(name, self.name)
-        )
+
+def is_for(rule: Route | ExpectRule, kind: str, name: str) -> bool:
+    """Whether it is for steps of this kind and name."""
+    return (rule.kind is None or fnmatchcase(kind, rule.kind)) and (
+        rule.name is None or fnmatchcase(name, rule.name)
+    )
 
 
 def expected_of(rule: ExpectRule) -> Expect:

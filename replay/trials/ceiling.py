@@ -25,6 +25,7 @@ from replay.judge.types import VERDICT_SCHEMA
 from replay.results.evidence import Evidence, read_evidence
 from replay.results.rundir import RunDir
 from replay.results.types import Ended, RunStatus
+from replay.target.routes import is_for
 from replay.target.target import Target
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stream import TraceScan, read_sessions, scan
@@ -117,7 +118,7 @@ class Guard:
 def _is_held(target: Target, series: str) -> bool:
     """Whether the target file says what is in the answers to steps of this kind and name."""
     kind, _, name = series.partition(":")
-    rule = next((rule for rule in reversed(target.expect) if rule.is_for(kind, name)), None)
+    rule = next((rule for rule in reversed(target.expect) if is_for(rule, kind, name)), None)
     return rule is not None and reads_body(rule)
 
 

@@ -1,10 +1,8 @@
 """Where a step goes, by its kind and name: to which place of the target, or nowhere (a wait)."""
 
-from fnmatch import fnmatchcase
-
 from replay.engine.requests.destinations import destination, destinations
 from replay.engine.requests.read_only import may_change_something
-from replay.target.routes import Route
+from replay.target.routes import is_for
 from replay.target.target import Target
 from replay.trace.types import Step
 
@@ -59,12 +57,6 @@ class Router:
     def place(self, kind: str, name: str) -> int:
         """The same for any step of that kind and name that is no wait in the trace."""
         for route, where in zip(self._routes, self._where, strict=True):
-            if _matches(route, kind, name):
+            if is_for(route, kind, name):
                 return where
         return 0
-
-
-def _matches(route: Route, kind: str, name: str) -> bool:
-    return (route.kind is None or fnmatchcase(kind, route.kind)) and (
-        route.name is None or fnmatchcase(name, route.name)
-    )
