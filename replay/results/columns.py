@@ -13,6 +13,7 @@ from replay.results.record import ReadTally
 from replay.results.table import ABSENT, Floats, Names, Table, constant, first_seen, looked_up, paired, table_of
 from replay.results.table import Codes as Codes
 from replay.results.table import Flags as Flags
+from replay.results.table import Rows as Rows
 from replay.results.tables import read_tables
 from replay.results.types import INTERRUPTED, StepRecord
 
@@ -336,7 +337,7 @@ class Gathering:
                 found.refused[row] = self._refused_before.pop(step, 0)
         return found
 
-    def _add_steps(self, table: Table, rows: npt.NDArray[np.intp]) -> None:
+    def _add_steps(self, table: Table, rows: Rows) -> None:
         texts, known = table.texts("step"), self._step_names
         shared = [known.setdefault(text, text) for text in texts] if len(texts) < len(rows) / 2 else texts
         self._steps.extend(map(shared.__getitem__, table.codes("step")[rows].tolist()))

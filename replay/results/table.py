@@ -20,6 +20,8 @@ from replay.results.types import TRANSIENT_STATUSES, StepRecord
 
 Codes = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.intp]
+"""Numbers of rows, or of what their codes stand for."""
 Floats = npt.NDArray[np.float64]
 
 ABSENT = -(1 << 62)

@@ -13,7 +13,6 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from msgspec import Meta
 
 from replay.judge.statistics.distributions import at_least
@@ -21,14 +20,11 @@ from replay.judge.statistics.quantile import quantile as value_at
 from replay.judge.statistics.sample import Floats
 from replay.judge.tail.causes import CHARGED, Charges, charge
 from replay.judge.tail.together import part_of_most
-from replay.results.columns import Codes, Columns, Flags
+from replay.results.columns import Codes, Columns, Flags, Rows
 from replay.results.evidence import Evidence
 from replay.results.histogram import Int64s
 from replay.words.numbers import exact, percent, seconds
 from replay.words.phrases import counted
-
-Rows = npt.NDArray[np.intp]
-"""Numbers of rows, or of what their codes stand for."""
 
 CAUSES = (*CHARGED, "one_session", "one_step_name", "unexplained")
 """All causes. unexplained is what is left."""

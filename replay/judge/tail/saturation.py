@@ -16,7 +16,6 @@ from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from msgspec import Meta
 
 from replay.judge.load.flow import concurrency, flow, settled
@@ -24,7 +23,7 @@ from replay.judge.statistics.sample import Floats
 from replay.judge.statistics.trend import Trend as Times
 from replay.judge.statistics.trend import find_trend
 from replay.judge.tail.causes import medians_of
-from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.columns import ABSENT_NS, Columns, Flags, Rows
 from replay.results.evidence import Evidence
 from replay.words.numbers import exact, number, percent
 
@@ -36,7 +35,6 @@ _TEST = 0.01
 _LEAST_CHANGE_PERCENT = 10.0
 _LITTLE_WITHIN = 0.1
 
-Rows = npt.NDArray[np.intp]
 Trend = Literal["slower", "faster", "steady", "unknown"]
 
 

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from replay.judge.statistics.sample import Floats
-from replay.results.columns import Columns, Flags
+from replay.results.columns import Columns, Flags, Rows
 from replay.results.histogram import Int64s
 
 _TEST = 0.01
@@ -22,8 +21,6 @@ _LEAST_STALL_NS = 20_000_000
 _NEARLY_ALL = 0.8
 # Pairs of a gap and a step under way that are held at once.
 _MOST_PAIRS = 1 << 21
-
-Rows = npt.NDArray[np.intp]
 
 
 class Stall(NamedTuple):

@@ -4,10 +4,9 @@ from math import ceil
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from replay.judge.statistics.distributions import at_least
-from replay.results.columns import Columns, Flags
+from replay.results.columns import Columns, Flags, Rows
 
 _MOST = 0.8
 _TEST = 0.01
@@ -27,7 +26,7 @@ class Part(NamedTuple):
     share: float
 
 
-def part_of_most(columns: Columns, rows: npt.NDArray[np.intp], counted: Flags) -> Part | None:
+def part_of_most(columns: Columns, rows: Rows, counted: Flags) -> Part | None:
     """The shortest part of the run that has four fifths of these steps, by how many steps of all were due in it.
 
     None where it is more than half of the run, or chance might have put them there: the binomial probability of so many
