@@ -52,7 +52,10 @@ _KNOWN = tuple(
             " themselves are read.",
         ),
         (
-            (rb'\A(?:"?Type"?,"?Name"?,"?Request Count"?|"?Timestamp"?,"?User Count"?)',),
+            (
+                rb'\A(?:"?Type"?,"?Name"?,"?Request Count"?|"?Timestamp"?,"?User Count"?'
+                rb"|Method,Name,Error,Occurrences|Count,Message,Traceback,Nodes)",
+            ),
             "looks like a table of Locust's, which hold no single requests.",
         ),
         (
@@ -82,10 +85,6 @@ _KNOWN = tuple(
         (
             (rb'"num_requests"\s*:', rb'"response_times"\s*:'),
             f"looks like a report of Locust, which sums up {_SUMS}. {_RECORD_LOAD}",
-        ),
-        (
-            (rb"\A(?:Method,Name,Error,Occurrences|Count,Message,Traceback,Nodes)",),
-            "looks like a table of Locust's, which hold no single requests.",
         ),
         (
             (rb"^Target URL: ", rb"^Mean latency: |^Completed requests: "),

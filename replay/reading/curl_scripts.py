@@ -40,21 +40,10 @@ _BEFORE = frozenset(
 )  # fmt: skip
 _ASKS = frozenset(
     (
-        "echo",
-        "which",
-        "type",
-        "man",
-        "install",
-        "add",
-        "-v",
-        "-V",
-        "--version",
-        "grep",
-        "printf",
-        "xargs",
+        "echo", "which", "type", "man", "install", "add", "-v", "-V", "--version", "grep", "printf", "xargs",
         "parallel",
     )
-)
+)  # fmt: skip
 # How lines begin that may go on with curl: what is prose does not begin so.
 _BEGINNINGS = "|".join(
     (
