@@ -8,11 +8,13 @@ from replay.api.inputs import AnyPath, path_of
 from replay.results.columns import Columns, read_columns
 from replay.results.histogram import Histogram
 from replay.results.hlog import Interval, read_hlog
+from replay.results.manifest_types import Manifest
 from replay.results.merging.whole import make_whole
 from replay.results.record import read_steps
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
-from replay.results.types import HLOG_FILE, STEPS_FILE, Manifest, StepRecord, Summary
+from replay.results.summary_types import Summary
+from replay.results.types import HLOG_FILE, STEPS_FILE, StepRecord
 from replay.trace.file.stream import TraceReader, read_sessions
 from replay.trace.profile.shape import TraceProfile, profile
 from replay.trace.types import Header, Session

@@ -26,7 +26,7 @@ from replay.judge.measures.slo import Slo, parse_slo
 from replay.judge.types import Check
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence
-from replay.results.types import Summary
+from replay.results.summary_types import Summary
 from replay.words.numbers import number
 
 _P95, _P99 = parse_slo("p95(answered) < 1s"), parse_slo("p99(answered) < 1s")

@@ -37,7 +37,8 @@ from replay.report.ci.github import compare_annotations, is_github, write_job_su
 from replay.report.ci.junit import compare_junit
 from replay.report.ci.markdown import compare_markdown
 from replay.report.terminal.verdicts import print_compare
-from replay.results.types import AnswersKept, Ended, RunStatus
+from replay.results.answer_types import AnswersKept
+from replay.results.manifest_types import Ended, RunStatus
 from replay.target.file import load_target
 from replay.trials.answers import AnswersQuestion
 from replay.trials.compare import (

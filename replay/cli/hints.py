@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from replay.results.cache import missed
+from replay.results.tables.cache import missed
 
 
 def hint_at_columns(*run_dirs: Path) -> None:

@@ -22,11 +22,13 @@ from replay.report.terminal.story import print_story
 from replay.report.verdicts import renderers_of
 from replay.results.evidence import Evidence, read_evidence
 from replay.results.exporting import EXPORTS
+from replay.results.manifest_types import Manifest
 from replay.results.merging.whole import make_whole
 from replay.results.record import read_steps, steps_of_session
 from replay.results.rundir import RunDir, RunDirError, no_such_session
 from replay.results.summary import rebuild
-from replay.results.types import MANIFEST_FILE, STEPS_FILE, Manifest, Summary
+from replay.results.summary_types import Summary
+from replay.results.types import MANIFEST_FILE, STEPS_FILE
 from replay.system.files import write_whole
 from replay.trace.errors import shown_path
 from replay.trials.endings import broken_off, concluded

@@ -17,7 +17,7 @@ from replay.dialects.asked import LIMITS
 from replay.dialects.families import family_of_request
 from replay.engine.attempt import Attempt
 from replay.engine.types import Budget
-from replay.results.types import Spent
+from replay.results.manifest_types import Spent
 from replay.target.cost import Cost
 from replay.target.errors import TargetError
 from replay.target.target import Target

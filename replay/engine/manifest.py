@@ -20,8 +20,8 @@ from replay.engine.selfcheck import Vitals, judge_generator
 from replay.engine.shares import WHOLE, Share
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
+from replay.results.manifest_types import Generator, Manifest, RunStatus, TargetFacts, TraceFacts
 from replay.results.merging.advice import Used, workers_advised
-from replay.results.types import Generator, Manifest, RunStatus, TargetFacts, TraceFacts
 from replay.system.shortage import descriptor_limit, starved_of
 from replay.target.secrets import redacted
 from replay.target.target import Target

@@ -9,7 +9,7 @@ from replay.engine.loop import RunLoop
 from replay.engine.plan import Planned
 from replay.engine.records.recorder import Recorder
 from replay.results.histogram import LAG_UNIT_NS, Histogram
-from replay.results.types import Snapshot
+from replay.results.summary_types import Snapshot
 
 _EVERY_S = 0.5
 # A target is reached sooner, as a rule, and then there is nothing to tell of it.

@@ -35,10 +35,11 @@ from replay.engine.types import At, RunOptions
 from replay.engine.users.casting import casting_for
 from replay.engine.users.rows import Rows, notes_on, rows_for
 from replay.engine.walker import Pace
+from replay.results.manifest_types import Ended, Manifest, RunStatus
 from replay.results.rundir import RunDir
 from replay.results.selector import Selector
 from replay.results.summary import rebuild
-from replay.results.types import Ended, Manifest, RunStatus, Summary
+from replay.results.summary_types import Summary
 from replay.system.shortage import most_descriptors
 from replay.target.errors import TargetError
 from replay.target.target import Target

@@ -8,7 +8,7 @@ felt it); waiting for what this machine had run short of is.
 
 import msgspec
 
-from replay.results.types import Generator, GeneratorVerdict
+from replay.results.manifest_types import Generator, GeneratorVerdict
 from replay.words.numbers import milliseconds, number
 from replay.words.phrases import counted
 

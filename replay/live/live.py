@@ -13,7 +13,7 @@ from typing import IO, Protocol
 
 import msgspec
 
-from replay.results.types import Snapshot
+from replay.results.summary_types import Snapshot
 from replay.system.interrupts import interrupts_held
 from replay.words.numbers import clock, count, milliseconds, number, seconds
 from replay.words.phrases import counted

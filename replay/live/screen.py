@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 
 from replay.report.plain import Table, Text, plain_console
-from replay.results.types import Snapshot
+from replay.results.summary_types import Snapshot
 from replay.words.names import clean
 from replay.words.numbers import clock, count, milliseconds, number
 from replay.words.phrases import counted

@@ -42,7 +42,8 @@ from replay.money.usage import MONTH_S, Basis, Usage
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY, shortfalls
-from replay.results.types import InstanceRecord, Summary
+from replay.results.summary_types import Summary
+from replay.results.types import InstanceRecord
 from replay.words.endings import ending
 from replay.words.numbers import number, seconds
 from replay.words.phrases import counted

@@ -21,7 +21,8 @@ import numpy.typing as npt
 from replay.money.holding import on_open_sockets, until_let_go
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
-from replay.results.types import InstanceRecord, PlaneFigures
+from replay.results.manifest_types import PlaneFigures
+from replay.results.types import InstanceRecord
 
 _NS = 1_000_000_000
 MONTH_S = 730 * 3600.0

@@ -34,7 +34,7 @@ from replay.report.words.outlines import (
     recovery_outline,
 )
 from replay.results.evidence import Evidence
-from replay.results.types import Manifest
+from replay.results.manifest_types import Manifest
 from replay.words.names import clean
 
 V = TypeVar("V")

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from replay.results.types import ANSWERS_FILE, AnswerRecord, AnswersHead, ShapeRecord
+from replay.results.answer_types import AnswerRecord, AnswersHead, ShapeRecord
+from replay.results.types import ANSWERS_FILE
 
 
 class Answers(NamedTuple):

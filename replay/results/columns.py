@@ -10,11 +10,21 @@ import numpy.typing as npt
 
 from replay.results.histogram import Int64s
 from replay.results.record import ReadTally
-from replay.results.table import ABSENT, Floats, Names, Table, constant, first_seen, looked_up, paired, table_of
-from replay.results.table import Codes as Codes
-from replay.results.table import Flags as Flags
-from replay.results.table import Rows as Rows
-from replay.results.tables import read_tables
+from replay.results.tables.reading import read_tables
+from replay.results.tables.table import (
+    ABSENT,
+    Floats,
+    Names,
+    Table,
+    constant,
+    first_seen,
+    looked_up,
+    paired,
+    table_of,
+)
+from replay.results.tables.table import Codes as Codes
+from replay.results.tables.table import Flags as Flags
+from replay.results.tables.table import Rows as Rows
 from replay.results.types import INTERRUPTED, StepRecord
 
 ABSENT_NS = ABSENT

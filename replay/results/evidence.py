@@ -11,8 +11,8 @@ from replay.results.merging.whole import make_whole
 from replay.results.record import ReadTally
 from replay.results.rundir import RunDir
 from replay.results.summary import SummaryFold, logged_of
-from replay.results.tables import read_tables
-from replay.results.types import Summary
+from replay.results.summary_types import Summary
+from replay.results.tables.reading import read_tables
 
 
 class Evidence(msgspec.Struct, frozen=True):

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from replay.errors import InputError
-from replay.results.column_file import ColumnWriter, column_error, has_parquet
-from replay.results.table import ABSENT, COLD, FLAGS, MILLISECONDS, TEXTS, Table
-from replay.results.tables import read_tables
+from replay.results.tables.column_file import ColumnWriter, column_error, has_parquet
+from replay.results.tables.reading import read_tables
+from replay.results.tables.table import ABSENT, COLD, FLAGS, MILLISECONDS, TEXTS, Table
 from replay.results.types import StepRecord
 from replay.system.files import end_of_links, is_written_through, opener_for, part_of, settle
 

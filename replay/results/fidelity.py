@@ -10,8 +10,9 @@ import numpy as np
 
 from replay.results.histogram import Int64s
 from replay.results.instants import Instants
-from replay.results.table import ABSENT, Flags, Table, are_transient, as_int64s
-from replay.results.types import Fidelity, TraceFacts
+from replay.results.manifest_types import TraceFacts
+from replay.results.summary_types import Fidelity
+from replay.results.tables.table import ABSENT, Flags, Table, are_transient, as_int64s
 from replay.words.numbers import percent
 
 LEAST_FIDELITY = 0.9

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from replay.results.types import Quantiles
+from replay.results.summary_types import Quantiles
 
 Int64s = NDArray[np.int64]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replay.results.histogram import Int64s
-from replay.results.table import Flags
+from replay.results.tables.table import Flags
 
 # 25 bytes each: 200 kB before they are put elsewhere.
 _BLOCK_STEPS = 8192

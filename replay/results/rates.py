@@ -17,8 +17,8 @@ import numpy as np
 
 from replay.results.histogram import Histogram, Int64s
 from replay.results.instants import Instants
-from replay.results.table import Flags
-from replay.results.types import Rate, Window
+from replay.results.summary_types import Rate, Window
+from replay.results.tables.table import Flags
 
 _NS = 1_000_000_000
 _RAMP_RATIO = 0.1

@@ -11,7 +11,9 @@ from typing import TypeVar
 import msgspec
 
 from replay.errors import InputError
-from replay.results.types import MANIFEST_FILE, RUN_FILES, SUMMARY_FILE, Manifest, Summary
+from replay.results.manifest_types import Manifest
+from replay.results.summary_types import Summary
+from replay.results.types import MANIFEST_FILE, RUN_FILES, SUMMARY_FILE
 from replay.system.files import write_whole
 from replay.words.names import clean
 

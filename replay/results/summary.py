@@ -19,26 +19,15 @@ from replay.results.folding import MOST_SERIES, ONLY_LOGGED, OTHER
 from replay.results.histogram import LAG_UNIT_NS, Histogram
 from replay.results.hlog import read_totals
 from replay.results.instants import Instants, KeptInstants
+from replay.results.manifest_types import Generator, Manifest, TargetFacts, WorkerFacts
 from replay.results.merging.whole import make_whole
 from replay.results.rates import rates, steady_window
 from replay.results.record import ReadTally
 from replay.results.rundir import RunDir
-from replay.results.table import ABSENT, Flags, Table, are_transient, first_seen, paired
-from replay.results.tables import read_tables
-from replay.results.types import (
-    HLOG_FILE,
-    INTERRUPTED,
-    STEPS_FILE,
-    SUMMARY_SCHEMA,
-    Counts,
-    Generator,
-    Manifest,
-    Quantiles,
-    Series,
-    Summary,
-    TargetFacts,
-    WorkerFacts,
-)
+from replay.results.summary_types import SUMMARY_SCHEMA, Counts, Quantiles, Series, Summary
+from replay.results.tables.reading import read_tables
+from replay.results.tables.table import ABSENT, Flags, Table, are_transient, first_seen, paired
+from replay.results.types import HLOG_FILE, INTERRUPTED, STEPS_FILE
 from replay.words.phrases import counted, were
 
 _NS = 1_000_000_000

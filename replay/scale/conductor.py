@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from replay.errors import InputError, ReplayError
 from replay.exit_codes import EXIT_BAD_INPUT, EXIT_CODES
+from replay.results.manifest_types import Ended, WorkerFacts
 from replay.results.merging.manifests import name_of
-from replay.results.types import Ended, Snapshot, WorkerFacts
+from replay.results.summary_types import Snapshot
 from replay.scale.clocks import ClockTrack, Exchange, Fix
 from replay.scale.launching import Launched
 from replay.scale.lines import Line, LineError

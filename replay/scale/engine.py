@@ -27,8 +27,9 @@ from replay.engine.run import Job, replay_together
 from replay.engine.shares import Share
 from replay.errors import ReplayError
 from replay.exit_codes import EXIT_CODES
+from replay.results.manifest_types import Manifest
 from replay.results.selector import Selector
-from replay.results.types import Manifest, Snapshot
+from replay.results.summary_types import Snapshot
 from replay.scale.messages import Assignment, Failed, FromEngine, Going, Over, Ready, Start, Stop, ToEngine
 from replay.system.cores import keep_to
 

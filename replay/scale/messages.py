@@ -11,8 +11,9 @@ import msgspec
 from replay.engine.answers.digests import DigestKey
 from replay.engine.arms import Arm
 from replay.engine.types import RunOptions
+from replay.results.manifest_types import Ended
 from replay.results.selector import Selector
-from replay.results.types import Ended, Snapshot
+from replay.results.summary_types import Snapshot
 from replay.target.target import Target
 
 

@@ -23,11 +23,13 @@ from replay.engine.types import RunOptions
 from replay.engine.users.rows import Rows, rows_for
 from replay.engine.users.rows import notes_on as notes_on_rows
 from replay.errors import InputError
+from replay.results.manifest_types import Manifest, WorkerFacts
 from replay.results.merging.layout import WORKERS_FOLDER, worker_directory
 from replay.results.merging.merge import merge
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
-from replay.results.types import MANIFEST_FILE, Manifest, Snapshot, WorkerFacts
+from replay.results.summary_types import Snapshot
+from replay.results.types import MANIFEST_FILE
 from replay.scale.conductor import Conducted
 from replay.scale.crew import Crew
 from replay.scale.dividing import notes_on, options_of_share, target_of_share

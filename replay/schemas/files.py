@@ -19,17 +19,11 @@ from replay.money.month import RunCost
 from replay.money.price_table import PriceTable
 from replay.planes.modelled.types import ModelSpec
 from replay.planes.types import SimulatedPlane
-from replay.results.types import (
-    AnswerRecord,
-    AnswersHead,
-    EventRecord,
-    Forecast,
-    InstanceRecord,
-    Manifest,
-    ShapeRecord,
-    StepRecord,
-    Summary,
-)
+from replay.results.answer_types import AnswerRecord, AnswersHead, ShapeRecord
+from replay.results.forecast_types import Forecast
+from replay.results.manifest_types import Manifest
+from replay.results.summary_types import Summary
+from replay.results.types import EventRecord, InstanceRecord, StepRecord
 from replay.schemas.trace import Session
 from replay.target.target import Target
 from replay.trace.synthesis.recipe import Recipe

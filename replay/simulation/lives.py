@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from replay.planes.core.types import InstanceLife
-from replay.results.types import InstanceRecord, Part, PlaneFigures
+from replay.results.manifest_types import PlaneFigures
+from replay.results.types import InstanceRecord, Part
 
 _NS = 1_000_000_000
 

@@ -31,9 +31,10 @@ from replay.engine.walker import Pace
 from replay.keys import explained
 from replay.planes.profiles import PROFILES, with_profile
 from replay.planes.types import SimulatedPlane
+from replay.results.manifest_types import Generator
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
-from replay.results.types import INSTANCES_FILE, PARTS, SIMULATED, Generator
+from replay.results.types import INSTANCES_FILE, PARTS, SIMULATED
 from replay.simulation.lives import together
 from replay.simulation.sender import SimulatedSender
 from replay.simulation.virtual import VirtualTime

@@ -22,7 +22,8 @@ from replay.planes.core.types import (
 )
 from replay.planes.modelled.cpu import cpu_rules
 from replay.planes.types import SimulatedPlane
-from replay.results.types import OWN, InstanceRecord, Part, PlaneFigures
+from replay.results.manifest_types import PlaneFigures
+from replay.results.types import OWN, InstanceRecord, Part
 from replay.simulation.answers import Answers, Job
 from replay.simulation.lives import Tallies, figures_of, record_of
 from replay.simulation.processors import Processors

@@ -23,9 +23,10 @@ from replay.judge.answers.facts import Answered, Shapes, Where, facts_of
 from replay.judge.answers.judge import ANSWERS_MARGIN_PERCENT, judge_answers
 from replay.judge.answers.tallying import Asked
 from replay.judge.answers.types import AnswersVerdict
+from replay.results.answer_types import AnswersKept
 from replay.results.answers import read_answers
+from replay.results.manifest_types import RunStatus
 from replay.results.rundir import RunDirError
-from replay.results.types import AnswersKept, RunStatus
 from replay.target.target import Target
 from replay.trials.endings import worst
 from replay.wire.errors import TargetUnreachable

@@ -23,8 +23,8 @@ from replay.judge.measures.slo import Slo
 from replay.judge.statistics.quantile import least_n
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.evidence import Evidence, read_evidence
+from replay.results.manifest_types import Ended, RunStatus
 from replay.results.rundir import RunDir
-from replay.results.types import Ended, RunStatus
 from replay.target.routes import is_for
 from replay.target.target import Target
 from replay.trace.errors import TraceError, shown_path

@@ -22,8 +22,8 @@ from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict, Mode
 from replay.results.evidence import Evidence, read_evidence
 from replay.results.fidelity import LEAST_FIDELITY
+from replay.results.manifest_types import Ended, RunStatus
 from replay.results.rundir import RunDir, name_in_path
-from replay.results.types import Ended, RunStatus
 from replay.target.target import Target
 from replay.trials.aborting import keeping_workers, replay_one, replay_watched
 from replay.trials.answers import AnswersQuestion, Asking, judge_live, judge_recorded

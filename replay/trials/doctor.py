@@ -25,7 +25,7 @@ from replay.errors import ReplayError
 from replay.judge.machine import DoctorReport, Machine, Sent, examined
 from replay.planes.modelled.server import modelled_server
 from replay.planes.modelled.types import ServiceModel
-from replay.results.types import Summary
+from replay.results.summary_types import Summary
 from replay.system.cores import usable_cores
 from replay.system.facts import clock_source, core_quota, governors, load_per_core, memory_left_bytes, niceness
 from replay.system.interrupts import start_uninterrupted

@@ -14,8 +14,9 @@
 from pathlib import Path
 
 from replay.exit_codes import Conclusion
+from replay.results.manifest_types import Ended, RunStatus
 from replay.results.rundir import RunDir
-from replay.results.types import MANIFEST_FILE, Ended, RunStatus
+from replay.results.types import MANIFEST_FILE
 
 _FROM_WORST: tuple[RunStatus, ...] = ("running", "failed", "incomplete", "interrupted")
 _NO_ANSWER: dict[Conclusion, str] = {

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from replay.judge.tail.explain import ExplainVerdict, explain_run, path_of_session
 from replay.results.evidence import read_evidence
+from replay.results.manifest_types import Manifest
 from replay.results.merging.whole import make_whole
 from replay.results.rundir import RunDir, no_such_session
-from replay.results.types import Manifest
 from replay.target.sending import Connections
 
 

@@ -11,7 +11,7 @@ from replay.engine.types import RunOptions
 from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.measures.figures import least_values
 from replay.judge.measures.slo import Slo
-from replay.results.types import Forecast, ForecastNeed
+from replay.results.forecast_types import Forecast, ForecastNeed
 from replay.target.target import Target
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from replay.engine.types import RunOptions
-from replay.results.types import Summary
+from replay.results.summary_types import Summary
 
 
 def with_less(options: RunOptions, summary: Summary) -> RunOptions:

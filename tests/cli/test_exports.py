@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from replay.cli.failures import failure_of
 from replay.cli.main import cli
-from replay.results import cache, column_file
+from replay.results.tables import cache, column_file
 from replay.results.types import StepRecord
 from tests.support.records import MANIFEST
 

@@ -3,7 +3,7 @@
 import pytest
 
 from replay.cli.hints import hint_at_columns
-from replay.results import cache
+from replay.results.tables import cache
 from replay.results.types import STEPS_FILE
 
 

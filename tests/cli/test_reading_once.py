@@ -5,7 +5,8 @@ import pytest
 from click.testing import CliRunner
 
 from replay.cli.main import cli
-from replay.results.types import STEPS_FILE, Manifest, TraceFacts
+from replay.results.manifest_types import Manifest, TraceFacts
+from replay.results.types import STEPS_FILE
 from replay.trials.compare import compare_runs
 from tests.support.opened import count_openings
 from tests.support.runs import step

@@ -24,9 +24,9 @@ import zstandard
 from replay.dialects.aws_frames import frame
 from replay.money.calendar_file import NAMED
 from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, JournalEntry, JournalHeader
-from replay.results.cache import CACHE_FILE, Caching
 from replay.results.record import ReadTally, read_blocks
-from replay.results.table import table_of
+from replay.results.tables.cache import CACHE_FILE, Caching
+from replay.results.tables.table import table_of
 from replay.trace.file.stream import read_sessions
 from replay.trace.synthesis.presets import PRESETS, preset_text
 from replay.trace.types import Recorded, Request, Step

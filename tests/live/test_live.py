@@ -5,7 +5,7 @@ import io
 from replay.live.live import PlainView
 from replay.live.screen import draw
 from replay.report.plain import plain_console
-from replay.results.types import Snapshot
+from replay.results.summary_types import Snapshot
 
 
 def snapshot(elapsed_s, state="running", done=0):

@@ -7,7 +7,7 @@ import pytest
 
 from replay.money.month import Beside, OnMachines, cost_of_run
 from replay.results.columns import columns_of
-from replay.results.types import Fidelity
+from replay.results.summary_types import Fidelity
 from replay.trials.prices import price_table
 from tests.support.runs import Evidence, step, summary
 

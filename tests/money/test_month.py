@@ -16,7 +16,8 @@ from replay.money.month import Beside, OnMachines, OnServerless, cost_of_run
 from replay.money.price_table import parse_price_table
 from replay.money.usage import MONTH_S
 from replay.results.columns import columns_of
-from replay.results.types import InstanceRecord, PlaneFigures
+from replay.results.manifest_types import PlaneFigures
+from replay.results.types import InstanceRecord
 from replay.trials.prices import price_table
 from tests.support.runs import Evidence, step, summary
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from replay.money.usage import Plane, Usage, active_intervals, usage_by_window
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
-from replay.results.types import InstanceRecord, PlaneFigures
+from replay.results.manifest_types import PlaneFigures
+from replay.results.types import InstanceRecord
 from tests.support.runs import step, summary
 
 requests = st.lists(

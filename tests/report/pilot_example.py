@@ -23,7 +23,8 @@ from replay.money.types import BreakEvenFound, Sensitive
 from replay.report.page.lanes import RecordedStep
 from replay.report.page.pilot import PilotMaterial
 from replay.results.columns import columns_of
-from replay.results.types import Manifest, Quantiles, TraceFacts
+from replay.results.manifest_types import Manifest, TraceFacts
+from replay.results.summary_types import Quantiles
 from tests.support.runs import Evidence, step, summary
 
 

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from replay.report.terminal.run import print_dry_run
-from replay.results.types import Forecast, ForecastDestination
+from replay.results.forecast_types import Forecast, ForecastDestination
 
 
 def printed(forecast, **options):

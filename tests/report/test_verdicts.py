@@ -12,7 +12,7 @@ from replay.judge.load.types import CeilingVerdict
 from replay.judge.types import VERDICT_SCHEMA, CompareVerdict, GateVerdict
 from replay.report.page.pilot import PilotMaterial
 from replay.report.verdicts import RENDERERS, renderers_of
-from replay.results.types import Quantiles
+from replay.results.summary_types import Quantiles
 from replay.trials.evidence import AnyVerdict
 from tests.report.pilot_example import pilot_verdict
 from tests.report.verdict_samples import compare, difference, failed, gate

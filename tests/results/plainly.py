@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from replay.results.columns import ABSENT_NS, Columns
-from replay.results.table import Names
+from replay.results.tables.table import Names
 from replay.results.types import INTERRUPTED, is_transient
 
 _NUMBERS = (

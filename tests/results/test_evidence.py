@@ -6,8 +6,9 @@ from hypothesis import given, settings
 
 from replay.results.columns import read_columns
 from replay.results.evidence import read_evidence
+from replay.results.manifest_types import Generator, Manifest, TraceFacts
 from replay.results.summary import rebuild
-from replay.results.types import STEPS_FILE, Generator, Manifest, StepRecord, TraceFacts
+from replay.results.types import STEPS_FILE, StepRecord
 from tests.support.opened import count_openings
 from tests.support.records import BLOCKS, MANIFEST
 

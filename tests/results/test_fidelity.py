@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from replay.results.fidelity import FidelityFold, shortfalls
+from replay.results.manifest_types import TraceFacts
 from replay.results.rates import Instants
-from replay.results.table import table_of
-from replay.results.types import Fidelity, StepRecord, TraceFacts
+from replay.results.summary_types import Fidelity
+from replay.results.tables.table import table_of
+from replay.results.types import StepRecord
 
 MS = 1_000_000
 

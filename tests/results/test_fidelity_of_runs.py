@@ -10,7 +10,7 @@ from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
-from replay.results.types import Fidelity
+from replay.results.summary_types import Fidelity
 from tests.support.runs import step, summary
 
 HALF = Fidelity(ratio=0.5, sessions=1.0, output_tokens=0.5)

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.results.folding import MOST_SERIES, OTHER
+from replay.results.manifest_types import TraceFacts
 from replay.results.rates import peak_in_flight
 from replay.results.summary import rebuild
-from replay.results.types import STEPS_FILE, Quantiles, StepRecord, TraceFacts
+from replay.results.summary_types import Quantiles
+from replay.results.types import STEPS_FILE, StepRecord
 from tests.support.manifests import MANIFEST
 
 MS = 1_000_000

@@ -8,12 +8,12 @@ import pytest
 from replay.engine.run import Outcome
 from replay.engine.types import RunOptions
 from replay.judge.measures.slo import parse_slo
+from replay.results.manifest_types import WorkerFacts
 from replay.results.merging.layout import worker_directory
 from replay.results.merging.merge import merge
 from replay.results.record import read_steps
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
-from replay.results.types import WorkerFacts
 from replay.simulation.simulation import simulate_trace
 from replay.target.target import Target
 from replay.trials.ceiling import CeilingPlan, find_ceiling

@@ -12,7 +12,8 @@ import pytest
 
 from replay.engine.types import RunOptions
 from replay.errors import InputError
-from replay.results.types import Ended, Snapshot
+from replay.results.manifest_types import Ended
+from replay.results.summary_types import Snapshot
 from replay.scale import conductor as conducting
 from replay.scale.conductor import Conductor, NotStarted
 from replay.scale.messages import Assignment, Failed, Going, Lost, Over, Ready, Start, Stop

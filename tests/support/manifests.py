@@ -1,6 +1,6 @@
 """The manifest of a run that is over, for summaries whose lines are what a test is about."""
 
-from replay.results.types import Generator, Manifest, TargetFacts, TraceFacts
+from replay.results.manifest_types import Generator, Manifest, TargetFacts, TraceFacts
 
 MANIFEST = Manifest(
     schema="replay.run/1",

@@ -8,7 +8,7 @@ from replay.choice.types import Bucket, Workload
 from replay.money.calendar_file import named_calendar
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
-from replay.results.types import PlaneFigures
+from replay.results.manifest_types import PlaneFigures
 from replay.target.cost import Cost
 from replay.trials.pilot.pricing.month import in_month
 from replay.trials.pilot.workload.shape import Shape

@@ -3,7 +3,8 @@
 import msgspec
 from hypothesis import strategies as st
 
-from replay.results.types import Manifest, StepRecord
+from replay.results.manifest_types import Manifest
+from replay.results.types import StepRecord
 
 NS = st.integers(0, 10**12)
 COUNTS = st.integers(0, 9)

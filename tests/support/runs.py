@@ -4,16 +4,9 @@ import numpy as np
 
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
-from replay.results.types import (
-    Counts,
-    Generator,
-    Quantiles,
-    Rate,
-    StepRecord,
-    Summary,
-    TargetFacts,
-    TraceFacts,
-)
+from replay.results.manifest_types import Generator, TargetFacts, TraceFacts
+from replay.results.summary_types import Counts, Quantiles, Rate, Summary
+from replay.results.types import StepRecord
 
 MS = 1_000_000
 

@@ -11,7 +11,9 @@ from replay.judge.tail.explain import ExplainVerdict
 from replay.judge.types import Decision
 from replay.money.month import RunCost
 from replay.results.histogram import Histogram
-from replay.results.types import Manifest, StepRecord, Summary
+from replay.results.manifest_types import Manifest
+from replay.results.summary_types import Summary
+from replay.results.types import StepRecord
 from replay.trace.profile.shape import TraceProfile
 from replay.trace.synthesis.writing import Made
 from replay.trace.types import Header, Session

@@ -27,7 +27,7 @@ from replay.cli.units import DURATION, FAULT_AT
 from replay.engine.types import At, FaultKind, RunOptions
 from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.live.live import open_view
-from replay.results.types import AnswersKept
+from replay.results.answer_types import AnswersKept
 from replay.target.file import load_target
 from replay.target.target import Target
 from replay.trials.aborting import replay_one

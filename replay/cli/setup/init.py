@@ -15,7 +15,7 @@ from replay.cli.setup.starters import JOBS, NEXT, PACKAGE, Ci, Wish, gate_comman
 from replay.cli.slos import read_slos
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.measures.slo import Slo
-from replay.results.types import Forecast
+from replay.results.forecast_types import Forecast
 from replay.system.files import write_whole
 from replay.target.auth import Auth
 from replay.target.file import load_target

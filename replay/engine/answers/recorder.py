@@ -14,7 +14,7 @@ from replay.engine.answers.digests import Digests
 from replay.engine.answers.shape import Shape
 from replay.engine.answers.telling import Told, telling
 from replay.engine.attempt import Attempt
-from replay.results.types import ANSWERS_SCHEMA, AnswersHead, ShapeRecord
+from replay.results.answer_types import ANSWERS_SCHEMA, AnswersHead, ShapeRecord
 
 # Bodies that wait may take this much memory; beyond it, they are read without slack.
 _PRESSING_BYTES = 32 << 20

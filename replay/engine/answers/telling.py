@@ -15,7 +15,7 @@ from replay.engine.answers.digests import Digests
 from replay.engine.answers.shape import Shape, Values, reading
 from replay.engine.attempt import Attempt
 from replay.http.codings import uncoded
-from replay.results.types import AnswerRecord
+from replay.results.answer_types import AnswerRecord
 from replay.trace.types import Step
 from replay.trace.values.extracting import MOST_BODY_BYTES
 

@@ -16,7 +16,8 @@ from typing import Annotated, Any
 import msgspec
 
 from replay.engine.beside.plane_client import ask, state_address
-from replay.results.types import PLANE_FILE, PlaneFigures
+from replay.results.manifest_types import PlaneFigures
+from replay.results.types import PLANE_FILE
 from replay.trace.redaction.shown_urls import shown_url
 from replay.words.phrases import counted
 

@@ -17,7 +17,7 @@ from replay.engine.types import RunOptions
 from replay.engine.users.casting import casting_for
 from replay.engine.users.rows import notes_on, rows_for
 from replay.engine.walker import Pace
-from replay.results.types import Forecast, ForecastDestination
+from replay.results.forecast_types import Forecast, ForecastDestination
 from replay.target.secrets import lacks
 from replay.target.target import Target
 from replay.trace.types import Header

@@ -11,8 +11,8 @@ from heapq import heappop, heappush
 import numpy as np
 
 from replay.engine.walker import Pace, Walk, recorded_anchor_ms
+from replay.results.forecast_types import ForecastSteps
 from replay.results.rates import peak_in_flight
-from replay.results.types import ForecastSteps
 from replay.trace.types import Session, Step
 
 # Of a trace of decades, slowed down: what an array holds.

@@ -205,7 +205,7 @@ def _connection(x: Attempt) -> Literal["new", "reused", "shared"]:
     return "new" if x.is_new_connection else "shared" if x.is_shared else "reused"
 
 
-# As TOLD of replay/results/plain_lines.py has it.
+# As TOLD of replay/results/tables/plain_lines.py has it.
 Told = tuple[int | None, int | None, int | None, bool, bool]
 
 

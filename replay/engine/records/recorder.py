@@ -33,7 +33,9 @@ from replay.engine.walker import Walk
 from replay.results.folding import IntervalFold
 from replay.results.histogram import LAG_UNIT_NS, Histogram
 from replay.results.hlog import HlogWriter
-from replay.results.types import ANSWERS_FILE, HLOG_FILE, INTERRUPTED, STEPS_FILE, Manifest, StepRecord, Summary
+from replay.results.manifest_types import Manifest
+from replay.results.summary_types import Summary
+from replay.results.types import ANSWERS_FILE, HLOG_FILE, INTERRUPTED, STEPS_FILE, StepRecord
 from replay.trace.types import Step
 
 _NS = 1_000_000_000

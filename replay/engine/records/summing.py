@@ -10,10 +10,12 @@ from typing import Any
 
 from replay.results.histogram import Histogram
 from replay.results.instants import Elsewhere, KeptInstants
-from replay.results.plain_lines import lines_in, plain_table
+from replay.results.manifest_types import Manifest
 from replay.results.summary import SummaryFold
-from replay.results.table import Table, table_of
-from replay.results.types import Manifest, StepRecord, Summary
+from replay.results.summary_types import Summary
+from replay.results.tables.plain_lines import lines_in, plain_table
+from replay.results.tables.table import Table, table_of
+from replay.results.types import StepRecord
 
 # Fewer lines cost more each: about half of what a block takes is for the block itself.
 _BLOCK_LINES = 1024
@@ -26,7 +28,7 @@ _MOST_BLOCKS = 250
 class Summing:
     """One run's.
 
-    plain: takes the cells of a plain line (see replay/results/plain_lines.py). unusual: the record of any other.
+    plain: takes the cells of a plain line (see replay/results/tables/plain_lines.py). unusual: the record of any other.
     series: to be told of each kind and name of steps that are tried, in order of writing. resolution_ms: of the
     recording. elsewhere: keeps what a long run has too much of for memory.
     """

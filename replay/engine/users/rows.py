@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from replay.engine.types import RowOrder, RunOptions
-from replay.results.types import DataFacts
+from replay.results.manifest_types import DataFacts
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.values.uses import MOST_COLUMNS, Uses
 from replay.words.phrases import counted

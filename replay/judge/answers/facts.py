@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from replay.results.answer_types import AnswerRecord
 from replay.results.answers import Answers
-from replay.results.types import AnswerRecord
 
 Paths = dict[str, str]
 """Each path of a document with its types."""

@@ -15,7 +15,7 @@ from replay.judge.statistics.sample import Floats
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
-from replay.results.types import Quantiles
+from replay.results.summary_types import Quantiles
 from replay.words.numbers import milliseconds, seconds
 from replay.words.phrases import were
 

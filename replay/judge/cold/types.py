@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from replay.results.types import Quantiles
+from replay.results.summary_types import Quantiles
 
 Method = Literal["header", "instance", "inferred", "none"]
 Confidence = Literal["certain", "high", "low", "none"]

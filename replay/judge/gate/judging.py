@@ -29,8 +29,10 @@ from replay.judge.measures.slo import Operator, Slo
 from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Interval
 from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY, shortfalls
+from replay.results.manifest_types import Ended
 from replay.results.summary import redirect_note
-from replay.results.types import INTERRUPTED, Ended, Summary
+from replay.results.summary_types import Summary
+from replay.results.types import INTERRUPTED
 from replay.words.endings import ending
 from replay.words.numbers import milliseconds, number, seconds
 from replay.words.phrases import counted, were

@@ -15,7 +15,8 @@ from replay.judge.measures.slo import Slo, SloWindow
 from replay.judge.types import Check
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence
-from replay.results.types import SIMULATED, Counts
+from replay.results.summary_types import Counts
+from replay.results.types import SIMULATED
 from replay.words.numbers import milliseconds, number, percent
 from replay.words.phrases import counted, were
 

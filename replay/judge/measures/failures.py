@@ -16,7 +16,8 @@ from replay.judge.measures.metrics import rows_of
 from replay.judge.measures.slo import Slo
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
-from replay.results.types import ERROR_CLASSES, Counts
+from replay.results.summary_types import Counts
+from replay.results.types import ERROR_CLASSES
 
 _MOST_GROUPS = 100
 _UNKNOWN = "unknown"

@@ -16,7 +16,7 @@ from replay.judge.types import Interval
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
 from replay.results.rates import backlog_ns
-from replay.results.table import constant
+from replay.results.tables.table import constant
 from replay.words.numbers import milliseconds, number, seconds
 from replay.words.phrases import counted
 

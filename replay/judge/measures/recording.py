@@ -37,7 +37,9 @@ from replay.judge.types import Interval
 from replay.results.columns import ABSENT_NS, Codes, Columns, Flags
 from replay.results.evidence import Evidence
 from replay.results.histogram import Int64s
-from replay.results.types import TRANSIENT_STATUSES, Generator, Summary, TargetFacts
+from replay.results.manifest_types import Generator, TargetFacts
+from replay.results.summary_types import Summary
+from replay.results.types import TRANSIENT_STATUSES
 from replay.words.phrases import were
 
 RECORDED = "recorded"

@@ -21,8 +21,9 @@ from replay.report.words import verdicts as verdict_words
 from replay.report.words.beside import ratio
 from replay.report.words.outlines import Outline
 from replay.results.evidence import Evidence
+from replay.results.manifest_types import Manifest
 from replay.results.summary import PROBES_UNCHECKED
-from replay.results.types import Manifest, Quantiles, Summary
+from replay.results.summary_types import Quantiles, Summary
 from replay.words.endings import ending
 from replay.words.names import clean
 from replay.words.numbers import NOTHING, count, exact, milliseconds, number, seconds

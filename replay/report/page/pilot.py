@@ -17,7 +17,7 @@ from replay.report.page.page import audit
 from replay.report.page.percentile_chart import percentiles
 from replay.report.page.tail import tail
 from replay.results.evidence import Evidence
-from replay.results.types import Manifest
+from replay.results.manifest_types import Manifest
 from replay.words.names import clean
 
 _LATENCY, _INSTANCES, _CAPACITY = "latency", "instances", "capacity"

@@ -11,7 +11,7 @@ from replay.report.words.beside import RECORDED_HEADS, recorded_cells
 from replay.report.words.failures import FAILURE_HEADS, failure_meanings, failure_rows, failures_headline
 from replay.report.words.fidelity import NOTHING_IS_OK, failed_of, fidelity_rows
 from replay.results.evidence import Evidence
-from replay.results.types import Quantiles, Series
+from replay.results.summary_types import Quantiles, Series
 from replay.words.names import clean
 from replay.words.numbers import count, milliseconds, percent
 from replay.words.phrases import counted

@@ -9,7 +9,8 @@ from rich.console import Console
 from replay.report.plain import Table, Text, fitted, indented, plain_console
 from replay.report.words.beside import RECORDED_HEADS, recorded_cells
 from replay.report.words.fidelity import fidelity_line
-from replay.results.types import Forecast, ForecastNeed, Quantiles, Series, Summary
+from replay.results.forecast_types import Forecast, ForecastNeed
+from replay.results.summary_types import Quantiles, Series, Summary
 from replay.words.endings import ending
 from replay.words.names import clean
 from replay.words.numbers import count, milliseconds, money, number, seconds, size

@@ -1,6 +1,6 @@
 """A run's times beside the recorded ones of the same steps, as cells of a table."""
 
-from replay.results.types import Quantiles
+from replay.results.summary_types import Quantiles
 from replay.words.numbers import milliseconds, number
 
 RECORDED_HEADS = ("p50", "recorded", "ratio", "p99", "recorded", "ratio")

@@ -1,6 +1,6 @@
 """Whether a replay meant the same as its recording, in a line and as rows of a table."""
 
-from replay.results.types import Counts, Fidelity
+from replay.results.summary_types import Counts, Fidelity
 from replay.words.numbers import number, percent
 from replay.words.phrases import counted
 

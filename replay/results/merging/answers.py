@@ -6,7 +6,7 @@ from typing import IO
 
 import msgspec
 
-from replay.results.types import AnswerRecord, AnswersHead, ShapeRecord
+from replay.results.answer_types import AnswerRecord, AnswersHead, ShapeRecord
 
 _Record = AnswersHead | ShapeRecord | AnswerRecord
 

@@ -8,9 +8,17 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from replay.results.manifest_types import (
+    Ended,
+    Generator,
+    GeneratorVerdict,
+    Manifest,
+    RunStatus,
+    Spent,
+    WorkerFacts,
+)
 from replay.results.merging.advice import Used, workers_advised
 from replay.results.merging.steps import Tally
-from replay.results.types import Ended, Generator, GeneratorVerdict, Manifest, RunStatus, Spent, WorkerFacts
 from replay.words.numbers import number
 
 _WORST: tuple[RunStatus, ...] = ("failed", "running", "incomplete", "interrupted", "finished")

@@ -9,21 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from replay.results.manifest_types import Manifest
 from replay.results.merging.answers import merge_answers
 from replay.results.merging.histograms import merge_histograms
 from replay.results.merging.layout import worker_directory
 from replay.results.merging.manifests import merged_manifest
 from replay.results.merging.steps import Tally, merge_steps
 from replay.results.rundir import RunDir, RunDirError
-from replay.results.types import (
-    ANSWERS_FILE,
-    EVENTS_FILE,
-    HLOG_FILE,
-    INSTANCES_FILE,
-    PLANE_FILE,
-    STEPS_FILE,
-    Manifest,
-)
+from replay.results.types import ANSWERS_FILE, EVENTS_FILE, HLOG_FILE, INSTANCES_FILE, PLANE_FILE, STEPS_FILE
 from replay.system.files import as_private, part_of, settle
 
 # What only one worker writes, for all.

@@ -11,7 +11,8 @@ from typing import IO
 
 import msgspec
 
-from replay.results.types import INTERRUPTED, WorkerFacts
+from replay.results.manifest_types import WorkerFacts
+from replay.results.types import INTERRUPTED
 
 _BLOCK_BYTES = 4 << 20
 _OUT_BYTES = 1 << 20

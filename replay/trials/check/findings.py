@@ -18,7 +18,8 @@ from replay.engine.requests.redirects import LEADS_AWAY
 from replay.engine.types import RunOptions
 from replay.judge.check import Finding, Level
 from replay.results.fidelity import shortfall
-from replay.results.types import ERROR_CLASSES, StepRecord, Summary
+from replay.results.summary_types import Summary
+from replay.results.types import ERROR_CLASSES, StepRecord
 from replay.target.target import Target
 from replay.trace.errors import shortened, shown
 from replay.trace.origins import is_same_service, origin_of

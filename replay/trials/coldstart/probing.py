@@ -9,8 +9,8 @@ from replay.engine.manifest import ended_by, host_facts, now_utc
 from replay.engine.requests.destinations import destinations
 from replay.engine.types import RunOptions
 from replay.judge.cold.types import ColdVerdict
+from replay.results.manifest_types import Manifest, TargetFacts, TraceFacts
 from replay.results.rundir import RunDir
-from replay.results.types import Manifest, TargetFacts, TraceFacts
 from replay.target.errors import TargetError
 from replay.target.secrets import redacted
 from replay.target.target import Target

@@ -15,7 +15,7 @@ from replay.judge.measures.slo import Slo
 from replay.judge.types import GateVerdict
 from replay.results.evidence import read_evidence
 from replay.results.fidelity import LEAST_FIDELITY
-from replay.results.types import Ended, RunStatus
+from replay.results.manifest_types import Ended, RunStatus
 from replay.target.target import Target
 from replay.trials.aborting import replay_one
 from replay.trials.bounds import check_slos

@@ -19,8 +19,8 @@ from replay.engine.types import Knobs, RunOptions
 from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.measures.slo import Slo
 from replay.judge.statistics.quantile import least_n
+from replay.results.manifest_types import RunStatus
 from replay.results.rundir import RunDirError, decoded
-from replay.results.types import RunStatus
 from replay.simulation.simulation import simulate_trace
 from replay.system.files import write_whole
 from replay.target.secrets import redacted

@@ -10,8 +10,9 @@ from replay.judge.cold.coldstart import judge_coldstart
 from replay.judge.cold.types import ColdVerdict
 from replay.judge.load.types import CeilingVerdict
 from replay.results.evidence import Evidence, read_evidence
+from replay.results.manifest_types import Manifest
 from replay.results.rundir import RunDir
-from replay.results.types import MANIFEST_FILE, Manifest
+from replay.results.types import MANIFEST_FILE
 from replay.trace.file.stream import read_sessions
 from replay.trace.types import Session
 from replay.trials.evidence import read_instances, read_verdict

@@ -13,8 +13,8 @@ from replay.engine.types import RunOptions
 from replay.judge.measures.slo import Slo, parse_slo
 from replay.planes.core.scaling import DEFAULT_FULL
 from replay.results.evidence import Evidence
+from replay.results.manifest_types import RunStatus
 from replay.results.rundir import RunDir, name_in_path
-from replay.results.types import RunStatus
 from replay.simulation.simulation import simulated_plane, simulated_planes
 from replay.target.errors import TargetError
 from replay.target.target import Target

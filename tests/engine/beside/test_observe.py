@@ -17,7 +17,7 @@ from replay.engine.beside.observe import PlaneObserver, understood
 from replay.engine.beside.plane_client import Answer
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
-from replay.results.types import PlaneFigures
+from replay.results.manifest_types import PlaneFigures
 from replay.target.target import Target
 
 

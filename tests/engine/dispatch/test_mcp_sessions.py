@@ -10,7 +10,7 @@ from replay.engine.retries import Retries
 from replay.results.columns import read_columns
 from replay.results.instants import KeptInstants
 from replay.results.summary import SummaryFold
-from replay.results.table import table_of
+from replay.results.tables.table import table_of
 from replay.target.auth import Auth
 from replay.target.mcp import Mcp
 from replay.target.sending import Retry

@@ -13,8 +13,8 @@ from replay.engine.records.summing import Summing
 from replay.engine.records.writer import FileWriter
 from replay.engine.types import Knobs
 from replay.engine.walker import Pace, Walk
+from replay.results.manifest_types import Generator, Manifest, TraceFacts
 from replay.results.summary import rebuild
-from replay.results.types import Generator, Manifest, TraceFacts
 from replay.trace.types import LlmCall, Recorded, Request, Session, Step
 from tests.support.attempts import attempt
 

@@ -12,9 +12,9 @@ import click
 
 from replay.cli.failures import failure_of
 from replay.cli.main import cli
-from replay.results.cache import CACHE_FILE
 from replay.results.histogram import decode
 from replay.results.hlog import read_hlog, read_totals
+from replay.results.tables.cache import CACHE_FILE
 from tests.fuzz import seeds
 from tests.fuzz.contract import Harness
 
@@ -100,5 +100,7 @@ def _hlog(data: bytes, folder: Path) -> bool:
 HARNESSES = (
     Harness("hlog", _hlog, (), lambda: seeds.files_of_runs("latency.hlog"), ("replay.results.hlog",)),
     *(_harness_of(file, covers, partial(seeds.files_of_runs, file)) for file, covers in _FILES.items()),
-    _harness_of(CACHE_FILE, ("replay.results.cache", "replay.results.column_file"), seeds.column_cache),
+    _harness_of(
+        CACHE_FILE, ("replay.results.tables.cache", "replay.results.tables.column_file"), seeds.column_cache
+    ),
 )

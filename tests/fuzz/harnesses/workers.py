@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from replay.results.manifest_types import WorkerFacts
 from replay.results.merging.layout import worker_directory
 from replay.results.merging.merge import merge
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.summary import rebuild
-from replay.results.types import WorkerFacts
 from replay.scale.lines import Line, LineError, framed
 from replay.scale.messages import Beat, Failed, FromWorker, Hello, Pong
 from replay.scale.secrets import NotTrusted, introduce, welcome

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from replay.judge.cold.types import Cold, ColdVerdict, IdleBucket, Tail
 from replay.report.terminal.load import print_coldstart
-from replay.results.types import Quantiles
+from replay.results.summary_types import Quantiles
 
 COLD = Cold(
     method="header",

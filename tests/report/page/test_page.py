@@ -19,7 +19,9 @@ from replay.report.page.page import compare_parts, gate_parts, outline_parts, ru
 from replay.report.verdicts import renderers_of
 from replay.report.words.outlines import coldstart_outline
 from replay.results.columns import columns_of
-from replay.results.types import ERROR_CLASSES, Fidelity, Manifest, Quantiles, Series, TraceFacts
+from replay.results.manifest_types import Manifest, TraceFacts
+from replay.results.summary_types import Fidelity, Quantiles, Series
+from replay.results.types import ERROR_CLASSES
 from tests.support.runs import Evidence, evidence, step, summary
 
 pytest.importorskip("vl_convert", reason="needs the extra `report`")

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from replay.report.plain import Table, fitted
 from replay.report.terminal.run import print_summary
-from replay.results.types import Fidelity, Quantiles, Series
+from replay.results.summary_types import Fidelity, Quantiles, Series
 from tests.support.runs import summary
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from replay.report.words.beside import RECORDED_HEADS, ratio, recorded_cells
-from replay.results.types import Quantiles
+from replay.results.summary_types import Quantiles
 
 
 def test_each_percentile_stands_beside_the_recorded_one_with_their_ratio():

@@ -1,7 +1,7 @@
 """Whether a replay meant the same as its recording, in words."""
 
 from replay.report.words.fidelity import fidelity_line, fidelity_rows
-from replay.results.types import Counts, Fidelity
+from replay.results.summary_types import Counts, Fidelity
 
 
 def counts(ok=3, failed=0):

@@ -16,7 +16,7 @@ from replay.report.words.outlines import (
     stays_warm,
     what_cold_adds,
 )
-from replay.results.types import Quantiles
+from replay.results.summary_types import Quantiles
 
 COLD = Cold(
     method="header",

@@ -7,26 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replay.results.answer_types import AnswerRecord, AnswersHead, ShapeRecord
 from replay.results.answers import read_answers
 from replay.results.hlog import read_hlog
+from replay.results.manifest_types import Ended, Generator, Manifest, TargetFacts, TraceFacts, WorkerFacts
 from replay.results.merging.layout import step_files, worker_directory
 from replay.results.merging.merge import merge
 from replay.results.merging.whole import make_whole
 from replay.results.record import read_steps
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
-from replay.results.types import (
-    AnswerRecord,
-    AnswersHead,
-    Ended,
-    Generator,
-    Manifest,
-    ShapeRecord,
-    StepRecord,
-    TargetFacts,
-    TraceFacts,
-    WorkerFacts,
-)
+from replay.results.types import StepRecord
 from tests.support.worker_directories import leave
 
 MS = 1_000_000

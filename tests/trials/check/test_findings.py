@@ -8,17 +8,9 @@ import pytest
 
 from replay.engine.requests.redirects import LEADS_AWAY, TOO_MANY
 from replay.engine.types import RunOptions
-from replay.results.types import (
-    Counts,
-    Fidelity,
-    Generator,
-    Quantiles,
-    Rate,
-    StepRecord,
-    Summary,
-    TargetFacts,
-    TraceFacts,
-)
+from replay.results.manifest_types import Generator, TargetFacts, TraceFacts
+from replay.results.summary_types import Counts, Fidelity, Quantiles, Rate, Summary
+from replay.results.types import StepRecord
 from replay.target.auth import Auth
 from replay.target.sending import Follow, SessionRules
 from replay.target.target import Target

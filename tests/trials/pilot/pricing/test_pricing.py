@@ -14,7 +14,8 @@ from replay.money.calendar_file import named_calendar
 from replay.planes.core.scaling_types import GroupDriven
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
-from replay.results.types import InstanceRecord, PlaneFigures
+from replay.results.manifest_types import PlaneFigures
+from replay.results.types import InstanceRecord
 from replay.simulation.simulation import simulated_plane
 from replay.target.cost import Cost
 from replay.target.routes import Route

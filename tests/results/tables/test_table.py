@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.results import table
 from replay.results.columns import Gathering, columns_of
 from replay.results.histogram import Histogram
 from replay.results.summary import rebuild
-from replay.results.table import ABSENT, NUMBERS, table_of
+from replay.results.tables import table
+from replay.results.tables.table import ABSENT, NUMBERS, table_of
 from replay.results.types import StepRecord
 from tests.results.plainly import PlainCounts, plain_columns
 from tests.support.records import BLOCKS, MANIFEST, RECORDS

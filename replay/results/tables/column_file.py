@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from replay.results.table import (
+from replay.results.tables.table import (
     ABSENT,
     COLD,
     FLAGS,

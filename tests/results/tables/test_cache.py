@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from replay.results import cache, column_file
-from replay.results.cache import CACHE_FILE, cached
 from replay.results.columns import read_columns
 from replay.results.record import ReadTally
 from replay.results.rundir import RunDirError
-from replay.results.table import FLAGS, MILLISECONDS, NUMBERS, TEXTS
-from replay.results.tables import read_tables
+from replay.results.tables import cache, column_file
+from replay.results.tables.cache import CACHE_FILE, cached
+from replay.results.tables.reading import read_tables
+from replay.results.tables.table import FLAGS, MILLISECONDS, NUMBERS, TEXTS
 from replay.results.types import StepRecord
 from tests.support.records import BLOCKS
 
@@ -72,7 +72,7 @@ def told(name, tables):
 def test_a_second_reading_does_not_touch_the_text(tmp_path, monkeypatch):
     run = written(tmp_path / "r", [STEP] * 3)
     read_columns(run)
-    monkeypatch.setattr("replay.results.tables.read_blocks", None)
+    monkeypatch.setattr("replay.results.tables.reading.read_blocks", None)
 
     assert read_columns(run).n == 3
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from replay.results.column_file import ColumnFile, ColumnWriter, column_error, has_parquet
 from replay.results.rundir import RunDirError
-from replay.results.table import Made, Table
+from replay.results.tables.column_file import ColumnFile, ColumnWriter, column_error, has_parquet
+from replay.results.tables.table import Made, Table
 from replay.results.types import STEPS_FILE
 from replay.system.files import part_of, settle
 from replay.words.numbers import size

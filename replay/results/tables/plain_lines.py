@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from replay.results.table import FLAGS, MILLISECONDS, NUMBERS, TEXTS, Made, Table, column_of
+from replay.results.tables.table import FLAGS, MILLISECONDS, NUMBERS, TEXTS, Made, Table, column_of
 from replay.results.types import StepRecord
 
 CELLS = (

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from replay.results.cache import cached, caching
 from replay.results.record import ReadTally, read_blocks
-from replay.results.table import Table, table_of
+from replay.results.tables.cache import cached, caching
+from replay.results.tables.table import Table, table_of
 from replay.results.types import STEPS_FILE
 
 
