@@ -31,9 +31,10 @@ from replay.target.target import Target
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import Header
-from replay.trials.check.findings import Answer, Changes, Seen, changes_of, findings
+from replay.trials.check.findings import findings
 from replay.trials.check.reaching import reach
 from replay.trials.check.sampling import Sample, ShapeCount, sample_of
+from replay.trials.check.seen import Answer, Changes, Seen, changes_of
 from replay.trials.evidence import write_verdict
 from replay.wire.errors import TargetUnreachable
 

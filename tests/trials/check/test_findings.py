@@ -15,9 +15,10 @@ from replay.target.auth import Auth
 from replay.target.sending import Follow, SessionRules
 from replay.target.target import Target
 from replay.trace.types import Edge, Header, McpCall, Recorded, Request, Session, Step, WsCall
-from replay.trials.check.findings import Answer, Changes, Seen, changes_of, findings
+from replay.trials.check.findings import findings
 from replay.trials.check.reaching import Reached
 from replay.trials.check.sampling import ShapeCount, sample_of
+from replay.trials.check.seen import Answer, Changes, Seen, changes_of
 
 TARGET = Target(url="https://staging.example", name="staging")
 NOW_S = 1_795_000_000.0
