@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from replay.engine.types import RunOptions
-from replay.errors import InputError
+from replay.errors import InputError, ReplayError
 from replay.judge.measures.slo import parse_slo
 from replay.results.evidence import read_evidence
 from replay.results.rundir import RunDir
@@ -179,6 +179,41 @@ def test_a_run_or_a_file_is_no_folder_to_keep_runs_in(made, tmp_path):
     for path in (made, tmp_path / "file"):
         with pytest.raises(InputError, match="is no folder of runs"):
             Keeper([path], 10)
+
+
+def test_a_gate_that_kept_nothing_leaves_no_folder(write_trace, tmp_path):
+    trace = write_trace((0.0, [write_trace.get("a", "/a")]))
+    folder = tmp_path / "new" / "baselines"
+
+    with pytest.raises(ReplayError):
+        gate_trace(
+            trace,
+            Target(url="http://127.0.0.1:1"),
+            AGAINST,
+            RunOptions(),
+            out=tmp_path / "run",
+            baselines=[folder],
+            keep_last=5,
+        )
+
+    assert not folder.parent.exists()
+
+
+def test_where_no_folder_can_be_made_nothing_is_sent(write_trace, truth, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(OSError, match="file"):
+        gate_trace(
+            write_trace((0.0, [write_trace.get("a", "/a")])),
+            Target(url=truth.url),
+            AGAINST,
+            RunOptions(),
+            out=tmp_path / "run",
+            baselines=[tmp_path / "file" / "baselines"],
+            keep_last=5,
+        )
+
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_first_gate_makes_the_baseline_that_the_next_is_held_to(write_trace, truth, tmp_path):

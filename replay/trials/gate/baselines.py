@@ -91,11 +91,18 @@ class Keeper:
             raise InputError(
                 f"{self._folder}: is no folder of runs. Name the one in which --keep is to keep them."
             )
+        # Whether it can be made is found out before the run; a gate that keeps nothing leaves none.
+        new = [path for path in (self._folder, *self._folder.parents) if not path.exists()]
         self._folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            for path in new:
+                path.rmdir()
 
     def known(self) -> list[Evidence]:
         """What is kept so far. Raises RunDirError."""
-        return read_baselines([self._folder], self._most) if _passed_in(self._folder, None) else []
+        if not self._folder.exists() or not _passed_in(self._folder, None):
+            return []
+        return read_baselines([self._folder], self._most)
 
     def keep(self, run_dir: Path, verdict: GateVerdict) -> GateVerdict:
         """Put a copy of a run there, and let go of what was put there before the last ones.
@@ -122,7 +129,7 @@ class Keeper:
             write_verdict(run_dir, kept)
             return kept
         part = part_of(path)
-        part.mkdir()
+        part.mkdir(parents=True)
         try:
             part.chmod(run_dir.stat().st_mode & 0o777)
             for name in sorted(RUN_FILES):
