@@ -193,7 +193,8 @@ def _most_alike(levels: np.ndarray, wanted: int) -> int:
 
 
 class Picked(NamedTuple):
-    """Sessions of the trace: a sample, drawn evenly with a seed, and those with the longest chains.
+    """Sessions of the trace: a sample, drawn evenly with a seed, and those with the longest chains; of a very long one
+    its beginning.
 
     burst: sessions that start in the fullest second.
     """
@@ -216,9 +217,10 @@ def pick(trace: Path, seed: int) -> Picked:
             now = int(session.start_ms / 1000)
             in_second = in_second + 1 if now == second else 1
             second, burst = now, max(burst, in_second)
-            if not any(not step.is_wait for step in session.steps) or len(session.steps) > _MOST_STEPS:
+            if all(step.is_wait for step in session.steps):
                 continue
             seen += 1
+            session = _beginning(session)
             if len(sample) < _SAMPLED:
                 sample.append(session)
             elif (place := drawn.randrange(seen)) < _SAMPLED:
@@ -229,6 +231,28 @@ def pick(trace: Path, seed: int) -> Picked:
         header = reader.header
     longest.sort(key=lambda item: item[:2], reverse=True)
     return Picked(header, sample, [session for _, _, session in longest[:_LONGEST]], max(burst, 1))
+
+
+def _beginning(session: Session) -> Session:
+    """The session, or the first 500 steps of a longer one, its first request among them.
+
+    Sessions of thousands of steps may be all that there are, and a phase of the others would be of another load.
+    """
+    if len(session.steps) <= _MOST_STEPS:
+        return session
+    in_order = sorted(session.steps, key=lambda step: step.at_ms)
+    first = next(n for n, step in enumerate(in_order) if not step.is_wait)
+    kept = in_order[max(0, first - _MOST_STEPS + 1) :][:_MOST_STEPS]
+    known = {step.id for step in kept}
+    steps = [
+        msgspec.structs.replace(
+            step,
+            after=tuple(edge for edge in step.after if edge.step in known),
+            at_ms=step.at_ms - kept[0].at_ms,
+        )
+        for step in kept
+    ]
+    return msgspec.structs.replace(session, steps=steps)
 
 
 def bursts(picked: Picked, folder: Path, plan: Plan, least: int = 4, most: int = 200) -> Path:

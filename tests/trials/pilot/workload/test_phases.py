@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from replay.trace.errors import TraceError
@@ -128,6 +129,31 @@ def test_the_longest_chains_are_those_of_the_trace(tmp_path):
     sessions = list(read_sessions(chains(pick(trace, 1), tmp_path, QUICK)))
 
     assert {len(session.steps) for session in sessions} == {7}
+
+
+@pytest.mark.parametrize("waits", [0, 3, 700])
+def test_sessions_of_very_many_steps_are_in_the_phases_by_their_beginning(tmp_path, waits):
+    """They were left out: a pilot of no others ended in a division by zero, one of others was of these alone."""
+    trace = tmp_path / "trace.jsonl"
+    local = [msgspec.structs.replace(step(n, at_ms=10.0 * n), kind="tool", request=None) for n in range(waits)]
+    calls = [
+        step(n, 100.0, (Edge(f"s{n - 1}", delay_ms=10.0),) if n else (), 10.0 * waits + 110.0 * (n - waits))
+        for n in range(waits, waits + 2000)
+    ]
+    with TraceWriter(trace, Header(FORMAT, VERSION, "t")) as writer:
+        writer.write(Session("x", 0.0, [*local, *calls]))
+        writer.write(Session("y", 1000.0, [step(0)]))
+
+    picked = pick(trace, 1)
+
+    assert [len(session.steps) for session in picked.longest] == [500, 1]
+    for path in (
+        bursts(picked, tmp_path, QUICK),
+        idle_wake(picked, tmp_path, QUICK),
+        chains(picked, tmp_path, QUICK),
+    ):
+        assert any(not step.is_wait for session in read_sessions(path) for step in session.steps)
+    assert picked.longest[0].steps[0].at_ms == 0.0
 
 
 def test_a_trace_that_only_waits_has_nothing_to_pilot(tmp_path):
