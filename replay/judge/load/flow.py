@@ -3,16 +3,16 @@
 Warm-up is found, not guessed, by MSER-5 (White 1997, "An effective truncation heuristic for bias reduction in
 simulation output"): means of five values each; what is cut from the start is what leaves the smallest standard error
 of the mean of the rest. If that asks for more than half to be cut, the run has not settled. Whether times grow over
-the rest is asked of the Mann-Kendall test (Mann 1945) on the means of equal parts; parts are few and long, so that
-their correlation hardly counts.
+the rest is asked of the means of equal parts, by the test for a trend (replay/judge/statistics/trend.py), which allows
+for neighbours that are alike: a queue that is short for a while, and long for a while, grows no more than by chance.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from replay.judge.statistics.distributions import normal_above
 from replay.judge.statistics.sample import Floats
+from replay.judge.statistics.trend import find_trend
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.histogram import Int64s
 
@@ -83,16 +83,14 @@ def _mser(values: Floats) -> int | None:
 
 
 def _trend(values: Floats) -> tuple[float | None, float | None]:
-    """Growth from the first to the last third, and the one-sided p-value of Mann and Kendall's test."""
+    """Growth from the first to the last third, and the p-value of no growth against growth."""
     if len(values) < 3 * _PARTS:
         return None, None
     parts = np.array([part.mean() for part in np.array_split(values, _PARTS)])
-    s = sum(np.sign(parts[j] - parts[i]) for i in range(_PARTS) for j in range(i + 1, _PARTS))
-    deviation = (_PARTS * (_PARTS - 1) * (2 * _PARTS + 5) / 18) ** 0.5
     third = len(values) // 3
     first = float(values[:third].mean())
     growth = float(values[-third:].mean()) / first if first > 0 else None
-    return growth, normal_above((s - 1) / deviation)
+    return growth, find_trend(np.arange(_PARTS, dtype=np.float64), parts).p_value_of_rise
 
 
 def flow(columns: Columns, from_ns: int, to_ns: int) -> Flow:

@@ -36,6 +36,11 @@ class Trend(NamedTuple):
     p_value: float
     p_value_unlike: float
 
+    @property
+    def p_value_of_rise(self) -> float:
+        """Of no trend against one that rises."""
+        return self.p_value / 2 if self.slope > 0 else 1 - self.p_value / 2
+
 
 def find_trend(at: Floats, values: Floats, confidence: float = 0.95) -> Trend:
     """The trend of values at times, which rise. Raises ValueError for fewer than three, or all at one time."""

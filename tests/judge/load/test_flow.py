@@ -1,11 +1,13 @@
 """Requests that others find under way: counted one by one, and of bursts whose size is known."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.judge.load.flow import at_once
+from replay.judge.load.flow import at_once, settled
 from replay.results.columns import columns_of
+from tests.judge import queues
 from tests.support.runs import step
 
 
@@ -32,3 +34,17 @@ def test_what_is_found_is_what_counting_one_by_one_finds(known: list[tuple[int, 
 
     # Of requests that are sent at one instant, it does not matter which comes first.
     assert at_once(columns) == np.quantile(found, 0.95)
+
+
+@pytest.mark.parametrize(("n", "load", "most"), [(200, 0.9, 0.07), (1000, 0.9, 0.04), (1000, 0.95, 0.08)])
+def test_a_busy_queue_grows_hardly_ever_though_its_neighbours_are_alike(rng, n, load, most):
+    """Taken for independent, parts of it grew in 8, 7 and 12 runs of a hundred."""
+    assert sum(_grows(queues.one_worker(rng, n, load)) for _ in range(200)) <= 200 * most
+
+
+def test_a_queue_that_gets_more_than_it_bears_grows(rng):
+    assert sum(_grows(queues.one_worker(rng, 2000, 1.2)) for _ in range(50)) >= 48
+
+
+def _grows(made: queues.Made) -> bool:
+    return settled(*((values * 1e6).astype(np.int64) for values in (made.at_ms, made.response_ms))).grows
