@@ -53,7 +53,7 @@ def tells_its_name(importer: Importer, sample: Sample, folder: Path) -> None:
     """Its name can be typed, and it is described in a line."""
     _hold(
         _is_name(importer.name) is not None,
-        f"{importer.name!r} is no name: small letters, digits, -, _ and dots",
+        f"{importer.name!r} is not a valid name: small letters, digits, -, _ and dots",
     )
     _hold(
         0 < len(importer.describe) < _LONGEST_DESCRIPTION and importer.describe.isprintable(),
@@ -84,7 +84,7 @@ def imports_every_step(importer: Importer, sample: Sample, folder: Path) -> None
     _hold(result.header.name == "chosen", "the trace does not have the name that was chosen")
     _hold(bool(result.notes), "it says nothing of what it did: there are no notes")
     for note in result.notes:
-        _hold(note.endswith("."), f"a note is no sentence: {note!r}")
+        _hold(note.endswith("."), f"a note is not a sentence: {note!r}")
 
 
 def imports_the_same_twice(importer: Importer, sample: Sample, folder: Path) -> None:

@@ -64,7 +64,7 @@ class Command(click.Command):
             value = ctx.params.get(param.name or "")
             for text in value if isinstance(value, tuple | list) else (value,):
                 if isinstance(text, str) and _UNDECODED.search(text):
-                    raise click.BadParameter("holds bytes that are no UTF-8.", ctx, param)
+                    raise click.BadParameter("holds bytes that are not UTF-8.", ctx, param)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Carry it out. From now on garbage is looked for, but not in what is there: see entry.py."""

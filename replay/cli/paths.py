@@ -46,7 +46,7 @@ class OutputFile(NamedPath):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "-":
-            self.fail("is no file. For standard output, name /dev/stdout.", param, ctx)
+            self.fail("is not a regular file. For standard output, name /dev/stdout.", param, ctx)
         path = super().convert(value, param, ctx)
         try:
             folder = end_of_links(path).parent

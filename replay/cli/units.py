@@ -43,7 +43,7 @@ class Duration(click.ParamType[float]):
         if seconds > _LONGEST_S:
             self.fail(f"{shortened(str(value))} is too long; at most 31 years are allowed.")
         if not seconds and not self._may_be_zero:
-            self.fail(f"{shortened(str(value))} is no time; it has to be more than 0.")
+            self.fail(f"{shortened(str(value))} is not a valid duration; it has to be more than 0.")
         return seconds
 
 

@@ -64,7 +64,10 @@ _KINDS = tuple(
         ),
         (
             rb"SQLite format 3\0(?s:.){0,20000}?checkpoint_ns\b",
-            ("LangGraph's checkpoints, which tell of no single calls", "Import its traces (LangSmith, OTLP)."),
+            (
+                "LangGraph's checkpoints, which do not tell of single calls",
+                "Import its traces (LangSmith, OTLP).",
+            ),
         ),
         (
             # Of MLflow, OpenCode.

@@ -2,7 +2,7 @@
 
 import re
 
-_SUMS = "and tells of no single request"
+_SUMS = "and does not tell of single requests"
 _COPY = "its requests copied as cURL are read."
 _RECORD_LOAD = "Record such a run with replay trace record."
 # Each told by all of its patterns.
@@ -56,11 +56,11 @@ _KNOWN = tuple(
                 rb'\A(?:"?Type"?,"?Name"?,"?Request Count"?|"?Timestamp"?,"?User Count"?'
                 rb"|Method,Name,Error,Occurrences|Count,Message,Traceback,Nodes)",
             ),
-            "looks like a table of Locust's, which hold no single requests.",
+            "looks like a table of Locust's, which do not hold single requests.",
         ),
         (
             (rb"\AThis is ApacheBench|\A(?:starttime\tseconds\tctime|Percentage served,Time in ms)",),
-            "looks like what ab writes, which tells of no single request when it began, or only to a second."
+            "looks like what ab writes, which does not say of single requests when they began, or only to a second."
             f" {_RECORD_LOAD}",
         ),
         (
@@ -96,8 +96,8 @@ _KNOWN = tuple(
         ),
         (
             (rb"\A\s*Summary:\s", rb"^[ \t]{1,9}Slowest:"),
-            "looks like what hey or oha prints, which sums up and tells of no single request; what hey writes with"
-            " -o csv, and oha with --output-format csv, is read.",
+            "looks like what hey or oha prints, which sums up and does not tell of single requests; what hey writes"
+            " with -o csv, and oha with --output-format csv, is read.",
         ),
         (
             (rb'"successRate"\s*:', rb'"latencyPercentiles"\s*:'),
@@ -105,7 +105,7 @@ _KNOWN = tuple(
         ),
         (
             (rb'"http_req_duration(?:\{[^"]*)?"\s*:\s*\{', rb'"(?:root_group|p\(95\))"\s*:'),
-            "looks like a summary of k6, which tells of no single request; what --out json writes is read.",
+            "looks like a summary of k6, which does not tell of single requests; what --out json writes is read.",
         ),
         (
             (rb'\A(?:Requests\s+\[total, rate, throughput\]|\{"latencies":\{)',),

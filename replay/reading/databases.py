@@ -73,7 +73,7 @@ def _is_locked(error: Exception) -> bool:
 
 
 def _why(error: Exception) -> str:
-    return str(error) if isinstance(error, sqlite3.Error) else "a name in it is no text"
+    return str(error) if isinstance(error, sqlite3.Error) else "a name in it is not text"
 
 
 def _no_table(path: Path, table: str) -> str:

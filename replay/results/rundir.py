@@ -72,7 +72,7 @@ def _refuse_devices(folder: Path) -> None:
     for name in RUN_FILES:
         path = folder / name
         if path.exists() and not path.is_file():
-            raise RunDirError(f"{path}: is no file. A run's files are files; copy the run anew.")
+            raise RunDirError(f"{path}: is not a regular file, as a run's files are. Copy the run again.")
 
 
 class RunDir:

@@ -23,7 +23,8 @@ def secret_from_env(variable: str) -> str:
         )
     if not value.isprintable():
         raise TargetError(
-            f"the environment variable {variable} holds a line end, another control character or no UTF-8."
+            f"the environment variable {variable} holds a line end, another control character, or bytes that are not "
+            "UTF-8."
         )
     return value
 

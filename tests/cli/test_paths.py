@@ -48,7 +48,7 @@ def test_a_dash_is_no_file_to_write(option, tmp_path, monkeypatch):
 
     code, said = told("report", tmp_path, option, "-")
 
-    assert (code, "is no file. For standard output, name /dev/stdout." in said) == (2, True)
+    assert (code, "is not a regular file. For standard output, name /dev/stdout." in said) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_text_of_bytes_that_are_none_is_refused(arguments, tmp_path):
     """It ended in a fault of the program itself."""
     code, said = told(*arguments)
 
-    assert (code, "holds bytes that are no UTF-8." in said or "unknown metric" in said) == (2, True)
+    assert (code, "holds bytes that are not UTF-8." in said or "unknown metric" in said) == (2, True)
 
 
 @pytest.mark.parametrize("option", ["--html", "--csv", "--parquet"])
@@ -223,9 +223,9 @@ def test_a_page_may_stand_beside_the_files_of_its_run_and_two_outputs_may_go_now
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["man", "TRACE"], "TRACE: is no folder, and none can be made there. Name another."),
-        (["man", "TRACE/man1"], "TRACE/man1: is no folder, and none can be made there."),
-        (["man", "NOWHERE"], "NOWHERE: is no folder, and none can be made there."),
+        (["man", "TRACE"], "TRACE: is not a folder, and none can be made there. Name another."),
+        (["man", "TRACE/man1"], "TRACE/man1: is not a folder, and none can be made there."),
+        (["man", "NOWHERE"], "NOWHERE: is not a folder, and none can be made there."),
         (["trace", "record", "--upstream", "http://x", "-o", "NOWHERE"], "NOWHERE: a link that leads nowhere."),
         (["trace", "record", "--upstream", "http://x", "-o", "CIRCLE"], "CIRCLE: a link that leads nowhere."),
         (["trace", "record", "--upstream", "http://x", "-o", "/dev/null"], "/dev/null: not a regular file."),

@@ -94,7 +94,7 @@ def test_the_table_holds_what_was_counted_and_the_rest_stays_a_sentence():
         (b'{"id":"p","sessionID":"s","messageID":"m","type":"tool"}', "a file of OpenCode's storage; what `opencode export`"),
         (b'{"id":"5","timestamp":"2025-08-10T07:57:43.000Z"}\n{"type":"function_call","call_id":"c"}\n'
          b'{"type":"function_call_output","call_id":"c","output":"x"}', "a log of Codex before 0.30, which has no times."),
-        (b"Type,Name,Request Count,Failure Count\nGET,/,5,0", "a table of Locust's, which hold no single requests."),
+        (b"Type,Name,Request Count,Failure Count\nGET,/,5,0", "a table of Locust's, which do not hold single requests."),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_as_it_is_is_said_to_be_such(start, said):

@@ -54,7 +54,7 @@ def test_it_is_named_and_something_to_do_is_said(what):
     assert not [name for name, importer in IMPORTERS.items() if importer.sniff(start)]
     assert unread(start).startswith(f"looks like {what}")
     assert re.search(
-        r"; .* (?:is|are) read\.$| Record such a run|which hold no single requests\.$", unread(start)
+        r"; .* (?:is|are) read\.$| Record such a run|which do not hold single requests\.$", unread(start)
     )
 
 
@@ -69,7 +69,7 @@ def test_where_another_format_was_named_it_is_said_as_well(tmp_path):
 
     with pytest.raises(TraceError) as refused:
         Explained(IMPORTERS["k6"], IMPORTERS).read([path], ImportOptions())
-    said = "looks like a summary of k6, which tells of no single request; what --out json writes is read."
+    said = "looks like a summary of k6, which does not tell of single requests; what --out json writes is read."
     assert str(refused.value) == f"{path}: {said}"
 
 

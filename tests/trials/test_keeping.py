@@ -177,7 +177,7 @@ def test_a_run_or_a_file_is_no_folder_to_keep_runs_in(made, tmp_path):
     (tmp_path / "file").write_text("")
 
     for path in (made, tmp_path / "file"):
-        with pytest.raises(InputError, match="is no folder of runs"):
+        with pytest.raises(InputError, match="is not a folder of runs"):
             Keeper([path], 10)
 
 

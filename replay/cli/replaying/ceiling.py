@@ -49,7 +49,7 @@ def _members(arguments: str) -> bytes:
         return msgspec.json.encode(msgspec.json.decode(arguments, type=dict[str, msgspec.Raw]))
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise click.UsageError(
-            '--arguments is no JSON object; quote it for the shell: --arguments \'{"q": "x"}\'.'
+            '--arguments is not a JSON object; quote it for the shell: --arguments \'{"q": "x"}\'.'
         ) from None
 
 

@@ -116,7 +116,7 @@ def init(
     bounds = read_slos(slos, (), ()) if slos else ()
     wish = Wish(url, plane, slos, token_env, None if trace is None else _below(folder, trace), package=package)
     if not url.startswith(("http://", "https://")):
-        raise click.UsageError(f"{shown_url(url)} is no URL: it has to begin with http:// or https://.")
+        raise click.UsageError(f"{shown_url(url)} is not a URL: it has to begin with http:// or https://.")
     # What is wrong with the URL is said of the URL, not of a file that nobody has seen.
     load_target(url)
     target = _loaded(target_text(wish))

@@ -98,7 +98,7 @@ def man(ctx: click.Context, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(
-            f"{shown_path(folder)}: is no folder, and none can be made there. Name another."
+            f"{shown_path(folder)}: is not a folder, and none can be made there. Name another."
         ) from error
     written = 0
     for name, text in pages(root, "replay recorded AI-agent workloads against HTTP endpoints"):

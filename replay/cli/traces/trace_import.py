@@ -306,7 +306,7 @@ def _sniffed(path: Path) -> Importer:
     if not start.strip():
         raise TraceError(f"{shown_path(file)}: there is nothing in it to import.")
     if (kind := foreign(start)) is not None:
-        raise TraceError(f"{shown_path(file)}: is {kind.what}. {kind.to_do or 'It is no recording.'}")
+        raise TraceError(f"{shown_path(file)}: is {kind.what}. {kind.to_do or 'It is not a recording.'}")
     others, left_out = other_importers()
     for why in left_out:
         click.echo(_sentence(why), err=True)

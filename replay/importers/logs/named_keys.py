@@ -75,7 +75,7 @@ class NamedKeys:
         stamp_ns = instant_ns(told[self._instant] or "")
         for name, value in ((self._instant, stamp_ns), ("path", told["path"])):
             if value is None:
-                held = f"{shown(text)}, which is no time" if (text := told[name]) is not None else "nothing"
+                held = f"{shown(text)}, which is not a time" if (text := told[name]) is not None else "nothing"
                 return f"{shown(self._keys[name])}, its {name}, holds {held}."
         took = told.get(self._took or "")
         request_bytes = number(told.get("request_bytes"))

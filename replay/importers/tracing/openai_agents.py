@@ -62,7 +62,7 @@ def _add(
     data = item.inner("span_data")
     start_ns = collector.time_ns(item, "started_at")
     if data is None or start_ns is None:
-        collector.counts.drop("object(s) that are no span with a start time")
+        collector.counts.drop("object(s) without a span that has a start time")
         return
     trace_id = item.plain("trace_id") or "session"
     session_id, attributes = traces.get(trace_id, (None, {}))

@@ -89,7 +89,7 @@ class Keeper:
         self._most = most
         if (self._folder / MANIFEST_FILE).exists() or (self._folder.exists() and not self._folder.is_dir()):
             raise InputError(
-                f"{self._folder}: is no folder of runs. Name the one in which --keep is to keep them."
+                f"{self._folder}: is not a folder of runs. Name the one in which --keep is to keep them."
             )
         # Whether it can be made is found out before the run; a gate that keeps nothing leaves none.
         new = [path for path in (self._folder, *self._folder.parents) if not path.exists()]

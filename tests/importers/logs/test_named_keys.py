@@ -77,7 +77,7 @@ def test_a_line_that_lacks_what_is_needed_costs_itself_only(imported):
         "start=ts,path=p", *[{"ts": 1, "p": "/x"}] * 3, {"ts": "soon", "p": "/x"}, {"p": "/x"}
     )
     assert sum(len(session.steps) for session in sessions) == 3
-    assert any('line 4: "ts", its start, holds "soon", which is no time.' in note for note in result.notes)
+    assert any('line 4: "ts", its start, holds "soon", which is not a time.' in note for note in result.notes)
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_a_variable_that_would_break_the_head_is_refused_and_not_shown(monkeypat
 
     assert (
         str(raised.value)
-        == "the environment variable A_TOKEN holds a line end, another control character or no UTF-8."
+        == "the environment variable A_TOKEN holds a line end, another control character, or bytes that are not UTF-8."
     )
     assert SECRET not in "".join(traceback.format_exception(raised.value))
 
