@@ -6,51 +6,65 @@ asked about by itself.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from replay.importers.requests.columns import Known
-from replay.importers.requests.log_fields import LONGEST_PATH, is_method, replayable, request_line
-from replay.importers.requests.step_texts import WITH_BODY, head_of, request_text, texts_of
+from replay.importers.requests.log_fields import LONGEST_PATH, is_method, replayable
+from replay.importers.requests.step_texts import WITH_BODY, head_of, json_text, request_text
 from replay.trace.edges.names import COMMON_ID
 from replay.trace.redaction.names import REDACTED, is_secret_parameter
-from replay.trace.redaction.requests import PLAIN_PATH, PLAIN_WORD
+from replay.trace.redaction.requests import PLAIN_PATH, PLAIN_WORD, cleaned_path
 
-Called = tuple[str, str, bool, bool]
-"""Both texts of a step, whether its path had secrets, and whether it has a body."""
+Kind = tuple[str, str, bool]
+"""What requests have in common: both texts of a step, the second up to the path, and whether there is a body."""
 
-_MOST_KNOWN = 1 << 13
-_LONGEST_KNOWN = 1 << 10
-# Both are plain where they are taken out, so that what is left tells whether all is.
-_IDS = re.compile(rf"/{COMMON_ID}(?![^/?\n])")
+_Told = tuple[Kind, str, bool]
+"""A kind, a path, and whether the target had secrets."""
+
+_NOTHING: _Told = (("", "", False), "", False)
+_MOST_OTHERS = 1 << 14
+# All are plain where they are taken out, so that what is left tells whether all is. A number with a suffix is one word.
+_SUFFIXED = r"[0-9]{1,9}+(?=\.[A-Za-z][A-Za-z0-9]{0,7}(?![^/?\n]))"
+_IDS = re.compile(rf"/(?:{COMMON_ID}(?![^/?\n])|{_SUFFIXED})")
 _VALUES = re.compile(rf"=(?![&\n]){PLAIN_WORD}(?![^&\n])", re.ASCII)
-_VERSIONS = re.compile(r" HTTP/(?:1\.[01]|2(?:\.0)?|3(?:\.0)?)(?=\n)")
 # What stands where an id or a value was. No path that is alike another in it has one of its own.
 _MARK = "\x01"
 _IS_PLAIN = re.compile(PLAIN_PATH, re.ASCII).fullmatch
 _ANY = "0" * 40  # no word, no short number
 
 
-class _Alike(NamedTuple):
-    """What requests have in common that differ in ids and values: both texts, the second up to the target.
+class Called(NamedTuple):
+    """A column each. paths: without secrets, as JSON has them between quotes. had_secrets: whether a target had some.
 
-    begin: where in a request the target begins. secrets: the parameters that have values which are secrets.
+    is_odd: whether a request calls nothing that can be replayed; the others say nothing of it.
     """
 
-    head: str
-    request: str
-    begin: int
-    has_body: bool
+    kinds: Sequence[Kind]
+    paths: Sequence[str]
+    had_secrets: Sequence[bool]
+    is_odd: Sequence[bool]
+
+    def between(self, begin: int, end: int) -> "Called":
+        """Some of them."""
+        these = slice(begin, end)
+        return Called(self.kinds[these], self.paths[these], self.had_secrets[these], self.is_odd[these])
+
+    def has_body(self) -> list[bool]:
+        """Whether a request has a body."""
+        return [has_body for _, _, has_body in self.kinds]
+
+
+class _Alike(NamedTuple):
+    """The kind of requests that differ in ids and values. secrets: the parameters that have values which are some."""
+
+    kind: Kind
     secrets: frozenset[str]
 
-    def called(self, request: str) -> Called:
-        """What one of them calls."""
-        if not self.secrets:
-            return self.head, f'{self.request}{request[self.begin :]}"', False, self.has_body
-        target = request[self.begin :]
+    def path(self, target: str) -> str:
+        """That of one of them, without secrets."""
         path, _, query = target.partition("?")
-        cleaned = f"{path}?{'&'.join(map(self._cleaned, query.split('&')))}"
-        return self.head, f'{self.request}{cleaned}"', cleaned != target, self.has_body
+        return f"{path}?{'&'.join(map(self._cleaned, query.split('&')))}"
 
     def _cleaned(self, pair: str) -> str:
         name, _, value = pair.partition("=")
@@ -58,62 +72,43 @@ class _Alike(NamedTuple):
 
 
 class CalledRequests:
-    """Tells what requests call. It remembers what came before, and forgets what has not come again for long.
+    """Tells what requests call. It remembers what those call that are alike, and those that had to be asked about."""
 
-    A request is a method and a target with a blank between them; a blank alone for none. are_lines: whether requests
-    are lines of HTTP as servers log them, with its version behind the target.
-    """
+    def __init__(self) -> None:
+        self._kinds = Known(_kind_without_secrets)
+        self._alike = Known(_alike, _MOST_OTHERS)
+        self._others = Known(_told_by_itself, _MOST_OTHERS)
 
-    def __init__(self, *, are_lines: bool = False) -> None:
-        self._are_lines = are_lines
-        self._known: dict[str, Called] = {}
-        self._before: dict[str, Called] = {}
-        self._alike = Known(_called_alike)
-        self._others = Known(_called_by_line if are_lines else _called)
+    def of(self, requests: Sequence[str], targets: Sequence[str]) -> Called:
+        """What each of them calls.
 
-    def of(self, requests: Sequence[str]) -> list[Called | None]:
-        """What each of them calls; None for one that is odd."""
-        found = list(map(self._known.get, requests))
-        if None not in found:
-            return found
-        missing = dict.fromkeys(
-            [request for request, told in zip(requests, found, strict=True) if told is None]
-        )
-        told: dict[str, Called | None] = {
-            request: self._before[request] for request in missing if request in self._before
-        }
-        fresh = [request for request in missing if request not in told]
-        if fresh:
-            told.update(zip(fresh, self._told(fresh), strict=True))
-        self._remember(told.items())
-        return [told[request] if each is None else each for request, each in zip(requests, found, strict=True)]
-
-    def _remember(self, told: Iterable[tuple[str, Called | None]]) -> None:
-        if len(self._known) > _MOST_KNOWN:
-            self._before, self._known = self._known, {}
-        self._known.update(
-            (request, called)
-            for request, called in told
-            if called is not None and len(request) <= _LONGEST_KNOWN
-        )
-
-    def _told(self, requests: Sequence[str]) -> list[Called | None]:
+        requests: method and target, and a blank between them; one that has no method or no target is odd.
+        """
         text = "\n".join([*requests, ""])
-        if text.count("\n") != len(requests) or _MARK in text or max(map(len, requests)) > LONGEST_PATH:
-            return self._others.of(requests)
-        if self._are_lines:
-            text = _VERSIONS.sub("", text)
-        alike = _VALUES.sub(f"={_MARK}", _IDS.sub(f"/{_MARK}", text)).split("\n")
-        return [
-            like.called(bare) if like else self._others[request]
-            for like, bare, request in zip(
-                map(self._alike.__getitem__, alike), text.split("\n"), requests, strict=False
-            )
-        ]
+        if text.count("\n") == len(requests) and _MARK not in text and max(map(len, requests)) <= LONGEST_PATH:
+            alike = _VALUES.sub(f"={_MARK}", _IDS.sub(f"/{_MARK}", text)).split("\n")[:-1]
+        else:
+            alike = [""] * len(requests)
+        kinds: list[Any] = self._kinds.of(alike)
+        paths, had_secrets, is_odd = list(targets), [False] * len(kinds), [False] * len(kinds)
+        if None in kinds:
+            for n in [n for n, kind in enumerate(kinds) if kind is None]:
+                told = self._told(alike[n], requests[n], targets[n])
+                is_odd[n] = told is None
+                kinds[n], paths[n], had_secrets[n] = told or _NOTHING
+        return Called(kinds, paths, had_secrets, is_odd)
+
+    def _told(self, alike: str, request: str, target: str) -> _Told | None:
+        """What a request calls that may have secrets, or is like no other."""
+        like = self._alike[alike]
+        if like is None:
+            return self._others[request]
+        path = like.path(target)
+        return like.kind, path, path != target
 
 
-def _called_alike(alike: str) -> _Alike | None:
-    """What requests call that are alike: None where their values may be secrets, or nothing can be said of all."""
+def _alike(alike: str) -> _Alike | None:
+    """What requests have in common that are alike; None where their values may be secrets, or one may be odd."""
     method, _, target = alike.partition(" ")
     path, _, query = target.partition("?")
     if not is_method(method) or not target.startswith("/") or not _IS_PLAIN(target.replace(_MARK, "0")):
@@ -121,24 +116,25 @@ def _called_alike(alike: str) -> _Alike | None:
     names = [name for name, _, value in (pair.partition("=") for pair in query.split("&")) if value]
     if any(is_secret_parameter(name, _ANY) and not is_secret_parameter(name) for name in names):
         return None
-    return _Alike(
-        head=head_of(method, path.replace(_MARK, "*")),
-        request=request_text(method, "").removesuffix('"'),
-        begin=len(method) + 1,
-        has_body=method in WITH_BODY,
-        secrets=frozenset(name for name in names if is_secret_parameter(name)),
-    )
+    secrets = frozenset(name for name in names if is_secret_parameter(name))
+    return _Alike(_kind(method, path.replace(_MARK, "*")), secrets)
 
 
-def _called(request: str) -> Called | None:
+def _kind_without_secrets(alike: str) -> Kind | None:
+    """The kind of requests that are alike, where none of them has a secret; None where one may have."""
+    found = _alike(alike)
+    return None if found is None or found.secrets else found.kind
+
+
+def _told_by_itself(request: str) -> _Told | None:
+    """What one request calls."""
     method, _, target = request.partition(" ")
     path = replayable(target) if target.startswith("/") and is_method(method) else None
     if path is None:
         return None
-    texts = texts_of(method, path)
-    return texts.head, texts.request, texts.has_secrets, method in WITH_BODY
+    clean = cleaned_path(path)
+    return _kind(method, clean), json_text(clean)[1:-1], clean != path
 
 
-def _called_by_line(line: str) -> Called | None:
-    """What is called by a request line as it stands in a log."""
-    return _called(" ".join(request_line(line) or ("", "")))
+def _kind(method: str, path: str) -> Kind:
+    return head_of(method, path), request_text(method, "").removesuffix('"'), method in WITH_BODY

@@ -11,7 +11,7 @@ from replay.importers.requests.step_texts import WITH_BODY, texts_of
 IDS = (
     "7", "-7", "1.5", "00", "3b241101-e2bb-4255-8caf-4136c566a962", "{3b241101-e2bb-4255-8caf-4136c566a962}",
     "3b241101e2bb42558caf4136c566a962", "ABCDEF0123456789", "abcdefabcdef", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "thread_5n1Zk7gQ0aBc",
-    "7.json", "7:cancel", "7x", "0123456789abcdef.js", "v1", "a" * 19, "é", "a b", "a%20b", "a+b", "*", "", "x=1", "a;b=c", "#f",
+    "7.json", "123456789.tar", "1234567890.webp", "12.e1", "12.3.js", "12.abcdefgh", "12.abcdefghi", "7:cancel", "7x", "0123456789abcdef.js", "v1", "a" * 19, "é", "a b", "a%20b", "a+b", "*", "", "x=1", "a;b=c", "#f",
     "sk-" + "a" * 30, "ghp_" + "A1" * 18, "bGFuZw", "password", "日本", "a\nb", "9" * 80, "0" * 65, "a1" * 40, "\x01", "7\x01",
 )  # fmt: skip
 NAMES = ("page", "token", "code", "state", "sig", "key", "q", "a[b]", "X-Api-Key", "sort_key", "session_id", "")
@@ -28,6 +28,16 @@ targets = st.builds(
 methods = st.sampled_from(["GET", "POST", "PUT", "get", "GE(T", "", "X" * 25])
 
 
+def texts_told(requests, called=None):
+    """The halves of each one's text, whether it had secrets and whether it has a body; None for an odd one."""
+    called = called or CalledRequests()
+    told = called.of([" ".join(each) for each in requests], [target for _, target in requests])
+    return [
+        None if is_odd else (head, f'{request}{path}"', had_secrets, has_body)
+        for (head, request, has_body), path, had_secrets, is_odd in zip(*told, strict=True)
+    ]
+
+
 def by_itself(method, target):
     path = replayable(target) if target.startswith("/") and is_method(method) else None
     if path is None:
@@ -42,26 +52,22 @@ def test_many_requests_call_what_each_of_them_calls(requests):
     called = CalledRequests()
     told = [by_itself(*request) for request in requests]
 
-    lines = [f"{method} {target}" for method, target in requests]
-
-    assert called.of(lines) == told
-    assert called.of(lines) == told
+    assert texts_told(requests, called) == told
+    assert texts_told(requests, called) == told
 
 
 def test_requests_that_differ_in_ids_and_values_have_a_name_in_common():
+    ids = ("7", "8", "3b241101-e2bb-4255-8caf-4136c566a962")
     heads = {
-        told[0]
-        for told in CalledRequests().of(
-            ["GET /a/7/b?page=1", "GET /a/8/b?page=22", "GET /a/3b241101-e2bb-4255-8caf-4136c566a962/b"]
-        )
+        told[0] for told in texts_told([("GET", f"/a/{id}/b/{n}.webp?page={n}") for n, id in enumerate(ids)])
     }
 
-    assert heads == {'"kind":"http","name":"GET /a/*/b"\n'}
+    assert heads == {'"kind":"http","name":"GET /a/*/b/*.webp"\n'}
 
 
 @pytest.mark.parametrize("name", ["token", "code", "state", "sig", "api_key", "sid"])
 def test_a_value_under_a_secrets_name_goes_though_it_looks_like_any_other(name):
-    (told,) = CalledRequests().of([f"GET /a/7?page=1&{name}=abc123XYZ0"])
+    (told,) = texts_told([("GET", f"/a/7?page=1&{name}=abc123XYZ0")])
 
     assert "abc123XYZ0" not in told[1]
     assert told[2]
@@ -69,11 +75,11 @@ def test_a_value_under_a_secrets_name_goes_though_it_looks_like_any_other(name):
 
 @pytest.mark.parametrize("target", ["?page=7", "", "7", "*", "http://a.example/7"])
 def test_a_target_that_is_no_path_is_odd_however_plain(target):
-    assert CalledRequests().of([f"GET {target}", "GET /7"])[0] is None
+    assert texts_told([("GET", target), ("GET", "/7")])[0] is None
 
 
 def test_a_target_that_is_too_long_is_odd_and_the_one_beside_it_is_not():
-    first, second = CalledRequests().of(["GET /" + "a/" * LONGEST_PATH, "GET /b"])
+    first, second = texts_told([("GET", "/" + "a/" * LONGEST_PATH), ("GET", "/b")])
 
     assert first is None
     assert second[0] == '"kind":"http","name":"GET /b"\n'

@@ -14,7 +14,7 @@ from replay.importers.call_steps import bounded
 from replay.importers.logs.blocks.access_layout import Layout, likely_layout
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.requests.body_sizes import ESTIMATED_BODIES, body_within
-from replay.importers.requests.called import CalledRequests
+from replay.importers.requests.called import Called, CalledRequests
 from replay.importers.requests.columns import (
     ODD_NS,
     Columns,
@@ -50,20 +50,24 @@ from replay.trace.edges.concurrent import UNKNOWN_US
 
 _QUOTED = r'[^"\\\n]*+'
 _WORD = r'[^ \t\n\r\f\v"]++'
+_TARGET = r'[^ "\\\n]*+'
 _HEAD = (
     rf"([0-9a-fA-F.:]++) {_WORD} [^ \t\n\r\f\v\[\"]++ \[([^\]\n]{{1,40}}+)\]"
-    rf' "({_QUOTED}(?:\\[^\n]{_QUOTED})*+)" ([0-9]{{3}}) (0|[1-9][0-9]{{0,14}}+|-)'
+    rf' "(?:([A-Z]{{1,20}}+ (/{_TARGET}))(?: HTTP/[0-9](?:\.[0-9])?)?+|({_QUOTED}(?:\\[^\n]{_QUOTED})*+))"'
+    r" ([0-9]{3}) (0|[1-9][0-9]{0,14}+|-)"
 )
 _AGENT = rf' "({_QUOTED})" "({_QUOTED}(?:\\[^\n]{_QUOTED})*+)"'
 _SAMPLE = re.compile(rf"^{_HEAD}(?P<agent>{_AGENT})?+(?P<rest> [^\r\n]*+)?\r?$", re.ASCII | re.MULTILINE)
 # In blocks of plain lines, which nearly all are, to look for one character rather than for one of several takes half
 # the time (2.6 and 1.4 us for a line of 283 bytes).
 _WHERE_PLAIN = (
+    (_TARGET, "[^ ]*+"),
     (rf"{_QUOTED}(?:\\[^\n]{_QUOTED})*+", '[^"]*+'),
     (_QUOTED, '[^"]*+'),
     (r"[^\]\n]", r"[^\]]"),
 )
 _SAMPLES = 20
+_TARGET_AT = 3
 _NOTHING = ("", "-")
 _QUERY = "query:"
 _SESSIONS = ("client", "user_agent", "request_id")
@@ -91,8 +95,9 @@ def _rows(layout: Layout, text: str) -> list[tuple[str, ...]]:
     pattern, of_plain = _lines(layout)
     if "\\" not in text:
         rows = of_plain.findall(text)
-        # Each match ends a line, so that there are as many of both where none went on in the next.
-        if len(rows) == text.count("\n"):
+        # Each match ends a line, so that there are as many of both where none went on in the next. A target that went
+        # on to one behind its quotes has these within.
+        if len(rows) == text.count("\n") and not any('"' in row[_TARGET_AT] for row in rows):
             return rows
     return pattern.findall(text)
 
@@ -104,7 +109,8 @@ class AccessBlocks:
         self._session_by = session_by
         self._queries = Known(_query_of((session_by or "").removeprefix(_QUERY)))
         self._stamps = Known(_stamp_ns)
-        self._called = CalledRequests(are_lines=True)
+        self._lines = Known(_request)
+        self._called = CalledRequests()
         self._addresses = Known(lambda text: first_address(None, text))
         self._address_digests = Known(address_digest)
         self._forwarded = Known(lambda text: "" if text == "-" else forwarded_addresses(text) or "")
@@ -129,24 +135,32 @@ class AccessBlocks:
         if layout is None:
             yield from odd_lines(block)
             return
-        peers, stamps, requests, *rest = zip(*_rows(layout, text), strict=True)
-        stamps_ns, called = self._stamps.of(stamps), self._called.of(requests)
+        told: Any = zip(*_rows(layout, text), strict=True)
+        peers, stamps, requests, targets, lines, *rest = told
+        if any(lines):
+            requests = [
+                self._lines[line] if line else request for request, line in zip(requests, lines, strict=True)
+            ]
+            targets = [request.partition(" ")[2] for request in requests]
+        stamps_ns, called = self._stamps.of(stamps), self._called.of(requests, targets)
         is_odd: Sequence[bool] = [False] * len(peers)
-        if "" in peers or ODD_NS in stamps_ns or None in called:
-            found = zip(peers, stamps_ns, called, strict=True)
-            is_odd = [not peer or stamp_ns == ODD_NS or what is None for peer, stamp_ns, what in found]
-        columns = peers, stamps_ns, called, requests, *rest
-        yield from pieces(
-            block, is_odd, lambda begin, end: self._columns([each[begin:end] for each in columns], layout)
-        )
+        if "" in peers or ODD_NS in stamps_ns or True in called.is_odd:
+            found = zip(peers, stamps_ns, called.is_odd, strict=True)
+            is_odd = [not peer or stamp_ns == ODD_NS or calls_none for peer, stamp_ns, calls_none in found]
+        columns = peers, stamps_ns, requests, targets, *rest
 
-    def _columns(self, columns: Sequence[Sequence[Any]], layout: Layout) -> Columns:
-        peers, stamps_ns, called, requests, statuses, sizes, *rest = columns
+        def between(begin: int, end: int) -> Columns:
+            return self._columns([each[begin:end] for each in columns], called.between(begin, end), layout)
+
+        yield from pieces(block, is_odd, between)
+
+    def _columns(self, columns: Sequence[Sequence[Any]], called: Called, layout: Layout) -> Columns:
+        peers, stamps_ns, requests, targets, statuses, sizes, *rest = columns
         told = dict(zip(layout.columns, rest, strict=True))
         n = len(peers)
-        has_body = [each[3] for each in called]
+        has_body = called.has_body()
         dropped = counted_but(LEFT_OUT_REFERERS, told["referer"], _NOTHING) if layout.has_agent else []
-        inferred = counted(SECRET_PATHS, [each[2] for each in called])
+        inferred = counted(SECRET_PATHS, called.had_secrets)
         agents: Sequence[str | None] = self._agents.of(told["agent"]) if layout.has_agent else [None] * n
         addresses = peers
         if "forwarded" in told:
@@ -164,8 +178,8 @@ class AccessBlocks:
             if True in has_body:
                 hosts = told.get("host", [""] * n)
                 found = [
-                    body_within(size, _called(line), host if host != "-" else None, agent) if has else None
-                    for size, line, host, agent, has in zip(
+                    body_within(size, request, host if host != "-" else None, agent) if has else None
+                    for size, request, host, agent, has in zip(
                         whole, requests, hosts, agents, has_body, strict=True
                     )
                 ]
@@ -181,9 +195,10 @@ class AccessBlocks:
             addresses=self._address_digests.of(addresses),
             agents=agents,
             texts=[
-                f"{head}{took_ms},{request}{body}}}{recorded}{attributes}}}"
-                for (head, request, _, _), (_, took_ms), body, recorded, attributes in zip(
-                    called,
+                f'{head}{took_ms},{request}{path}"{body}}}{recorded}{attributes}}}'
+                for (head, request, _), path, (_, took_ms), body, recorded, attributes in zip(
+                    called.kinds,
+                    called.paths,
                     tooks,
                     bodies,
                     self._recorded(statuses, lengths, sizes),
@@ -191,7 +206,7 @@ class AccessBlocks:
                     strict=True,
                 )
             ],
-            sessions=self._sessions(requests, addresses, agents, told),
+            sessions=self._sessions(targets, addresses, agents, told),
             hosts=[host for host in told.get("host", ()) if host not in _NOTHING],
             inferred=inferred,
             dropped=dropped,
@@ -199,7 +214,7 @@ class AccessBlocks:
 
     def _sessions(
         self,
-        requests: Sequence[str],
+        targets: Sequence[str],
         addresses: Sequence[str],
         agents: Sequence[str | None],
         told: Mapping[str, Sequence[str]],
@@ -208,8 +223,8 @@ class AccessBlocks:
         if self._session_by is None:
             return ()
         if self._session_by.startswith(_QUERY):
-            return self._queries.of(requests)
-        ids = told.get("request_id", [""] * len(requests))
+            return self._queries.of(targets)
+        ids = told.get("request_id", [""] * len(targets))
         by = {"client": self._addresses.of(addresses), "user_agent": agents, "request_id": ids}
         found = by[self._session_by]
         return [text if text and text != "-" else None for text in found]
@@ -239,16 +254,16 @@ def _stamp_ns(text: str) -> int:
     return ODD_NS if stamp_ns is None else stamp_ns
 
 
-def _called(line: str) -> str:
+def _request(line: str) -> str:
     """The method and the target of a request line, and a blank between them."""
     return " ".join(request_line(line) or ("", ""))
 
 
 def _query_of(name: str) -> Callable[[str], str | None]:
-    """Finds the value of a query's parameter in a request line."""
+    """Finds the value of a query's parameter in a target."""
 
-    def value(line: str) -> str | None:
-        found = query_value(_called(line).partition(" ")[2], name)
+    def value(target: str) -> str | None:
+        found = query_value(target, name)
         return found if found and found != "-" else None
 
     return value

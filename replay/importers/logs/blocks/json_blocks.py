@@ -97,8 +97,11 @@ class JsonBlocks:
         stamps_ns = self._stamps_ns(table[plan.instant])
         methods, targets = _requests_in(plan, table)
         requests = [f"{method} {target}" for method, target in zip(methods, targets, strict=True)]
-        called: list[Any] = self._called.of(requests)
-        odd = [stamp_ns == ODD_NS or what is None for stamp_ns, what in zip(stamps_ns, called, strict=True)]
+        called = self._called.of(requests, targets)
+        odd = [
+            stamp_ns == ODD_NS or calls_none
+            for stamp_ns, calls_none in zip(stamps_ns, called.is_odd, strict=True)
+        ]
         for key in plan.nesting:
             odd = [is_odd or isinstance(value, dict) for is_odd, value in zip(odd, table[key], strict=True)]
         if len(fitting) == len(entries) and True not in odd:
@@ -111,7 +114,9 @@ class JsonBlocks:
         def between(begin: int, end: int) -> Columns:
             these = slice(places[begin], places[end])
             part = {key: column[these] for key, column in table.items()}
-            return self._columns(plan, part, stamps_ns[these], called[these], requests[these])
+            return self._columns(
+                plan, part, stamps_ns[these], called.between(places[begin], places[end]), requests[these]
+            )
 
         yield from pieces(block, is_odd, between)
 
@@ -134,12 +139,12 @@ class JsonBlocks:
         plan: Plan,
         table: Mapping[str, Sequence[Any]],
         stamps_ns: Sequence[int],
-        called: Sequence[Called],
+        called: Called,
         requests: Sequence[str],
     ) -> Columns:
         n = len(stamps_ns)
         told = {name: _first(table, plan.told[name]) or [None] * n for name in _NAMES}
-        has_body = [each[3] for each in called]
+        has_body = called.has_body()
         tooks = [_NO_TOOK] * n
         if plan.took is not None:
             tooks = self._tooks[plan.took_unit].of(_told_apart(table[plan.took]))
@@ -156,14 +161,20 @@ class JsonBlocks:
             addresses=self._addresses.of(_either(told["forwarded"], told["peer"])),
             agents=agents,
             texts=[
-                f"{head}{took},{request}{body}}}{seen}{attributes}}}"
-                for (head, request, _, _), (_, took), body, seen, attributes in zip(
-                    called, tooks, bodies, recorded, self._attributes(plan, table, n), strict=True
+                f'{head}{took},{request}{path}"{body}}}{seen}{attributes}}}'
+                for (head, request, _), path, (_, took), body, seen, attributes in zip(
+                    called.kinds,
+                    called.paths,
+                    tooks,
+                    bodies,
+                    recorded,
+                    self._attributes(plan, table, n),
+                    strict=True,
                 )
             ],
             sessions=self._sessions(table, requests, told),
             hosts=[host for host in told["host"] if host is not None],
-            inferred=counted(SECRET_PATHS, [each[2] for each in called])
+            inferred=counted(SECRET_PATHS, called.had_secrets)
             + counted(ESTIMATED_BODIES, estimated)
             + counted(FILLED_BODIES, [body != "" for body in bodies]),
             dropped=counted(LEFT_OUT_REFERERS, [text is not None for text in told["referer"]])
