@@ -15,11 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from replay.importers import IMPORTERS
+from replay.importers.types import ImportOptions
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 # By name, for the folder is no package of ours.
-machine, peers, table, work = (
-    importlib.import_module(f"benchmarks.{name}") for name in ("machine", "peers", "table", "work")
+logs, machine, peers, table, work = (
+    importlib.import_module(f"benchmarks.{name}") for name in ("logs", "machine", "peers", "table", "work")
 )
 lag, throughput = (importlib.import_module(f"benchmarks.scenarios.{name}") for name in ("lag", "throughput"))
 peer_types, scenario_types = (
@@ -201,6 +204,18 @@ def test_a_request_arrives_within_the_call_that_sends_it_and_is_read_after_that(
         # Two clocks that are read one after the other are some µs apart.
         assert before_ns - 100_000 <= came_ns <= after_ns + 100_000
         assert came_ns - 100_000 <= read_ns
+
+
+@pytest.mark.parametrize("log_format", logs.LINES)
+def test_every_line_of_a_log_to_be_imported_becomes_a_step(tmp_path, log_format):
+    path = tmp_path / "long.log"
+    lines = logs.write_log(path, log_format, 300_000)
+
+    told = IMPORTERS[log_format].read([path], ImportOptions()).header.attributes["import"]
+
+    assert path.stat().st_size >= 300_000
+    assert told["lines"] == told["stamped_at_end"] == lines
+    assert told["unreadable"] == 0
 
 
 @needs_nginx

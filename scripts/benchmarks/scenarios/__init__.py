@@ -2,7 +2,18 @@
 
 from functools import partial
 
-from benchmarks.scenarios import http2, lag, long_runs, memory, noise, reading, startup, throughput, workers
+from benchmarks.scenarios import (
+    http2,
+    imports,
+    lag,
+    long_runs,
+    memory,
+    noise,
+    reading,
+    startup,
+    throughput,
+    workers,
+)
 from benchmarks.scenarios.types import Scenario
 from benchmarks.work import WORKS
 
@@ -16,5 +27,6 @@ SCENARIOS: dict[str, Scenario] = {
     "start": startup.measure,
     "memory": memory.measure,
     "reading": reading.measure,
+    "imports": imports.measure,
     "long": long_runs.measure,
 }
