@@ -26,6 +26,7 @@ import numpy.typing as npt
 from replay.money.cost import Fleet, Group, Size, group_bill, machine_bill, serverless_bill
 from replay.money.following import Follows, Kept, kept, stretched
 from replay.money.price_table import PRICES, Extra, PriceTable, RequestBilling, Tier
+from replay.money.resampling import LIVES
 from replay.money.sizing import machines_for
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.money.usage import MONTH_S, Usage
@@ -35,7 +36,6 @@ _DAY_S = 86_400.0
 _LEAST, _MOST = 1e-4, 1e4
 _POINTS = 97
 _CURVE_POINTS = 41
-_DRAWS = 200
 _CONFIDENCE = 0.95
 _NUDGE = 0.01
 _FARTHEST = 100.0
@@ -90,7 +90,7 @@ def costs(offer: Offer, change: Change = Change()) -> tuple[float, float]:  # no
         changed["active_s"] = month.active_s * stretched
         changed["billed_s"] = month.billed_s * stretched
         changed["request_s"] = month.request_s * change.duration
-        for name in _LIVES:
+        for name in LIVES:
             if (value := getattr(month, name)) is not None:
                 changed[name] = value * stretched
     month = msgspec.structs.replace(month, **changed)
@@ -99,10 +99,6 @@ def costs(offer: Offer, change: Change = Change()) -> tuple[float, float]:  # no
         size = size._replace(memory_gib=size.memory_gib * change.memory)
     table = _priced(offer.serverless, change.serverless_price)
     return serverless_bill(month, table, size).total, _machines_cost(offer, month, change)
-
-
-# Of how long instances are there: longer than a window, so that windows drawn anew say nothing of them.
-_LIVES = ("live_s", "beyond_kept_s", "waiting_s")
 
 
 def _machines_cost(offer: Offer, month: Usage, change: Change) -> float:
@@ -448,31 +444,3 @@ def _narrowed(is_flipped: Callable[[float], bool], before: float, after: float) 
 
 def _soonest(one: Sensitive) -> float:
     return _FARTHEST if one.flips_at_factor is None else abs(float(np.log(one.flips_at_factor)))
-
-
-def resampled(windows: Sequence[Usage], seed: int, draws: int = _DRAWS) -> list[Usage]:
-    """Usages, each the sum of as many windows drawn with replacement; nothing for fewer than five windows."""
-    if len(windows) < 5:
-        return []
-    random = np.random.default_rng(seed)
-    names = (
-        "requests",
-        "earlier_tries",
-        "on_sockets",
-        "active_s",
-        "billed_s",
-        "request_s",
-        "boot_s",
-        "egress_bytes",
-    )
-    table = np.array([[getattr(window, name) for name in names] for window in windows])
-    whole, unknown = windows[0], dict.fromkeys(_LIVES)
-    seconds = sum(window.seconds for window in windows)
-    found = []
-    for _ in range(draws):
-        sums = table[random.integers(0, len(windows), len(windows))].sum(axis=0)
-        values = dict(zip(names, (float(value) for value in sums), strict=True))
-        found.append(
-            msgspec.structs.replace(whole, seconds=seconds, **unknown, **values).times(MONTH_S / seconds)
-        )
-    return found

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from replay.money.breakeven import resampled
 from replay.money.calendar import Calendar, flat, load_of
 from replay.money.cost import CostError
 from replay.money.following import WINDOW_S, Follows, follows
 from replay.money.price_table import PriceTable
+from replay.money.resampling import resampled
 from replay.money.usage import MONTH_S, Basis, Plane, Usage, month_of, usage_by_window
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.money.breakeven import Change, Offer, break_evens, costs, resampled, sensitivity
+from replay.money.breakeven import Change, Offer, break_evens, costs, sensitivity
 from replay.money.cost import (
     CostError,
     Fleet,
@@ -20,6 +20,7 @@ from replay.money.cost import (
     serverless_bill,
 )
 from replay.money.price_table import FreeTier, Machine, PriceTable, PriceTableError, parse_price_table
+from replay.money.resampling import resampled
 from replay.money.sizing import machines_for
 from replay.money.usage import MONTH_S, Usage, month_of
 from replay.trials.prices import price_table, shipped_prices

@@ -9,15 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from replay.choice.types import Bucket
-from replay.money.breakeven import resampled
 from replay.money.cost import CostError
 from replay.money.month_load import plane_of
 from replay.money.price_table import PriceTable
+from replay.money.resampling import FEWEST, block_counts, drawn_usages
 from replay.money.usage import MONTH_S, Usage, Windows, month_of, usage_by_window
 from replay.results.columns import Flags
 from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord
+from replay.trials.pilot.pricing.month import period_h
 from replay.trials.pilot.workload.shape import Shape
+
+# As many blocks of a run are enough for percentiles of their sums.
+_BLOCKS = 20
 
 
 class Measured(NamedTuple):
@@ -146,22 +150,41 @@ def reached(windows: Windows) -> npt.NDArray[np.intp]:
 
 
 def drawn_months(windows: Windows, measured: Measured, shape: Shape, factor: float) -> list[Usage]:
-    """Months as this one is made, each level of its own windows drawn anew; nothing where no level has enough.
-    factor: as too_few has it.
+    """Months as this one is made, of the run's windows drawn anew; nothing where there are too few. factor: as too_few
+    has it.
+
+    They are drawn by the hour where a month is the trace's own hours, and else from all of the run, whatever load they
+    had: how much of the time is busy is what a short trace knows least.
     """
-    if windows.basis == "missing":
+    seen = reached(windows)
+    if windows.basis == "missing" or len(seen) < FEWEST:
         return []
+    counts = block_counts(*_alike(windows, measured, shape), seed=1)
     drawn: list[list[Usage | None]] = []
     for level, bucket in enumerate(recorded_levels(shape)):
         there = seen_at(level, windows, measured, shape)
-        of = there if len(there) else reached(windows)
-        if not bucket.weight or not len(of):
-            drawn.append([None])
-            continue
-        usages = resampled(windows.each(of), seed=1 + level) or [windows.of(of)]
-        drawn.append([one if len(there) else _at_rate(one, bucket.requests_per_s) for one in usages])
-    most = max((len(usages) for usages in drawn), default=0)
-    if most <= 1:
-        return []
-    months = ([usages[n % len(usages)] for usages in drawn] for n in range(most))
-    return [month_at(at_times(by_month_level(recorded, shape), factor), shape) for recorded in months]
+        if not bucket.weight:
+            drawn.append([None] * len(counts))
+        elif len(there):
+            drawn.append([*drawn_usages(windows, there, counts)])
+        else:
+            of_all = drawn_usages(windows, seen, counts)
+            drawn.append([_at_rate(usage, bucket.requests_per_s) for usage in of_all])
+    return [
+        month_at(at_times(by_month_level(recorded, shape), factor), shape)
+        for recorded in zip(*drawn, strict=True)
+    ]
+
+
+def _alike(windows: Windows, measured: Measured, shape: Shape) -> tuple[npt.NDArray[np.int64], int]:
+    """Which windows that the run came to are of one hour of the trace's own calendar, all of one where it has none; and
+    how many neighbours are drawn together: those of a session, and a twentieth of them at least.
+    """
+    seen, window_s, period = reached(windows), windows.window_s, period_h(shape.workload)
+    if period is None or measured.offset_s is None:
+        hours = np.zeros(len(seen), np.int64)
+    else:
+        hours = ((measured.offset_s + seen * window_s) // 3600).astype(np.int64) % period
+    fewest = int(np.unique(hours, return_counts=True)[1].min())
+    of_a_session = int((shape.workload.longest_session_s or 0.0) // window_s) + 1
+    return hours, max(1, fewest // _BLOCKS, min(of_a_session, fewest // FEWEST))

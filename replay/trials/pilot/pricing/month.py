@@ -78,10 +78,10 @@ def own_hours(shape: Shape) -> Calendar | None:
     A day has been seen if each of its hours was, in part at least. A last part of an hour is left out where its like
     was seen before, and else taken for the whole hour, in which nothing more came. Level 1 is the trace's mean rate.
     """
-    hours = int(shape.workload.span_s // _HOUR_S) + 1
-    if hours < _DAY_H:
+    period = period_h(shape.workload)
+    if period is None:
         return None
-    period = _period(shape.workload)
+    hours = int(shape.workload.span_s // _HOUR_S) + 1
     if hours > period:
         hours -= 1
     counts = np.zeros(period)
@@ -104,9 +104,10 @@ def _rate(workload: Workload) -> float:
     return sum(bucket.weight * bucket.requests_per_s for bucket in workload.buckets) or workload.mean_rps
 
 
-def _period(workload: Workload) -> int:
-    """The hours after which a trace's own calendar begins again: a day's, or a week's."""
-    return _DAY_H if workload.span_s // _HOUR_S + 1 < _WEEK_H else _WEEK_H
+def period_h(workload: Workload) -> int | None:
+    """The hours after which a trace's own calendar begins again: a day's, or a week's. None of what is no day."""
+    hours = int(workload.span_s // _HOUR_S) + 1
+    return None if hours < _DAY_H else _DAY_H if hours < _WEEK_H else _WEEK_H
 
 
 def in_month(shape: Shape, calendar: Calendar, requests_a_day: float | None = None) -> Shape:
@@ -162,9 +163,9 @@ def _weights_by_hour(shape: Shape) -> list[float]:
     """
     workload = shape.workload
     at = np.arange(len(shape.levels)) * workload.window_s // _HOUR_S
-    period = _period(workload)
+    period = period_h(workload)
     hours = int(at[-1]) + 1 if len(at) else 0
-    if hours < _DAY_H:
+    if period is None or hours < _DAY_H:
         return [bucket.weight for bucket in workload.buckets]
     place = at % period
     last = at == at[-1]
