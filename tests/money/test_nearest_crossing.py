@@ -1,6 +1,6 @@
 """The crossing of two bills that is nearest to a load is found from there outwards, and is the nearest of all."""
 
-from math import log
+from math import exp, log
 
 import numpy as np
 import pytest
@@ -38,3 +38,16 @@ def test_it_does_not_look_at_the_rest_of_the_grid(to):
 
     assert nearest_crossing(difference, GRID, to) == pytest.approx(1.01)
     assert {factor for factor in asked if factor in GRID} <= {factor for factor in GRID if 0.3 < factor < 3}
+
+
+@given(st.floats(-8, 8), st.floats(0.001, 0.999), st.booleans())
+def test_where_a_smooth_difference_turns_is_found_in_a_third_of_the_steps_of_halving(log_low, part, falls):
+    low = exp(log_low)
+    turn, looked = low * 1.21**part, []
+
+    def difference(factor: float) -> float:
+        looked.append(factor)
+        return (turn - factor) * (3.0 if falls else -3.0)
+
+    assert crossings(difference, [low, low * 1.21]) == [pytest.approx(turn, rel=2e-10)]
+    assert len(looked) <= 14
