@@ -1,11 +1,13 @@
 """Where serverless and machines cost the same, how sure that is, and which input moves it most. Pure.
 
-The load is scaled as a whole: k times the requests, k times the active seconds, k times the peak, and so as many
-machines as that takes: at the peak, where they are on all month, or window by window, where they follow the load. The
-crossing is where the two bills meet, told as utilisation (instances active on average), requests a day, and, with the
-load as it is, requests in an instance at once. With one machine and no free tier this is U* = (M r_v - l p) / r_s,
-where r_v is a machine's price, r_s an active instance's, and l p the price of the requests. Machines come whole, so
-that the bills may meet again: between two sizes of a fleet the difference grows, and at the next size it falls.
+The load is scaled as a whole: k times the sessions, and so k times the requests, k times the active seconds, k times
+the peak, and as many machines as that takes: at the peak, where they are on all month, or window by window, where they
+follow the load. What comes together takes machines that are on all month, too, and a session's own calls are as many
+however many sessions there are. The crossing is where the two bills meet, told as utilisation (instances active on
+average), requests a day, and, with the load as it is, requests in an instance at once. With one machine and no free
+tier this is U* = (M r_v - l p) / r_s, where r_v is a machine's price, r_s an active instance's, and l p the price of
+the requests. Machines come whole, so that the bills may meet again: between two sizes of a fleet the difference grows,
+and at the next size it falls.
 
 Intervals are percentiles of a bootstrap over windows of the run (Efron and Tibshirani 1993, ch. 13), which keeps what
 happens within a window together. Nothing is said unless active seconds were measured or simulated.
@@ -27,7 +29,7 @@ from replay.money.cost import Fleet, Group, Size, group_bill, machine_bill, serv
 from replay.money.following import Follows, Kept, kept, stretched
 from replay.money.price_table import PRICES, Extra, PriceTable, RequestBilling, Tier
 from replay.money.resampling import LIVES
-from replay.money.sizing import machines_for
+from replay.money.sizing import Bursts, machines_for
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.money.usage import MONTH_S, Usage
 from replay.words.numbers import number
@@ -55,7 +57,8 @@ class Offer(NamedTuple):
     """Both planes' prices for one workload. capacity_rps: of one machine; peak_rps: of the workload. names: of the
     serverless target, and that of machines. follows: the load, where machines come and go with it; None: they are on
     all month. following: how many times as many machines the plane's own run had as that load takes. known: the
-    machines that follow it, by what they depend on of a change; the months that are drawn share them.
+    machines that follow it, by what they depend on of a change; the months that are drawn share them. bursts: what
+    comes together, where machines that are on all month are as many as bear that.
     """
 
     month: Usage
@@ -70,6 +73,7 @@ class Offer(NamedTuple):
     follows: Follows | None = None
     following: float = 1.0
     known: dict[tuple[float, float, float], Kept] | None = None
+    bursts: Bursts | None = None
 
 
 class Change(NamedTuple):
@@ -110,6 +114,9 @@ def _machines_cost(offer: Offer, month: Usage, change: Change) -> float:
     capacity_rps = offer.capacity_rps * change.capacity / change.duration
     if offer.follows is None:
         machines = machines_for(offer.peak_rps * change.load * change.peak, capacity_rps, offer.headroom)
+        if offer.bursts is not None:
+            together = offer.bursts.machines(change.load * change.peak) * change.duration / change.capacity
+            machines = max(machines, ceil(round(together, 9)))
         return machine_bill(month, prices, offer.fleet._replace(machines=machines)).total
     depends_on = capacity_rps, change.load, change.peak
     there = None if offer.known is None else offer.known.get(depends_on)
@@ -206,6 +213,8 @@ def _factors(offer: Offer, name: str, jumps: int) -> list[float]:
     if name == "load" and offer.follows is None:
         # Up to n machines carry this; a little more takes another one.
         full = np.arange(1, jumps + 1) * offer.capacity_rps / (offer.peak_rps * (1 + offer.headroom))
+        if offer.bursts is not None:
+            full = np.concatenate((full, offer.bursts.full(jumps)))
         grid = np.unique(np.concatenate((grid, full, full * (1 + _BEYOND))))
         grid = grid[(grid >= _LEAST) & (grid <= _MOST)]
     return [float(factor) for factor in grid]

@@ -27,12 +27,14 @@ class Stated(NamedTuple):
 
 class Load(NamedTuple):
     """What the machines have to carry at the peak. in_flight: requests at once, the most; at_once: as many as a request
-    finds under way, itself among them, of which one in twenty finds more. Each None where it is not known.
+    finds under way on these machines, itself among them, of which one in twenty finds more; of_a_session: the same of
+    its own session, however few there are. Each None where it is not known.
     """
 
     peak_rps: float
     in_flight: float | None = None
     at_once: float | None = None
+    of_a_session: float | None = None
 
 
 class Searched(NamedTuple):
@@ -61,12 +63,38 @@ class Held(NamedTuple):
         return self.machines > 0 and self.rps > 0 and not self.failed and not self.broke_budget
 
 
+class Bursts(NamedTuple):
+    """at_once, of_a_session: as of Load, of what comes together. borne: as many as one machine was seen to bear.
+    headroom: what is kept below that.
+    """
+
+    at_once: float
+    of_a_session: float
+    borne: float
+    headroom: float
+
+    def machines(self, factor: float = 1.0) -> float:
+        """How many machines, in parts, bear what comes together of so many times as many sessions."""
+        return times_at_once(self.at_once, factor * (1 + self.headroom), self.of_a_session) / self.borne
+
+    def full(self, most: int) -> list[float]:
+        """The factors at which fleets of up to so many machines bear no more; none where it makes no difference."""
+        grows = times_at_once(self.at_once, 2.0, self.of_a_session) - self.at_once
+        alone = self.at_once - grows
+        each = (n * self.borne for n in range(1, most + 1))
+        return [(at - alone) / grows / (1 + self.headroom) for at in each if at > alone] if grows > 0 else []
+
+
 class Capacity(NamedTuple):
-    """rps: requests/s that one machine carries, of this load. text: a clause that says how that is known."""
+    """rps: requests/s that one machine carries, of this load. text: a clause that says how that is known. by_rate_rps:
+    the same, if nothing came together; bursts: where that takes fewer machines than this load does, what does come so.
+    """
 
     rps: float
     how: How
     text: str
+    by_rate_rps: float | None = None
+    bursts: Bursts | None = None
 
     def keeps(self, headroom: float) -> float:
         """The headroom that is kept below it. Machines that were seen to hold the load are priced as they were."""
@@ -134,24 +162,32 @@ def _by_bursts(
     """
     if not load.at_once or not ceiling.at_once or not load.peak_rps:
         return None
-    seen = [ceiling.at_once / ceiling.machines]
-    if held is not None and held.is_held and held.at_once:
-        seen.append(held.at_once / held.machines)
     # Whatever answers bears one.
-    most, together = max(1.0, *seen), times_at_once(load.at_once, 1 + headroom)
-    each = load.peak_rps * (1 + headroom) * most / together
+    of_a_session, borne = load.of_a_session or 1.0, max(1.0, ceiling.at_once / ceiling.machines)
+    bursts = Bursts(load.at_once, of_a_session, borne, headroom)
+    if held is not None and held.is_held and held.at_once:
+        # Of machines that held this very load it is not known where they give in.
+        seen = bursts._replace(borne=max(1.0, held.at_once / held.machines), headroom=0.0)
+        bursts = min(bursts, seen, key=Bursts.machines)
+    machines = bursts.machines()
+    each = load.peak_rps * (1 + headroom) / machines
     if machines_for(load.peak_rps, each, headroom) <= machines_for(load.peak_rps, by_rate.rps, headroom):
         return None
     return Capacity(
         each,
         "measured",
-        f"one was seen to bear {number(most)} requests at once, of {number(load.at_once)} that come together",
+        f"one was seen to bear {number(bursts.borne)} requests at once, of {number(load.at_once)} that come together",
+        by_rate.rps,
+        bursts,
     )
 
 
-def times_at_once(at_once: float, factor: float) -> float:
-    """As many requests as a request finds under way where the load is so many times as much: it is still but one."""
-    return 1 + (at_once - 1) * factor
+def times_at_once(at_once: float, factor: float, of_a_session: float = 1.0) -> float:
+    """As many requests as a request finds under way where there are so many times as many sessions: those of its own
+    session are as many as before.
+    """
+    own = min(max(1.0, of_a_session), at_once)
+    return own + (at_once - own) * factor
 
 
 def _by_slots(load: Load, slots: float) -> Capacity:

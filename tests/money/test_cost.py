@@ -21,7 +21,7 @@ from replay.money.cost import (
 )
 from replay.money.price_table import FreeTier, Machine, PriceTable, PriceTableError, parse_price_table
 from replay.money.resampling import resampled
-from replay.money.sizing import machines_for
+from replay.money.sizing import Bursts, machines_for
 from replay.money.usage import MONTH_S, Usage, month_of
 from replay.trials.prices import price_table, shipped_prices
 
@@ -324,6 +324,16 @@ def test_the_factor_of_the_load_that_flips_the_answer_is_that_of_the_nearest_bre
 
         assert even.at is not None
         assert load.flips_at_factor == pytest.approx(even.at / even.now, abs=2e-4)
+
+
+def test_fewer_sessions_take_no_fewer_machines_than_the_calls_of_one_that_come_together():
+    """Forty at once on machines that bear ten: four of them at a thousandth of the load, and hardly more at twice it."""
+    offer = an_offer(bursts=Bursts(44.0, 40.0, 10.0, 0.0), capacity_rps=1e6)
+    one = costs(an_offer(capacity_rps=1e6))[1]
+
+    machines = [round(costs(offer, Change(load=load))[1] / one) for load in (0.001, 1.0, 2.0, 10.0)]
+
+    assert machines == [5, 5, 5, 8]
 
 
 def test_the_interval_of_a_break_even_holds_it_and_narrows_with_more_windows():

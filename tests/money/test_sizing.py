@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.money.cost import CostError, Fleet, machine_bill
-from replay.money.sizing import Held, Load, Searched, Stated, capacity_of, sized, times_at_once
+from replay.money.sizing import Bursts, Held, Load, Searched, Stated, capacity_of, sized, times_at_once
 from replay.money.usage import MONTH_S, Usage
 from replay.trials.prices import price_table
 
@@ -130,6 +130,32 @@ def test_machines_for_a_larger_load_and_headroom_bear_larger_bursts():
     assert load.at_once == 39.0
     assert sized(load, capacity, 0.3).machines == 6  # (1 + 38 x 1.3) / 10
     assert times_at_once(1.0, 4.0) == 1.0
+
+
+def test_the_calls_of_a_session_are_as_many_however_many_sessions_there_are():
+    assert times_at_once(40.0, 3.0, 40.0) == 40.0
+    assert times_at_once(50.0, 3.0, 40.0) == 70.0
+    assert times_at_once(50.0, 0.1, 40.0) == 41.0
+    assert times_at_once(30.0, 3.0, 40.0) == 30.0
+
+
+def test_machines_that_held_a_burst_keep_nothing_free_beyond_it():
+    """Where they give in was not seen, as with any other load that they held."""
+    load = Load(1.0, at_once=50.0, of_a_session=1.0)
+
+    held = capacity_of(load, ceiling=Searched(100.0, 5, 20.0), held=Held(1.0, 5, at_once=50.0), headroom=0.3)
+    searched = capacity_of(load, ceiling=Searched(100.0, 5, 50.0), headroom=0.3)
+
+    assert sized(load, held, 0.3).machines == 5
+    assert sized(load, searched, 0.3).machines == 7  # (1 + 49 x 1.3) / 10
+
+
+@given(st.floats(1, 100), st.floats(1, 100), st.floats(1, 50), st.floats(0, 1))
+def test_a_fleet_is_full_just_where_the_next_machine_is_needed(at_once, of_a_session, borne, headroom):
+    bursts = Bursts(at_once, of_a_session, borne, headroom)
+
+    for factor in bursts.full(20):
+        assert bursts.machines(factor) == pytest.approx(round(bursts.machines(factor)), abs=1e-6)
 
 
 @given(rates, rates, st.floats(1, 1e4), st.floats(1, 1e4), st.integers(1, 50))

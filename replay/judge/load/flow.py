@@ -22,6 +22,8 @@ _PARTS = 10
 _GROWTH = 1.5
 # Of the requests under way, one request in twenty finds more: a burst is in it, and its last few are not.
 _AT_ONCE = 0.95
+# Steps of one kind that tell how long it takes where hardly anything else is under way.
+_CALM = 20
 
 
 class Steadiness(NamedTuple):
@@ -117,21 +119,55 @@ def flow(columns: Columns, from_ns: int, to_ns: int) -> Flow:
     )
 
 
-def at_once(columns: Columns, rows: Flags | None = None) -> float | None:
+def at_once(columns: Columns, rows: Flags | None = None, ends_ns: Int64s | None = None) -> float | None:
     """Requests under way, itself among them, that a request found when it was sent: one in twenty of these steps found
-    more. None where none was sent.
+    more. None where none was sent. ends_ns: of all steps, where they are not to be taken for as long as they took.
 
     Unlike a mean over time it tells a burst from load that comes evenly: fifty calls of a fan-out find up to fifty,
     however long nothing happens before the next.
     """
+    return _usual(columns, rows, _found(columns, ends_ns, np.zeros(columns.n, np.int64)))
+
+
+def at_once_of_a_session(
+    columns: Columns, rows: Flags | None = None, ends_ns: Int64s | None = None
+) -> float | None:
+    """As `at_once`, of the requests of its own session alone: what comes together however few sessions there are."""
+    return _usual(columns, rows, _found(columns, ends_ns, columns.session.astype(np.int64)))
+
+
+def ends_without_queue(columns: Columns) -> Int64s:
+    """When each step would have ended had none waited for another: after no longer than the slowest of those twenty of
+    its like that found the fewest requests under way.
+    """
+    found = _found(columns, None, np.zeros(columns.n, np.int64))
+    sent = columns.sent_ns != ABSENT_NS
+    ends_ns = columns.end_ns.copy()
+    for series in np.unique(columns.series[sent]):
+        of_it = np.flatnonzero(sent & (columns.series == series))
+        calm = of_it[np.argsort(found[of_it], kind="stable")[:_CALM]]
+        longest_ns = (columns.end_ns[calm] - columns.sent_ns[calm]).max()
+        ends_ns[of_it] = np.minimum(ends_ns[of_it], columns.sent_ns[of_it] + longest_ns)
+    return ends_ns
+
+
+def _found(columns: Columns, ends_ns: Int64s | None, of: Int64s) -> Int64s:
+    """How many requests of its own kind, itself among them, each step found under way; of: the kind of each."""
+    sent = columns.sent_ns != ABSENT_NS
+    starts, ends = columns.sent_ns[sent], (columns.end_ns if ends_ns is None else ends_ns)[sent]
+    # One kind after another, each by itself.
+    apart = of[sent] * (int(ends.max(initial=0)) + 1)
+    order = np.argsort(starts + apart, kind="stable")
+    found = np.zeros(columns.n, np.int64)
+    over = np.searchsorted(np.sort(ends + apart), (starts + apart)[order], side="right")
+    found[np.flatnonzero(sent)[order]] = np.arange(1, len(starts) + 1) - over
+    return found
+
+
+def _usual(columns: Columns, rows: Flags | None, found: Int64s) -> float | None:
     sent = columns.sent_ns != ABSENT_NS
     asked = sent if rows is None else sent & rows
-    if not asked.any():
-        return None
-    order = np.argsort(columns.sent_ns[sent], kind="stable")
-    starts, ends = columns.sent_ns[sent][order], np.sort(columns.end_ns[sent])
-    found = np.arange(1, len(starts) + 1) - np.searchsorted(ends, starts, side="right")
-    return float(np.quantile(found[asked[sent][order]], _AT_ONCE))
+    return float(np.quantile(found[asked], _AT_ONCE)) if asked.any() else None
 
 
 def concurrency(columns: Columns, from_ns: int, to_ns: int, bins: int) -> tuple[Floats, Int64s]:

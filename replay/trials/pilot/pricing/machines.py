@@ -7,13 +7,24 @@ from math import ceil
 import numpy as np
 
 from replay.choice.types import Bucket, PilotPlane
-from replay.judge.load.flow import at_once as found_at_once
+from replay.judge.load.flow import at_once, at_once_of_a_session, ends_without_queue
 from replay.money.cost import CostError, Fleet, Group
 from replay.money.following import WINDOW_S, Floats, Follows, follows, kept
 from replay.money.month_load import peak_rps
-from replay.money.sizing import Held, Load, Searched, Stated, capacity_of, is_refuted, sized, times_at_once
+from replay.money.sizing import (
+    Capacity,
+    Held,
+    Load,
+    Searched,
+    Stated,
+    capacity_of,
+    is_refuted,
+    sized,
+    times_at_once,
+)
 from replay.money.types import MONTH_H
 from replay.money.usage import MONTH_S, Windows
+from replay.results.columns import Columns
 from replay.simulation.simulation import simulated_plane
 from replay.target.cost import Cost
 from replay.target.target import Target
@@ -182,21 +193,20 @@ def put_capacity(
     shape: Shape,
     *,
     is_slow: bool,
-    at_once: float | None = None,
-) -> list[str]:
-    """What one machine carries, how that is known, and how many it takes, put into the plane's figures; returns doubts.
+) -> tuple[Capacity | None, list[str]]:
+    """What one machine carries, how that is known, and how many it takes, put into the plane's figures; returns the
+    first of these, and doubts.
 
-    is_slow: the plane was clearly slower than another. at_once: requests that come together in the trace, as of Load.
-    Raises CostError where it is not known.
+    is_slow: the plane was clearly slower than another. Raises CostError where it is not known.
     """
-    doubts = []
+    doubts: list[str] = []
     summary = measured.run.summary
     held = Held(
         _held_rps(measured, shape),
         summary.plane.most_instances if summary.plane is not None else cost.machines,
         summary.counts.failed,
         broke_budget=plane.budget == "fail" or (plane.budget is None and is_slow),
-        at_once=found_at_once(measured.run.columns),
+        at_once=at_once(measured.run.columns),
     )
     # How many machines a group had at its ceiling is not told.
     is_searched = plane.ceiling_rps is not None and (not is_group(target) or _is_fixed(target))
@@ -207,7 +217,7 @@ def put_capacity(
             f"{counted(ceiling.machines, 'machine')}, but {counted(held.machines, 'machine')} carried "
             f"{number(held.rps)} in its own run; the search is left out"
         )
-    load = _load(shape, at_once)
+    load = _load(shape, measured.run.columns, is_held=held.is_held)
     try:
         capacity = capacity_of(
             load,
@@ -221,10 +231,10 @@ def put_capacity(
             raise
         # A group is paid by the time that its machines were there, whatever they carry.
         plane.capacity_rps = None
-        return doubts
+        return None, doubts
     plane.capacity_rps, plane.capacity_how = round(capacity.rps, 6), capacity.how
     plane.machines, plane.sizing = sized(load, capacity, cost.headroom_percent / 100)
-    return doubts
+    return capacity, doubts
 
 
 def _held_rps(measured: Measured, shape: Shape) -> float:
@@ -238,13 +248,20 @@ def _held_rps(measured: Measured, shape: Shape) -> float:
     return workload.peak_rps / shape.peak_level
 
 
-def _load(shape: Shape, at_once: float | None) -> Load:
+def _load(shape: Shape, columns: Columns, *, is_held: bool) -> Load:
+    """What the machines of a run have to carry. is_held: they did.
+
+    What comes together is as many as answers take on these machines: calls that are over before the next comes on a
+    faster plane meet here. Where they did not hold the load they had what waited in their queue besides, which is not
+    the load's.
+    """
     workload = shape.workload
-    return Load(
-        workload.peak_rps,
-        workload.peak_in_flight,
-        None if at_once is None else times_at_once(at_once, shape.peak_level),
-    )
+    ends_ns = None if is_held else ends_without_queue(columns)
+    together = at_once(columns, ends_ns=ends_ns)
+    of_a_session = at_once_of_a_session(columns, ends_ns=ends_ns)
+    if together is not None:
+        together = times_at_once(together, shape.peak_level, of_a_session or 1.0)
+    return Load(workload.peak_rps, workload.peak_in_flight, together, of_a_session)
 
 
 def fleet_of(cost: Cost, machines: int) -> Fleet:

@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 
 from replay.choice.types import Bucket, OtherBill, PilotPlane, PlaneName
-from replay.judge.load.flow import at_once
 from replay.money.breakeven import Offer, break_evens, sensitivity
 from replay.money.cost import (
     Bill,
@@ -24,7 +23,7 @@ from replay.money.cost import (
 from replay.money.following import as_group, following_of
 from replay.money.month_load import tries_note
 from replay.money.price_table import SPOT, PriceTable
-from replay.money.sizing import machines_for
+from replay.money.sizing import Capacity, machines_for
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.money.usage import MONTH_S, Usage, Windows, month_of
 from replay.target.cost import Cost
@@ -61,7 +60,7 @@ _BETWEEN: tuple[PlaneName, PlaneName] = ("serverless", "vm")
 
 class _Priced(NamedTuple):
     """One target's month. levels: the usage at each load level. drawn: months of resampled windows, level by level.
-    group: the machine time, where machines come and go.
+    group: the machine time, where machines come and go. capacity: what a machine carries, where that is known.
     """
 
     plane: PilotPlane
@@ -73,6 +72,7 @@ class _Priced(NamedTuple):
     bill: Bill
     drawn: list[Usage]
     group: Group | None = None
+    capacity: Capacity | None = None
 
 
 class _Both(NamedTuple):
@@ -111,9 +111,6 @@ def price_planes(
     )
     tables = tables_of(targets)
     best_p95_ms = min((plane.p95_ms for plane in planes if plane.p95_ms), default=None)
-    # Whoever queues has more at once than the load brings.
-    found_by = [at_once(run.run.columns) for run in measured.values()]
-    together = min((many for many in found_by if many is not None), default=None)
     for target, plane in zip(targets, planes, strict=True):
         if target.cost is None:
             found.doubts.append(f"{target.name} has no [cost] table in its file, so it has no price")
@@ -128,12 +125,12 @@ def price_planes(
                 is_slow = is_slow_elsewhere(target, run, measured.values())
                 one = _both(target, target.cost, plane, run, shape, tables, found, is_slow=is_slow)
             else:
+                capacity = None
                 if target.cost.machine is not None:
                     is_slow = _is_too_slow(plane.p95_ms, best_p95_ms)
-                    found.doubts.extend(
-                        put_capacity(target, target.cost, plane, run, shape, is_slow=is_slow, at_once=together)
-                    )
-                one = _priced(target, target.cost, plane, run, shape, tables, found)
+                    capacity, doubts = put_capacity(target, target.cost, plane, run, shape, is_slow=is_slow)
+                    found.doubts.extend(doubts)
+                one = _priced(target, target.cost, plane, run, shape, tables, found)._replace(capacity=capacity)
         except CostError as reason:
             found.doubts.append(f"{target.name} has no price: {reason}")
             continue
@@ -244,11 +241,10 @@ def _both(
     budget = plane.budget
     stays, goes = (PilotPlane(target=target.name, plane=kind, budget=budget) for kind in _BETWEEN)
     try:
-        found.doubts.extend(
-            put_capacity(
-                elsewhere.target, elsewhere.cost, goes, elsewhere.measured, elsewhere.shape, is_slow=is_slow
-            )
+        _, doubts = put_capacity(
+            elsewhere.target, elsewhere.cost, goes, elsewhere.measured, elsewhere.shape, is_slow=is_slow
         )
+        found.doubts.extend(doubts)
     except CostError:
         goes.machines, goes.sizing = cost.machines, "as many as its file says"
         found.doubts.append(
@@ -494,7 +490,10 @@ def put_break_evens(
         found.break_even.extend(break_evens(group, drawn))
         found.sensitivity.extend(sensitivity(group))
         return
-    found.break_even.extend(break_evens(fixed, drawn))
-    found.sensitivity.extend(sensitivity(fixed))
+    capacity, fleet = machines.capacity, fixed
+    if capacity is not None and capacity.by_rate_rps is not None:
+        fleet = fixed._replace(capacity_rps=capacity.by_rate_rps, bursts=capacity.bursts)
+    found.break_even.extend(break_evens(fleet, drawn))
+    found.sensitivity.extend(sensitivity(fleet))
     names = serverless.plane.target, as_group(machines.plane.target)
     found.break_even.extend(break_evens(fixed._replace(follows=load, names=names), drawn, ("requests",)))

@@ -648,6 +648,27 @@ def test_machines_that_bear_bursts_are_not_priced_by_a_rate_between_them():
     assert plane.cost_ci == (plane.cost_month, plane.cost_month)
 
 
+@pytest.mark.parametrize(("takes_ms", "machines"), [(50.0, 1), (1000.0, 5)])
+def test_what_comes_together_on_machines_is_by_their_own_answers(takes_ms: float, machines: int):
+    """Twenty calls within a second are one at once for a serverless plane that takes 50 ms, and twenty for machines that
+    take a second: these were priced as one machine."""
+    steps = [step(f"s-{n}", takes_ms, k, at_ms=10_000.0 * n + 50 * k) for n in range(10) for k in range(20)]
+    target = Target(url="http://x", name="vm1", plane="vm", cost=msgspec.structs.replace(MACHINE, machines=5))
+    plane = PilotPlane(
+        target="vm1", plane="vm", ceiling_rps=40.0, ceiling_at_once=20.0, ceiling_verdict="found"
+    )
+    other = PilotPlane(target="sls", plane="serverless")
+    measured = {
+        "vm1": Measured(Evidence(summary(elapsed_s=100.0), columns_of([steps]), "run"), 0.0, is_simulated=True),
+        "sls": Measured(a_run(), 0.0, is_simulated=True),
+    }
+    sls = Target(url="http://x", name="sls", plane="serverless", cost=SERVERLESS)
+
+    price_planes([target, sls], [plane, other], measured, a_shape(peak_rps=2.0, in_flight=20))
+
+    assert plane.machines == machines
+
+
 def test_machines_that_come_and_go_are_paid_by_the_load_where_those_of_the_run_were_always_there():
     """Two that are simulated as always on say nothing of a group: each minute of 1 request/s takes one."""
     target = Target(
