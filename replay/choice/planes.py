@@ -133,8 +133,13 @@ def _put_latency(found: PilotPlane, run: Evidence) -> None:
         found.p95_ms, found.p99_ms = response.p95, response.p99
     found.p95_ci_ms, found.p99_ci_ms = (_interval(slo, run) for slo in (_P95, _P99))
     found.steps = ended(run.summary)
-    if found.steps:
-        found.error_share = round(run.summary.counts.failed / found.steps, 6)
+    found.error_share = failed_share(run.summary)
+
+
+def failed_share(summary: Summary) -> float | None:
+    """Of the requests that came to an end, the share that failed; None where none did."""
+    all_of_them = ended(summary)
+    return round(summary.counts.failed / all_of_them, 6) if all_of_them else None
 
 
 def ended(summary: Summary) -> int:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from replay.choice.standing import MOST_FAILED
 from replay.choice.types import Bucket, OtherBill, PilotPlane, PlaneName
 from replay.money.breakeven import Offer, break_evens, sensitivity
 from replay.money.cost import (
@@ -110,7 +111,9 @@ def price_planes(
         [msgspec.structs.replace(bucket) for bucket in shape.workload.buckets], [], [], [], [], [], []
     )
     tables = tables_of(targets)
-    best_p95_ms = min((plane.p95_ms for plane in planes if plane.p95_ms), default=None)
+    # Who fails has no time for what it failed, which may be what takes the longest.
+    answering = [plane for plane in planes if (plane.error_share or 0.0) <= MOST_FAILED]
+    best_p95_ms = min((plane.p95_ms for plane in answering if plane.p95_ms), default=None)
     for target, plane in zip(targets, planes, strict=True):
         if target.cost is None:
             found.doubts.append(f"{target.name} has no [cost] table in its file, so it has no price")
@@ -148,7 +151,7 @@ def price_planes(
 
 
 def is_slow_elsewhere(target: Target, run: Measured, all_runs: Iterable[Measured]) -> bool:
-    """Whether the machines of a hybrid were clearly slower than the best plane at what is sent to them."""
+    """Whether the machines of a hybrid were clearly slower than the best plane that answers what is sent to them."""
     known = [p95_ms for one in all_runs if (p95_ms := elsewhere_p95_ms(target, one)) is not None]
     return _is_too_slow(elsewhere_p95_ms(target, run), min(known, default=None))
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from replay.choice.standing import MOST_FAILED
 from replay.choice.types import Bucket
 from replay.engine.requests.router import Router
 from replay.money.cost import CostError
@@ -62,10 +63,13 @@ def stays_of(target: Target, measured: Measured) -> Flags:
 
 
 def elsewhere_p95_ms(target: Target, measured: Measured) -> float | None:
-    """The p95 of the response times of what a hybrid sends elsewhere, in the run of any target; None without any."""
+    """The p95 of the response times of what a hybrid sends elsewhere, in the run of any target; None without any, and
+    where too many of them failed, which may be those that take the longest.
+    """
     columns = measured.run.columns
-    rows = ~stays_of(target, measured) & columns.ok & (columns.end_ns != ABSENT_NS)
-    if not rows.any():
+    asked = ~stays_of(target, measured) & (columns.end_ns != ABSENT_NS)
+    rows = asked & columns.ok
+    if not rows.any() or np.count_nonzero(asked & ~rows) > MOST_FAILED * np.count_nonzero(asked):
         return None
     return float(np.quantile(columns.end_ns[rows] - columns.intended_ns[rows], 0.95)) / _MS
 

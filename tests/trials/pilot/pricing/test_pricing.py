@@ -648,6 +648,24 @@ def test_machines_that_bear_bursts_are_not_priced_by_a_rate_between_them():
     assert plane.cost_ci == (plane.cost_month, plane.cost_month)
 
 
+@pytest.mark.parametrize(("error_share", "has_price"), [(0.0, False), (0.05, True)])
+def test_a_plane_that_fails_what_takes_long_does_not_make_the_others_slow(error_share: float, has_price: bool):
+    """Its times are of what it answered: machines that answer all of it were too slow to have held it."""
+    targets = [
+        Target(url="http://x", name="sls", plane="serverless", cost=SERVERLESS),
+        Target(url="http://x", name="vm1", plane="vm", cost=MACHINE),
+    ]
+    planes = [
+        PilotPlane(target="sls", plane="serverless", p95_ms=50.0, error_share=error_share),
+        PilotPlane(target="vm1", plane="vm", p95_ms=140_000.0, error_share=0.0),
+    ]
+    measured = {name: Measured(a_run(), 0.0, is_simulated=True) for name in ("sls", "vm1")}
+
+    price_planes(targets, planes, measured, a_shape())
+
+    assert (planes[1].cost_month is not None) == has_price
+
+
 @pytest.mark.parametrize(("takes_ms", "machines"), [(50.0, 1), (1000.0, 5)])
 def test_what_comes_together_on_machines_is_by_their_own_answers(takes_ms: float, machines: int):
     """Twenty calls within a second are one at once for a serverless plane that takes 50 ms, and twenty for machines that
