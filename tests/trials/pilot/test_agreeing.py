@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from replay.target.cost import Cost
@@ -10,6 +11,19 @@ from replay.target.routes import Route
 from replay.target.target import Target
 from replay.trials.pilot.agreeing import check_agreement
 from tests.trials.pilot.cases import machines, serverless
+
+
+def with_model(target: Target, **model: Any) -> Target:
+    simulate = target.simulate or {}
+    return msgspec.structs.replace(
+        target, simulate={**simulate, "instances": {**simulate["instances"], **model}}
+    )
+
+
+def test_processors_that_make_no_difference_need_not_be_stated_twice():
+    check_agreement(serverless(cost={"vcpu": 4.0}))
+    check_agreement(machines(cost={"machine": "e2-standard-4"}))
+    check_agreement(with_model(serverless(cost={"memory_gib": 0.5}), memory_mib=512, sharing="processor"))
 
 
 def test_what_says_the_same_in_both_places_is_taken():
@@ -43,6 +57,26 @@ def test_machines_that_come_and_go_state_their_number_once():
             serverless(cost={"min_instances": 2}),
             "serverless: [cost] has min_instances = 2, and [simulate] has plane.min_instances = 0, so its bill would be "
             "of another plane than its latencies. Write the same in both.",
+        ),
+        (
+            serverless(vcpu=1.5, cost={"vcpu": 4.0}),
+            "serverless: [cost] has vcpu = 4, and [simulate] has plane.vcpu = 1.5, so its bill would be of another plane "
+            "than its latencies. Write the same in both.",
+        ),
+        (
+            with_model(serverless(cost={"vcpu": 4.0}), sharing="processor"),
+            "serverless: [cost] has vcpu = 4, and [simulate] has plane.vcpu = 1, so its bill would be of another plane "
+            "than its latencies. Write the same in both.",
+        ),
+        (
+            with_model(serverless(cost={"memory_gib": 2.0}), memory_mib=512),
+            "serverless: [cost] has memory_gib = 2, and [simulate] has instances.memory_mib / 1024 = 0.5, so its bill "
+            "would be of another plane than its latencies. Write the same in both.",
+        ),
+        (
+            machines(cost={"machine": "e2-micro"}, vcpu=8.0),
+            "vm: [cost] has machine = e2-micro, with vcpu = 0.25, and [simulate] has plane.vcpu = 8, so its bill would "
+            "be of another plane than its latencies. Write the same in both.",
         ),
     ],
 )
