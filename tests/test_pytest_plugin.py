@@ -52,7 +52,9 @@ def session(pytester, monkeypatch):
         if fake:
             pytester.makeconftest(FAKE)
         pytester.makepyfile(test)
-        return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rs", *args, timeout=240)
+        # The plugin of hypothesis imports all of it at the end of a session, which takes longer than the rest.
+        plugins = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+        return pytester.runpytest_subprocess(*plugins, "-rs", *args, timeout=240)
 
     return run
 
@@ -219,8 +221,6 @@ def test_nothing_heavy_is_imported_before_a_gate_is_run(session):
         """,
         "-p",
         "no:anyio",
-        "-p",
-        "no:hypothesispytest",
         fake=False,
     )
 
