@@ -12,7 +12,7 @@ from replay.choice.bills import CLEAR_RATIO
 from replay.choice.case import Case
 from replay.choice.having import is_provided
 from replay.choice.staff import flips_soon
-from replay.choice.standing import Standing
+from replay.choice.standing import Standing, may_break_below_the_peak
 from replay.choice.types import Choice, PilotPlane, Rule, StaffLine
 from replay.words.numbers import milliseconds
 
@@ -116,6 +116,12 @@ def _late_generator(answer: _Answer) -> Iterator[str]:
             yield f"this machine was late while it replayed {plane.target}, so its latencies are doubtful"
 
 
+def _at_the_peak(answer: _Answer) -> Iterator[str]:
+    for plane in answer.shown:
+        if (said := may_break_below_the_peak(answer.case, plane)) is not None:
+            yield said
+
+
 def _no_budget(answer: _Answer) -> Iterator[str]:
     if not answer.case.slos:
         yield "no latency budget was given, so the planes were not judged by one"
@@ -166,6 +172,7 @@ _DOUBTS: tuple[Callable[[_Answer], Iterator[str]], ...] = (
     _no_bills,
     _split,
     _late_generator,
+    _at_the_peak,
     _no_budget,
     _other_tail,
     _basis,

@@ -86,9 +86,35 @@ def carries_rps(plane: PilotPlane) -> float | None:
     return max(ceiling, plane.carried_rps)
 
 
+def breaks_at_rps(plane: PilotPlane) -> float | None:
+    """Requests a second that surely break the plane: the upper end of its ceiling's bracket, by as many machines as
+    are priced. None where no load broke it, or it is not known which did.
+    """
+    carries, bracket = carries_rps(plane), plane.ceiling_ci_rps
+    if plane.ceiling_verdict != "found" or carries is None:
+        return None
+    if bracket is None or bracket[1] is None or not plane.ceiling_rps:
+        return carries
+    machines = 1.0
+    if plane.capacity_rps is not None and plane.machines is not None:
+        machines = plane.capacity_rps * plane.machines / plane.ceiling_rps
+    return max(carries, round(bracket[1] * machines, 3))
+
+
 def breaks_below_the_peak(case: Case, plane: PilotPlane) -> bool:
-    carries = carries_rps(plane)
-    return plane.ceiling_verdict == "found" and carries is not None and carries < case.peak_rps
+    breaks_at = breaks_at_rps(plane)
+    return breaks_at is not None and breaks_at < case.peak_rps
+
+
+def may_break_below_the_peak(case: Case, plane: PilotPlane) -> str | None:
+    """In words, where the trace's peak is within the bracket of the plane's ceiling; None where it is not."""
+    breaks_at, carries = breaks_at_rps(plane), carries_rps(plane)
+    if breaks_at is None or carries is None or not carries < case.peak_rps <= breaks_at:
+        return None
+    return (
+        f"{plane.target} takes {number(carries)} requests/s and breaks at {number(breaks_at)}; the {case.whose_peak} "
+        f"peak of {number(case.peak_rps)} is in between"
+    )
 
 
 def too_long(case: Case, plane: PilotPlane) -> list[StepClass]:

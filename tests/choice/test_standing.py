@@ -7,7 +7,7 @@ import pytest
 from replay.choice.case import Case
 from replay.choice.decision import decide
 from replay.choice.dimensions import dimensions
-from replay.choice.standing import represented, standing
+from replay.choice.standing import breaks_below_the_peak, may_break_below_the_peak, represented, standing
 from replay.choice.types import UndecidedSlo
 from tests.choice.cases import case, plane, step, workload
 
@@ -149,6 +149,36 @@ def test_a_run_that_carried_more_than_its_ceiling_but_not_the_peak_is_out_all_th
     assert decide(case({"ceiling_rps": 1.0, "carried_rps": 3.0, "cost_month": 3.0})).out == {
         "s": "takes 3 requests/s, below the trace's peak of 4"
     }
+
+
+def test_a_plane_is_out_only_if_what_broke_it_is_below_the_peak():
+    low = {"ceiling_rps": 3.5, "cost_month": 3.0}
+    around, below = (
+        decide(case(low | {"ceiling_ci_rps": (3.5, 4.5)})),
+        decide(case(low | {"ceiling_ci_rps": (3.5, 3.9)})),
+    )
+
+    assert around.choice == "serverless"
+    assert "s takes 3.5 requests/s and breaks at 4.5; the trace's peak of 4 is in between" in around.doubts
+    assert below.choice == "vm"
+    assert below.out == {"s": "takes 3.5 requests/s, below the trace's peak of 4"}
+
+
+def test_of_more_machines_than_were_measured_both_ends_of_the_bracket_count_as_often():
+    # Measured on one, which holds 1.2 and breaks at 1.5; three are priced, which the peak of 4 may break.
+    three = {
+        "ceiling_rps": 1.2,
+        "ceiling_ci_rps": (1.2, 1.5),
+        "capacity_rps": 1.2,
+        "machines": 3,
+        "cost_month": 1.0,
+    }
+
+    assert may_break_below_the_peak(case(vm=three), plane("v", "vm", **three)) == (
+        "v takes 3.6 requests/s and breaks at 4.5; the trace's peak of 4 is in between"
+    )
+    assert may_break_below_the_peak(case(vm=three), plane("v", "vm", **(three | {"machines": 4}))) is None
+    assert breaks_below_the_peak(case(vm=three), plane("v", "vm", **(three | {"machines": 2})))
 
 
 def test_a_limit_on_requests_holds_for_the_target_that_has_it():

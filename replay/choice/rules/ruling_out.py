@@ -8,6 +8,7 @@ from replay.choice.standing import (
     MOST_FAILED,
     Standing,
     carries_rps,
+    may_break_below_the_peak,
     standing,
     step_name,
     step_names,
@@ -76,6 +77,7 @@ def capacity(case: Case) -> Rule:
         favours=_the_rest(case, stand, "capacity"),
         evidence={"peak_rps": peak, "carries_rps": carries},
         text=_who_is_out(stand, "capacity")
+        or "; ".join(filter(None, (may_break_below_the_peak(case, plane) for plane in case.planes)))
         or (
             f"every plane whose ceiling was found takes the {case.whose_peak} peak of {number(peak)} requests/s"
             if carries
