@@ -32,7 +32,6 @@ from replay.importers.requests.log_fields import (
     number,
     query_value,
     request_line,
-    status_of,
     text_or_none,
 )
 from replay.importers.requests.step_texts import (
@@ -54,7 +53,7 @@ _TARGET = r'[^ "\\\n]*+'
 _HEAD = (
     rf"([0-9a-fA-F.:]++) {_WORD} [^ \t\n\r\f\v\[\"]++ \[([^\]\n]{{1,40}}+)\]"
     rf' "(?:([A-Z]{{1,20}}+ (/{_TARGET}))(?: HTTP/[0-9](?:\.[0-9])?)?+|({_QUOTED}(?:\\[^\n]{_QUOTED})*+))"'
-    r" ([0-9]{3}) (0|[1-9][0-9]{0,14}+|-)"
+    r" ([1-9][0-9]{2}) (0|[1-9][0-9]{0,14}+|-)"
 )
 _AGENT = rf' "({_QUOTED})" "({_QUOTED}(?:\\[^\n]{_QUOTED})*+)"'
 _SAMPLE = re.compile(rf"^{_HEAD}(?P<agent>{_AGENT})?+(?P<rest> [^\r\n]*+)?\r?$", re.ASCII | re.MULTILINE)
@@ -72,7 +71,8 @@ _NOTHING = ("", "-")
 _QUERY = "query:"
 _SESSIONS = ("client", "user_agent", "request_id")
 _ATTRIBUTES = ',"attributes":{'
-_RECORDED = ',"recorded":{'
+# No text of JSON holds that, which would have its quotes escaped.
+_NO_SIZE = ',"response_bytes":-}'
 _NO_TOOK = (UNKNOWN_US, "")
 
 
@@ -80,7 +80,7 @@ _NO_TOOK = (UNKNOWN_US, "")
 def _lines(layout: Layout) -> tuple["re.Pattern[str]", "re.Pattern[str]"]:
     """Match every line: one of this layout, whose values are captured, or another one, which captures nothing.
 
-    The second is for blocks of plain lines: see `_rows`.
+    The second is for blocks of plain lines: see `_captured`.
     """
     line = f"{_HEAD}{_AGENT if layout.has_agent else ''}{layout.pattern}"
     plain = line
@@ -90,16 +90,16 @@ def _lines(layout: Layout) -> tuple["re.Pattern[str]", "re.Pattern[str]"]:
     return strict, quick
 
 
-def _rows(layout: Layout, text: str) -> list[tuple[str, ...]]:
-    """What is captured of each line of a block."""
+def _captured(layout: Layout, text: str) -> list[tuple[str, ...]]:
+    """What is captured of the lines of a block, a column each."""
     pattern, of_plain = _lines(layout)
     if "\\" not in text:
-        rows = of_plain.findall(text)
+        columns = list(zip(*of_plain.findall(text), strict=True))
         # Each match ends a line, so that there are as many of both where none went on in the next. A target that went
         # on to one behind its quotes has these within.
-        if len(rows) == text.count("\n") and not any('"' in row[_TARGET_AT] for row in rows):
-            return rows
-    return pattern.findall(text)
+        if len(columns[0]) == text.count("\n") and '"' not in "".join(columns[_TARGET_AT]):
+            return columns
+    return list(zip(*pattern.findall(text), strict=True))
 
 
 class AccessBlocks:
@@ -115,8 +115,6 @@ class AccessBlocks:
         self._address_digests = Known(address_digest)
         self._forwarded = Known(lambda text: "" if text == "-" else forwarded_addresses(text) or "")
         self._agents = Known(text_or_none)
-        self._statuses = Known(_status)
-        self._without_size = Known(_without_size)
         self._tooks = {"took_s": Known(_took_of_s), "took_us": Known(_took_of_us)}
         self._lengths = Known(_length)
         self._upstreams = Known(_upstream)
@@ -135,8 +133,8 @@ class AccessBlocks:
         if layout is None:
             yield from odd_lines(block)
             return
-        told: Any = zip(*_rows(layout, text), strict=True)
-        peers, stamps, requests, targets, lines, *rest = told
+        captured: list[Any] = _captured(layout, text)
+        peers, stamps, requests, targets, lines, *rest = captured
         if any(lines):
             requests = [
                 self._lines[line] if line else request for request, line in zip(requests, lines, strict=True)
@@ -188,24 +186,29 @@ class AccessBlocks:
                 unknown = [has and not known for has, known in zip(has_body, estimated, strict=True)]
                 dropped += counted(BODY_UNKNOWN, unknown)
                 inferred += counted(ESTIMATED_BODIES, estimated) + counted(FILLED_BODIES, estimated)
+        texts = [
+            f'{head}{took_ms},{request}{path}"{body}}},"recorded":{{"status":{status}{length},"response_bytes":{size}}}{more}}}'
+            for (head, request, _), path, (_, took_ms), body, status, length, size, more in zip(
+                called.kinds,
+                called.paths,
+                tooks,
+                bodies,
+                statuses,
+                lengths,
+                sizes,
+                self._attributes(told, n),
+                strict=True,
+            )
+        ]
+        if "-" in sizes:
+            texts = [text.replace(_NO_SIZE, "}") for text in texts]
         return Columns(
             stamps_ns=stamps_ns,
             tooks_us=[took_us for took_us, _ in tooks],
             is_end=took == "took_s",
             addresses=self._address_digests.of(addresses),
             agents=agents,
-            texts=[
-                f'{head}{took_ms},{request}{path}"{body}}}{recorded}{attributes}}}'
-                for (head, request, _), path, (_, took_ms), body, recorded, attributes in zip(
-                    called.kinds,
-                    called.paths,
-                    tooks,
-                    bodies,
-                    self._recorded(statuses, lengths, sizes),
-                    self._attributes(told, n),
-                    strict=True,
-                )
-            ],
+            texts=texts,
             sessions=self._sessions(targets, addresses, agents, told),
             hosts=[host for host in told.get("host", ()) if host not in _NOTHING],
             inferred=inferred,
@@ -228,14 +231,6 @@ class AccessBlocks:
         by = {"client": self._addresses.of(addresses), "user_agent": agents, "request_id": ids}
         found = by[self._session_by]
         return [text if text and text != "-" else None for text in found]
-
-    def _recorded(self, statuses: Sequence[str], lengths: Sequence[str], sizes: Sequence[str]) -> Sequence[str]:
-        """What was seen of the responses. lengths: as _length gives them. sizes: of the answers."""
-        told = zip(self._statuses.of(statuses), lengths, sizes, strict=True)
-        return [
-            f'{status}{length}"response_bytes":{size}}}' if size != "-" else self._without_size[status + length]
-            for status, length, size in told
-        ]
 
     def _attributes(self, told: Mapping[str, Sequence[str]], n: int) -> Sequence[str]:
         ids, upstreams = told.get("request_id"), told.get("upstream_s")
@@ -269,21 +264,10 @@ def _query_of(name: str) -> Callable[[str], str | None]:
     return value
 
 
-def _status(text: str) -> str:
-    """The beginning of what was seen of a response."""
-    status = status_of(text)
-    return f'{_RECORDED}"status":{status},' if status is not None else _RECORDED
-
-
 def _length(text: str) -> tuple[str, int | None]:
     """What was seen of a request that is so long with its head, and that length; nothing where the text is none."""
     length = number(text)
-    return (f'"request_bytes":{length}{REQUEST_COUNTS_HEAD},' if length is not None else ""), length
-
-
-def _without_size(seen: str) -> str:
-    """What was seen of a request and its response, where nothing comes behind it."""
-    return f"{seen[:-1]}}}" if seen != _RECORDED else ""
+    return (f',"request_bytes":{length}{REQUEST_COUNTS_HEAD}' if length is not None else ""), length
 
 
 def _took_of_s(text: str) -> tuple[int, str]:
