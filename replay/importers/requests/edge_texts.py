@@ -10,7 +10,8 @@ and not within the resolution of its start, follows that one alone. What is not 
 before it, as the walk asks for nothing earlier: the second of them follows the first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,38 +23,65 @@ from replay.trace.edges.concurrent import UNKNOWN_US, EdgeCounts, concurrent_wai
 _encode = msgspec.json.Encoder().encode
 
 
+class EdgeTexts(NamedTuple):
+    """The field `after` of each step, and the comma in front, in three pieces; all are empty where it has none.
+
+    Most steps follow one other alone, and the first piece ends with its number: then no text is made for each but the
+    second, the delay.
+    """
+
+    openings: list[str]
+    delays: list[str]
+    closings: list[str]
+
+
 def edge_texts(
     starts_us: Ints, tooks_us: Ints, numbers: Ints, resolution_us: int, counts: EdgeCounts
-) -> list[str]:
-    """The field `after` of each step, and the comma in front; nothing where it has none.
+) -> EdgeTexts:
+    """The edges of each step.
 
     Sessions stand one behind the other, the requests of each by their starts. starts_us: from the start of the session.
     tooks_us: UNKNOWN_US where unknown. numbers: of the steps in their session, from 1.
     """
     ends_us = starts_us + np.maximum(tooks_us, 0)
     follows, is_left = _told_at_once(starts_us, ends_us, numbers == 1, resolution_us)
-    texts = np.full(len(numbers), "", object)
-    places = np.flatnonzero(follows)
-    told = (numbers[places - 1], ms_texts(starts_us[places] - ends_us[places - 1]))
-    is_known = tooks_us[places - 1] != UNKNOWN_US
-    counts.followed += len(places)
-    texts[places] = [
-        f',"after":[{{"step":"{step}","delay_ms":{delay_ms}}}]'
-        if known
-        else f',"after":[{_from_start(step, delay_ms)}]'
-        for step, delay_ms, known in zip(told[0].tolist(), told[1], is_known.tolist(), strict=True)
-    ]
+    counts.followed += int(np.count_nonzero(follows))
+    texts = _usual(follows, starts_us, ends_us, tooks_us, numbers)
     for begin, end in _spans(is_left):
         before = min(2, int(numbers[begin]) - 1)
         counts.followed -= before == 2  # the second of them was told above
-        texts[begin:end] = _walked(
-            starts_us[begin - before : end],
-            tooks_us[begin - before : end],
-            int(numbers[begin]) - before,
+        first = begin - before
+        texts.openings[begin:end] = _walked(
+            starts_us[first:end].tolist(),
+            tooks_us[first:end].tolist(),
+            int(numbers[first]),
+            before,
             resolution_us,
             counts,
-        )[before:]
-    return texts.tolist()
+        )
+    return texts
+
+
+def _usual(follows: Flags, starts_us: Ints, ends_us: Ints, tooks_us: Ints, numbers: Ints) -> EdgeTexts:
+    """The edges of those of these steps that follow the one before alone, and nothing for the others."""
+    before = np.flatnonzero(follows) - 1
+    delays = np.full(len(numbers), "", object)
+    delays[follows] = ms_texts(starts_us[before + 1] - ends_us[before])
+    most = int(numbers.max())
+    # By the step that is followed, and behind these once more by one whose end is not known.
+    kinds = np.zeros(len(numbers), np.int64)
+    kinds[follows] = numbers[before] + np.where(tooks_us[before] == UNKNOWN_US, most, 0)
+    steps = range(1, most + 1)
+    openings = [
+        "",
+        *(f',"after":[{{"step":"{n}","delay_ms":' for n in steps),
+        *(f',"after":[{{"step":"{n}","anchor":"start","delay_ms":' for n in steps),
+    ]
+    closings = ["", *["}]"] * most, *(f'}},{{"step":"{n}"}}]' for n in steps)]
+    told = kinds.tolist()
+    return EdgeTexts(
+        list(map(openings.__getitem__, told)), delays.tolist(), list(map(closings.__getitem__, told))
+    )
 
 
 def ms_texts(times_us: Ints) -> list[str]:
@@ -83,23 +111,30 @@ def _spans(flags: Flags) -> Iterator[tuple[int, int]]:
     return zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
-def _walked(starts_us: Ints, tooks_us: Ints, number: int, resolution_us: int, counts: EdgeCounts) -> list[str]:
-    """The texts of requests that follow one another in a session. number: of the first one's step."""
-    starts, tooks = starts_us.tolist(), tooks_us.tolist()
-    waits = concurrent_waits(starts, tooks, resolution_us, counts)
+def _walked(
+    starts_us: Sequence[int],
+    tooks_us: Sequence[int],
+    number: int,
+    before: int,
+    resolution_us: int,
+    counts: EdgeCounts,
+) -> list[str]:
+    """The texts of requests that follow one another in a session, but for the first of them, `before` ones.
+
+    number: of the first one's step.
+    """
+    waits = concurrent_waits(starts_us, tooks_us, resolution_us, counts)
     texts = []
-    for start_us, parents, delay_ms in zip(
-        starts, waits.parents, ms_texts(np.array(waits.think_us)), strict=True
-    ):
+    for n in range(before, len(starts_us)):
         edges = [
-            f'{{"step":"{parent + number}","delay_ms":{delay_ms}}}'
-            if tooks[parent] != UNKNOWN_US
-            else _from_start(parent + number, str((start_us - waits.walked_us[parent]) / 1_000))
-            for parent in parents
+            f'{{"step":"{parent + number}","delay_ms":{waits.think_us[n] / 1_000}}}'
+            if tooks_us[parent] != UNKNOWN_US
+            else _from_start(parent + number, (starts_us[n] - waits.walked_us[parent]) / 1_000)
+            for parent in waits.parents[n]
         ]
         texts.append(f',"after":[{",".join(edges)}]' if edges else "")
     return texts
 
 
-def _from_start(step: int, delay_ms: str) -> str:
+def _from_start(step: int, delay_ms: float) -> str:
     return f'{{"step":"{step}","anchor":"start","delay_ms":{delay_ms}}},{{"step":"{step}"}}'

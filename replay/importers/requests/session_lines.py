@@ -22,8 +22,8 @@ LONG_US = 24 * 3_600 * 1_000_000
 
 _STEPS_IN_PIECE = 1 << 14
 _BETWEEN = "\n"
-# Of a step: its id, a half of its text, its edges, its time, and the other half.
-_PARTS = ("", "", "", ',"at_ms":', "", "")
+# Of a step: its id, a half of its text, its edges in three pieces, its time, and the other half.
+_PARTS = ("", "", "", "", "", ',"at_ms":', "", "")
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -105,9 +105,10 @@ def _steps(
         parts = [*_PARTS] * len(at)
         parts[0 :: len(_PARTS)] = map(openings.__getitem__, numbers[these].tolist())
         parts[1 :: len(_PARTS)] = map(befores.__getitem__, at)
-        parts[2 :: len(_PARTS)] = edges[these]
-        parts[4 :: len(_PARTS)] = ms_texts(starts_us[these])
-        parts[5 :: len(_PARTS)] = map(behinds.__getitem__, at)
+        for n, texts_of_edges in enumerate(edges, 2):
+            parts[n :: len(_PARTS)] = texts_of_edges[these]
+        parts[6 :: len(_PARTS)] = ms_texts(starts_us[these])
+        parts[7 :: len(_PARTS)] = map(behinds.__getitem__, at)
         pieces.append("".join(parts).encode("latin-1"))
     return pieces
 

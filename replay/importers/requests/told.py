@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
@@ -12,7 +13,7 @@ from replay.importers.requests.collected import Collected, Collector
 from replay.importers.requests.columns import Columns, Counted, OddLine, odd_lines
 from replay.importers.requests.spilled import Spilled
 from replay.importers.requests.types import Ints, Rows
-from replay.reading.blocks import Block, has_longer
+from replay.reading.blocks import Block, has_longer, parts_of
 from replay.trace.edges.concurrent import UNKNOWN_US
 
 # More than objects fit in a line of 64 KiB.
@@ -81,7 +82,8 @@ class _Teller:
         rows: list[Rows] = []
         texts: list[str] = []
         line = block.first
-        for piece in odd_lines(block) if is_long else self._reader.pieces(block):
+        parts = map(odd_lines if is_long else self._reader.pieces, parts_of(block))
+        for piece in chain.from_iterable(parts):
             if isinstance(piece, Columns):
                 stamps_ns, tooks_us = np.array(piece.stamps_ns, np.int64), np.array(piece.tooks_us, np.int64)
                 rows.append(

@@ -18,7 +18,7 @@ from replay.importers.logs.blocks.json_plan import plan_for
 from replay.importers.logs.json_log import JsonLog
 from replay.importers.requests.columns import Columns, Known, odd_lines
 from replay.importers.types import ImportOptions
-from replay.reading.blocks import Block, has_longer, read_blocks
+from replay.reading.blocks import Block, has_longer, parts_of, read_blocks
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
 from tests.support.long_logs import LAYOUTS, access_lines, json_lines
@@ -295,3 +295,16 @@ def test_a_table_of_what_texts_mean_forgets_before_it_grows_large():
     assert known.of(["a", "bb", "a", "ccc", "a", "x" * 5_000]) == [1, 2, 1, 3, 1, 5_000]
     assert asked == ["a", "bb", "ccc", "a", "x" * 5_000]
     assert len(known) == 2
+
+
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=12), st.integers(1, 14))
+def test_the_parts_of_a_block_have_its_lines(lengths, most):
+    data = b"".join(b"x" * length + b"\n" for length in lengths)
+    parts = list(parts_of(Block(data, 7, 3), most))
+
+    assert b"".join(part.data for part in parts) == data
+    assert [part.first for part in parts] == [
+        7 + data[: sum(len(before.data) for before in parts[:n])].count(b"\n") for n in range(len(parts))
+    ]
+    assert {part.before for part in parts} == {3}
+    assert all(len(part.data) <= most or part.data.count(b"\n") == 1 for part in parts)

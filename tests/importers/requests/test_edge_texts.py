@@ -20,7 +20,8 @@ def told_at_once(these, resolution_us):
     starts = [np.cumsum([0, *(gap for gap, _ in session[1:])]) for session in these]
     tooks = np.array([took for session in these for _, took in session], np.int64)
     numbers = np.concatenate([np.arange(1, len(session) + 1) for session in these])
-    return edge_texts(np.concatenate(starts).astype(np.int64), tooks, numbers, resolution_us, counts), counts
+    texts = edge_texts(np.concatenate(starts).astype(np.int64), tooks, numbers, resolution_us, counts)
+    return list(map("".join, zip(*texts, strict=True))), counts
 
 
 def told_one_by_one(these, resolution_us):

@@ -159,7 +159,7 @@ class AccessBlocks:
         has_body = called.has_body()
         dropped = counted_but(LEFT_OUT_REFERERS, told["referer"], _NOTHING) if layout.has_agent else []
         inferred = counted(SECRET_PATHS, called.had_secrets)
-        agents: Sequence[str | None] = self._agents.of(told["agent"]) if layout.has_agent else [None] * n
+        agents = self._agents_in(told["agent"]) if layout.has_agent else [None] * n
         addresses = peers
         if "forwarded" in told:
             forwarded = self._forwarded.of(told["forwarded"])
@@ -214,6 +214,12 @@ class AccessBlocks:
             inferred=inferred,
             dropped=dropped,
         )
+
+    def _agents_in(self, agents: Sequence[str]) -> Sequence[str | None]:
+        """What clients call themselves."""
+        if "\\" in "".join(agents):
+            return self._agents.of(agents)
+        return [None if agent in _NOTHING else agent for agent in agents]
 
     def _sessions(
         self,
