@@ -1,5 +1,6 @@
 """What a command imports before it begins: counted rather than timed."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
+import replay
 from replay.cli.lazy import LazyGroup
 from replay.cli.main import cli
 
@@ -106,6 +108,13 @@ def test_what_judges_a_tail_and_draws_it_imports_statistics_when_it_needs_them()
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
     assert told.stdout.split() == []
+
+
+def test_no_verdict_imports_all_of_scipys_statistics():
+    """Which takes longer than most of them: what the house needs of it has names in replay/judge/statistics."""
+    asked_for = re.compile(r"from scipy\.stats import|import scipy\.stats|from scipy import stats")
+
+    assert [path for path in Path(replay.__path__[0]).rglob("*.py") if asked_for.search(path.read_text())] == []
 
 
 def test_a_trace_is_checked_without_statistics_and_without_pages():

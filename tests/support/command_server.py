@@ -17,7 +17,7 @@ from replay.cli import entry
 
 _MOST_BYTES = 1 << 20
 # What is imported only once there is something to judge or to serve.
-_LATER = ("scipy.optimize", "scipy.special", "scipy.stats")
+_LATER = ("scipy.optimize", "scipy.special")
 
 
 def main(descriptor: int) -> None:

@@ -25,6 +25,7 @@ import numpy as np
 from replay.judge.cold.modes import slow_after_a_limit, slow_steps, slow_waves
 from replay.judge.cold.types import Confidence, Method
 from replay.judge.cold.waves import Waves, find_waves
+from replay.judge.statistics.ranks import chance_of_larger
 from replay.judge.statistics.sample import Floats
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.words.numbers import percent
@@ -125,11 +126,7 @@ def _after_idle_times(
             "the slow steps did not come after idle times, so they are something else",
         )
     if len(warm) >= 3:
-        # Imported here because it takes longer than a short run's whole verdict.
-        from scipy.stats import mannwhitneyu
-
-        p_value = float(mannwhitneyu(cold, warm, alternative="greater").pvalue)
-        if p_value >= rank_test:
+        if chance_of_larger(cold, warm) >= rank_test:
             why = (
                 "slow steps came after short idle times of the target as well as long ones, so they are something "
                 "else, unless what they ask for has instances of its own"
@@ -167,10 +164,7 @@ def come_later(cold: Floats, warm: Floats) -> bool | None:
     """Whether the ones come after longer idle times than the others; None where there are too few to tell."""
     if min(len(cold), len(warm)) < _LEAST_TO_TELL:
         return None
-    # Imported here because it takes longer than a short run's whole verdict.
-    from scipy.stats import mannwhitneyu
-
-    return bool(mannwhitneyu(cold, warm, alternative="greater").pvalue < _RANK_TEST)
+    return chance_of_larger(cold, warm) < _RANK_TEST
 
 
 def _slow_after_as_long(waves: Waves, in_wave: Flags, slow: Flags) -> float:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from replay.judge.statistics.distributions import normal_above, normal_quantile
+from replay.judge.statistics.ranks import ranks
 from replay.judge.statistics.sample import Floats
 
 _MOST_ALIKE = 0.95
@@ -83,16 +84,14 @@ def _variance(values: Floats) -> float:
 
 def _inflation(values: Floats) -> float:
     """By how much ranks of values that are like their neighbours have more variance; 1 where they are not."""
-    from scipy.stats import rankdata
-
     n = len(values)
     if n < _LEAST_TO_TELL:
         return 1.0
     # A parabola, so that a trend that bends is not taken for likeness.
     steps = np.linspace(-1, 1, n)
-    ranks = rankdata(values - np.polyval(np.polyfit(steps, values, 2), steps)) - (n + 1) / 2
-    spread = float((ranks**2).sum())
-    alike = float((ranks[1:] * ranks[:-1]).sum()) / spread if spread else 0.0
+    ranked = ranks(values - np.polyval(np.polyfit(steps, values, 2), steps)) - (n + 1) / 2
+    spread = float((ranked**2).sum())
+    alike = float((ranked[1:] * ranked[:-1]).sum()) / spread if spread else 0.0
     # Beside a curve it comes out too low, by some (3 + 6 rho) / n as simulated; beside a mean by less: Kendall 1954,
     # "Note on bias in the estimation of autocorrelation", Biometrika 41.
     alike = min(_MOST_ALIKE, (alike + 3 / n) / (1 - 6 / n))

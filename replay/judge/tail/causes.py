@@ -30,6 +30,7 @@ import numpy as np
 
 from replay.judge.cold.finding import cold_steps
 from replay.judge.statistics.distributions import normal_above
+from replay.judge.statistics.ranks import ranks, ranks_in_rows, relation
 from replay.judge.statistics.sample import Floats
 from replay.judge.tail.stalls import Stall, find_stalls, held_up
 from replay.results.columns import ABSENT_NS, Codes, Columns, Flags
@@ -198,10 +199,7 @@ def _slow_instances(columns: Columns, steady: Flags, relative: Floats) -> tuple[
     tested = np.flatnonzero((sizes >= _LEAST_INSTANCE_STEPS) & (sizes < n))
     if len(tested) < 2:
         return [], slower
-    # Here and below: it takes longer to import than all that a short run's page needs.
-    from scipy.stats import rankdata
-
-    rank_sums = np.bincount(codes, weights=rankdata(values), minlength=len(columns.instances))
+    rank_sums = np.bincount(codes, weights=ranks(values), minlength=len(columns.instances))
     found = []
     for code in tested.tolist():
         own, others = float(sizes[code]), float(n - sizes[code])
@@ -225,10 +223,8 @@ def _queueing(columns: Columns, sent: Flags, steady: Flags, service_ms: Floats, 
         loads, values = in_flight[known], service_ms[known]
         if len(values) < _LEAST_STEPS or loads.min() == loads.max():
             continue
-        from scipy.stats import spearmanr
-
-        relation = spearmanr(loads, values)
-        if relation.statistic <= 0 or relation.pvalue >= _TEST:
+        found_together = relation(loads, values)
+        if found_together.rho <= 0 or found_together.p_value >= _TEST:
             continue
         in_turn = np.argsort(columns.sent_ns[known], kind="stable")
         if not (
@@ -291,11 +287,8 @@ def _go_together_nearby(loads: Int64s, values: Floats) -> bool:
 
 def _ranked_in_blocks(values: Int64s | Floats, size: int) -> Floats:
     """Ranks less their mean within whole blocks of that size, shape (blocks, size)."""
-    from scipy.stats import rankdata
-
     blocks = len(values) // size
-    ranks: Floats = rankdata(values[: blocks * size].reshape(blocks, size), axis=1) - (size + 1) / 2
-    return ranks
+    return ranks_in_rows(values[: blocks * size].reshape(blocks, size)) - (size + 1) / 2
 
 
 def _medians_by_load(loads: Int64s, values: Floats) -> tuple[Floats, Floats]:
