@@ -11,6 +11,7 @@ import numpy as np
 from replay.results.histogram import Int64s
 from replay.results.instants import Instants
 from replay.results.manifest_types import TraceFacts
+from replay.results.sizes import SizesFold
 from replay.results.summary_types import Fidelity
 from replay.results.tables.table import ABSENT, Flags, Table, are_transient, as_int64s
 from replay.words.numbers import percent
@@ -36,6 +37,10 @@ SHORTFALLS = {
     "arrivals": "only {} of the steps were ready to be sent when they were due",
     "made_up_bodies": "only {} of the requests have the recorded body; the others were filled to its size",
     "answer_bodies": "only {} of the answers have a body, or had none when they were recorded; the others are empty",
+    "answer_sizes": (
+        "only {} of the answers have sizes like those in the recording; the others are of nearly one size, or less "
+        "than a twentieth of what was recorded"
+    ),
 }
 """What each ratio says where it falls short, its value standing for {}."""
 
@@ -88,6 +93,7 @@ class FidelityFold:
         self._cut: list[Int64s] = []
         self._statuses, self._streams = _Ratio(), _Ratio()
         self._output, self._input = _Tokens(), _Tokens()
+        self._sizes = SizesFold()
         self._answered = self._emptied = 0
         self._sent = self._made_up = self._first_attempts = self._late = self._kept_back = self._steps = 0
 
@@ -116,6 +122,8 @@ class FidelityFold:
         self._answered += int(np.count_nonzero(answered))
         self._emptied += int(np.count_nonzero(answered & table.flags("emptied")))
         self._add_answers(table, answered)
+        yield
+        self._sizes.add(table, answered)
         yield
 
     def _are_late(self, table: Table) -> Flags:
@@ -155,6 +163,7 @@ class FidelityFold:
         span_ns = int(instants.end_ns.max(initial=first_ns, where=sent)) - first_ns
         under_way_ns = int((instants.end_ns - instants.sent_ns).sum(where=sent))
         made_up, emptied = (0, 0) if trace.synthetic else (self._made_up, self._emptied)
+        sizes = None if trace.synthetic else self._sizes.ratio()
         found = Fidelity(
             sessions=self._whole_sessions(trace.sessions),
             steps=_rounded(min(1.0, self._steps / steps)) if steps > 0 else None,
@@ -165,6 +174,7 @@ class FidelityFold:
             arrivals=_rounded(1 - self._late / self._first_attempts) if self._first_attempts else None,
             made_up_bodies=_rounded(1 - made_up / self._sent) if made_up else None,
             answer_bodies=_rounded(1 - emptied / self._answered) if emptied else None,
+            answer_sizes=_rounded(sizes) if sizes is not None and sizes < 1 else None,
             requests=_rounded(self._sent / (self._sent + self._kept_back)) if self._kept_back else None,
             in_flight=round(under_way_ns / span_ns, 3) if span_ns > 0 else None,
             recorded_in_flight=trace.recorded_in_flight,

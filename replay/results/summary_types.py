@@ -180,6 +180,15 @@ class Fidelity(msgspec.Struct, omit_defaults=True):
     answer_bodies: Annotated[
         float | None, Meta(description="Answers that had a body, or had none when they were recorded.")
     ] = None
+    answer_sizes: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "Answers that are neither of nearly one size, where the recorded ones were of many, nor less than a "
+                "twentieth of the recorded ones."
+            )
+        ),
+    ] = None
     requests: Annotated[
         float | None,
         Meta(

@@ -260,6 +260,12 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     recorded_output_tokens: Annotated[
         Count | None, Meta(description="Tokens of its answer in the recording.")
     ] = None
+    recorded_bytes: Annotated[
+        Count | None,
+        Meta(
+            description="The size of its answer's body in the recording, in bytes, where that is told without a head."
+        ),
+    ] = None
     recorded_stream: Annotated[bool, Meta(description="Whether its answer was streamed in the recording.")] = (
         False
     )

@@ -58,6 +58,7 @@ RECORDS = st.builds(
     recorded_ttft_ms=maybe(MS),
     recorded_input_tokens=maybe(COUNTS),
     recorded_output_tokens=maybe(COUNTS),
+    recorded_bytes=maybe(COUNTS),
     recorded_stream=st.booleans(),
     made_up=st.booleans(),
     withheld=st.booleans(),

@@ -121,6 +121,7 @@ class StepRecords:
             recorded_ttft_ms=None if recorded is None else recorded.ttft_ms,
             recorded_input_tokens=None if step.llm is None else step.llm.input_tokens or None,
             recorded_output_tokens=None if step.llm is None else step.llm.output_tokens or None,
+            recorded_bytes=recorded_bytes_of(step),
             recorded_stream=step.llm is not None and step.llm.stream,
             made_up=_is_made_up(step),
             emptied=is_emptied(x),
@@ -175,6 +176,14 @@ def _largest_head_bytes(x: Attempt) -> int:
     return _USUAL_HEAD_BYTES if x.method == "GET" else _LARGEST_HEAD_BYTES
 
 
+def recorded_bytes_of(step: Step) -> int | None:
+    """The size of a step's answer in the recording; None where it is not known, or may be that of a head alone."""
+    recorded = step.recorded
+    if recorded is None or (recorded.counts_head and (recorded.response_bytes or 0) <= _LARGEST_HEAD_BYTES):
+        return None
+    return recorded.response_bytes
+
+
 def _is_made_up(step: Step) -> bool:
     """Whether what it sends is filled in."""
     request = step.request
@@ -206,7 +215,7 @@ def _connection(x: Attempt) -> Literal["new", "reused", "shared"]:
 
 
 # As TOLD of replay/results/tables/plain_lines.py has it.
-Told = tuple[int | None, int | None, int | None, bool, bool]
+Told = tuple[int | None, int | None, int | None, bool, bool, int | None]
 
 
 def told_of(step: Step) -> Told | None:
@@ -215,10 +224,10 @@ def told_of(step: Step) -> Told | None:
     is_made_up = _is_made_up(step)
     if recorded is None and llm is None and not is_made_up:
         return None
-    status = None if recorded is None else recorded.status
+    status, size = (None, None) if recorded is None else (recorded.status, recorded_bytes_of(step))
     if llm is None:
-        return status, None, None, False, is_made_up
-    return status, llm.input_tokens or None, llm.output_tokens or None, llm.stream, is_made_up
+        return status, None, None, False, is_made_up, size
+    return status, llm.input_tokens or None, llm.output_tokens or None, llm.stream, is_made_up, size
 
 
 def recorded_part(step: Step, told: Told | None, encode: Callable[[object], bytes]) -> bytes:
@@ -229,7 +238,7 @@ def recorded_part(step: Step, told: Told | None, encode: Callable[[object], byte
         part += b',"recorded_at_ms":' + encode(at_ms)
     if told is None:
         return part
-    status, input_tokens, output_tokens, is_stream, is_made_up = told
+    status, input_tokens, output_tokens, is_stream, is_made_up, size = told
     if status is not None:
         part += b',"recorded_status":%d' % status
     if step.recorded is not None and step.recorded.ttft_ms is not None:
@@ -238,6 +247,8 @@ def recorded_part(step: Step, told: Told | None, encode: Callable[[object], byte
         part += b',"recorded_input_tokens":%d' % input_tokens
     if output_tokens is not None:
         part += b',"recorded_output_tokens":%d' % output_tokens
+    if size is not None:
+        part += b',"recorded_bytes":%d' % size
     if is_stream:
         part += b',"recorded_stream":true'
     if is_made_up:

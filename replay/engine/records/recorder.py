@@ -287,6 +287,7 @@ class Recorder:
                         first_byte_ns,
                         end_ns,
                         status,
+                        x.response_bytes,
                         step.took_ms,
                         "shared" if is_shared else "reused",
                         told,

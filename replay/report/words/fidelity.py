@@ -14,6 +14,10 @@ _MEANINGS = {
     "arrivals": ("arrivals", "steps ready to be sent when they were due"),
     "made_up_bodies": ("bodies", "requests whose body did not have to be made up"),
     "answer_bodies": ("bodies of answers", "there, or not there when recorded either"),
+    "answer_sizes": (
+        "sizes of answers",
+        "neither nearly all one, nor less than a twentieth, unlike the recorded",
+    ),
 }
 
 

@@ -26,7 +26,7 @@ LEAST_BYTES = 16 << 20
 # Of text that takes some seconds to read.
 _LONG_BYTES = 128 << 20
 
-_VERSION = 4
+_VERSION = 5
 _FACTS = b"replay"
 
 

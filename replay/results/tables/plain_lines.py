@@ -20,6 +20,7 @@ CELLS = (
     "first_byte_ns",
     "end_ns",
     "status",
+    "response_bytes",
     "recorded_ms",
     "connection",
     "told",
@@ -31,6 +32,7 @@ TOLD = (
     "recorded_output_tokens",
     "recorded_stream",
     "made_up",
+    "recorded_bytes",
 )
 """What the trace tells of a step, in the order in which `told` has it."""
 
@@ -39,7 +41,6 @@ _NOT_KEPT = (
     "step",
     "target",
     "request_bytes",
-    "response_bytes",
     "recorded_at_ms",
     "recorded_ttft_ms",
     "attributes",

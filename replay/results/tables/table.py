@@ -68,6 +68,7 @@ NUMBERS = (
     "recorded_status",
     "recorded_input_tokens",
     "recorded_output_tokens",
+    "recorded_bytes",
 )
 MILLISECONDS = ("recorded_ms", "recorded_at_ms", "recorded_ttft_ms")
 FLAGS = (
@@ -277,6 +278,9 @@ class Names:
 
     def __len__(self) -> int:
         return len(self._codes)
+
+    def __contains__(self, value: Any) -> bool:
+        return value in self._codes
 
     def __repr__(self) -> str:
         return f"<Names {len(self)}>"

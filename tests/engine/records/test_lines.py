@@ -71,3 +71,19 @@ def test_an_answer_without_content_that_was_recorded_with_the_size_of_its_header
     one = Step("a", "http", "x", request=Request("DELETE", "/"), recorded=Recorded(204, response_bytes=180))
 
     assert not StepRecords("x", 0).attempt(attempt(one, status=204, sent_ns=1), {}).emptied
+
+
+@pytest.mark.parametrize(
+    ("recorded", "size"),
+    [
+        (None, None),
+        (Recorded(200), None),
+        (Recorded(200, response_bytes=700), 700),
+        (Recorded(200, response_bytes=700, counts_head=True), None),
+        (Recorded(200, response_bytes=70_000, counts_head=True), 70_000),
+    ],
+)
+def test_a_recorded_size_stands_in_a_line_where_it_is_not_that_of_a_head(recorded, size):
+    one = Step("a", "http", "x", request=Request("GET", "/"), recorded=recorded)
+
+    assert StepRecords("x", 0).attempt(attempt(one, status=200, sent_ns=1), {}).recorded_bytes == size
