@@ -24,6 +24,8 @@ _ESCAPE_SEEN_BYTES = 4096
 _BROKEN_VALUE = re.compile(rb"(?<![^\s\"\[\]{}:,])[^\s\"\[\]{}:,]++\Z")
 _CLOSED_BY = {b"{": b"}", b"[": b"]"}
 _MOST_OPEN = 256
+is_web_page_type = re.compile(rb"\s*(?:text/html|application/xhtml\+xml)\b", re.I).match
+"""Whether a content type is that of HTML, which says little: much else is sent with it."""
 # However it is spelled, what a server, a proxy or a page of maintenance sends to browsers.
 _WEB_PAGE = re.compile(
     rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,1000}?-->\s*)?<(?:!doctype html|html)\b", re.I | re.S

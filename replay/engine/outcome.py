@@ -7,8 +7,9 @@ other than recorded but not worse does not. An expectation without a status leav
 Then, unless the target file switches it off, the answer is read as what it is: a JSON-RPC error, an MCP result with
 isError, errors of GraphQL, an error object or an error event of a model, and a model's stream that ends before its
 layout's end are failures whatever the status says (replay/dialects). So are a redirect, a web page, plain text,
-nothing at all and JSON that answers nothing, which no model, no MCP server and no GraphQL server answers with. An
-answer that a step expects to ask for input, or to be an error, is none for that.
+nothing at all and JSON that answers nothing, which no model, no MCP server and no GraphQL server answers with, and a
+web page where the request or the recording says that something else was asked for (replay/engine/answers/pages.py).
+An answer that a step expects to ask for input, or to be an error, is none for that.
 
 What a gRPC call is held to is in replay/engine/grpc/outcome.py.
 
@@ -25,6 +26,7 @@ from replay.dialects.documents import BOM, is_web_page
 from replay.dialects.layouts.json_rpc import ERROR_MEMBER, TELLS_OF, answer_among, awaited_by
 from replay.dialects.types import Family
 from replay.dialects.unanswered import why_unanswered
+from replay.engine.answers.pages import page_instead
 from replay.engine.attempt import Attempt, Expectation
 from replay.engine.grpc.descriptors import descriptors_at
 from replay.engine.grpc.outcome import Calls
@@ -47,6 +49,7 @@ _PARTS = b"--"
 
 NOT_LED_ON = "a redirect (status {}), which is not followed, where {} was asked"
 WEB_PAGE = "the answer is a web page (HTML) where {} was asked"
+PAGE_INSTEAD = "the answer is a web page (HTML) where {} was asked for"
 NO_DOCUMENT = "the answer is {} where {} was asked"
 
 
@@ -83,6 +86,11 @@ class Expected:
 
     def __repr__(self) -> str:
         return f"<Expected {self._expect or self._recorded_status or self.family}>"
+
+    @property
+    def looks_closer(self) -> bool:
+        """Whether whoever wrote the trace or the target file says more of the answer than its status."""
+        return self._expect is not None
 
     @property
     def keeps_headers(self) -> bool:
@@ -292,6 +300,14 @@ class Outcomes:
         if known is None:
             known = self._known[key] = Expected(expect, status, family, self._keeps_body)
         return known
+
+    def fail_page(self, attempt: Attempt) -> None:
+        """Give an attempt its error if it was answered with a web page where something else was asked for."""
+        is_looked_at = isinstance(attempt.expected, Expected) and attempt.expected.looks_closer
+        if self._reads_kinds and not is_looked_at:
+            asked = page_instead(attempt.step, attempt.status, plain_body(attempt))
+            if asked is not None:
+                attempt.error, attempt.why = "protocol", PAGE_INSTEAD.format(asked)
 
     def _of_call(self, step: Step) -> Expectation | None:
         """A call ends with a status of its own, which its answer alone tells."""

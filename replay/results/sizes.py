@@ -5,8 +5,8 @@ under status 200 and an answer kept for everybody are one answer to all that is 
 the recorded ones were of many. And an answer with a small part of what was recorded need not have done its work. Both
 are told by size alone, so an answer as large as the recorded one may still be another.
 
-Other data, compression and prose of a model change sizes, too, but do not make nearly all of them one. Honest answers of
-these kinds are simulated in tests/results/test_sizes.py.
+Other data, compression and prose of a model change sizes, too, but do not make nearly all of them one. Honest answers
+of these kinds are simulated in tests/results/test_sizes.py.
 """
 
 from collections import Counter
@@ -71,7 +71,7 @@ class SizesFold:
         return known.code(pair) if len(known) < _MOST_SERIES or pair in known else -1
 
     def ratio(self) -> float | None:
-        """Of the answers whose recorded size is known, those of which their size tells nothing strange; None without."""
+        """Of the answers whose recorded size is known, those that size tells nothing against; None without."""
         of = self._here.total()
         if not of:
             return None

@@ -52,7 +52,8 @@ ERROR_CLASSES: dict[str, str] = {
     "closed": "the target closed a WebSocket before the message that ends the step",
     "protocol": (
         "what came back is not HTTP, breaks the rules of WebSocket, or is a web page, plain text, nothing or JSON "
-        "that answers nothing where a model, an MCP server or a GraphQL server was asked"
+        "that answers nothing where a model, an MCP server or a GraphQL server was asked, or a web page where "
+        "something else was"
     ),
     "tls": "TLS failed",
     "dns": "the name could not be resolved",

@@ -34,9 +34,9 @@ def is_coded(value: bytes) -> bool:
     return value.strip().lower() not in (b"", b"identity")
 
 
-def keep_body(exchange: Exchange, is_event_stream: bool) -> None:
-    """The head of a response is known: begin to keep its body, if that is wanted."""
-    if exchange.keeps_body == ALWAYS or (exchange.keeps_body and not is_event_stream):
+def keep_body(exchange: Exchange, is_event_stream: bool, *, is_page: bool) -> None:
+    """The head of a response is known: begin to keep its body, if that is wanted, or it says that it is a web page."""
+    if is_page or exchange.keeps_body == ALWAYS or (exchange.keeps_body and not is_event_stream):
         exchange.captured = bytearray()
 
 

@@ -47,6 +47,20 @@ async def test_a_response_is_recorded_with_its_stamps_in_order(wire_to, serving,
     )
 
 
+PAGE = b"<!doctype html><title>Sign in</title>"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("kind", "kept"), [(b"text/html; charset=utf-8", PAGE), (b"application/json", None)])
+async def test_what_is_said_to_be_a_web_page_is_kept_though_nobody_asked_for_it(wire_to, serving, kind, kept):
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (kind, len(PAGE))
+    async with serving(answers(head + PAGE)) as (url, _), wire_to(Target(url=url)) as wire:
+        first = await ask(wire)
+        again = await ask(wire)
+
+    assert [got.captured for got in (first, again)] == [kept, kept]
+
+
 HEADS = {
     b"HTTP/1.1 200 OK\r\nx-a: one\r\n two\r\ncontent-length: 2\r\n\r\nok": True,
     b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok": True,

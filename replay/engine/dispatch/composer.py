@@ -37,6 +37,7 @@ class Composer:
         "_decide",
         "_done",
         "_expected_of",
+        "_fail_page",
         "_first_byte",
         "_jars",
         "_keeps_bodies",
@@ -59,7 +60,7 @@ class Composer:
     ) -> None:
         self._decide = sender.decide
         self._renderers: Sequence[Renders] = sender.renderers
-        self._expected_of = outcomes.of
+        self._expected_of, self._fail_page = outcomes.of, outcomes.fail_page
         self._origins: Sequence[str] = () if casting is None else casting.origins
         self._jars: Sequence[str] = () if casting is None else casting.jars
         self._done, self._first_byte = done, first_byte
@@ -260,6 +261,8 @@ class Composer:
             attempt.expected.settle(attempt)
         elif attempt.status >= 400:
             attempt.error = status_class(attempt.status)
+        if attempt.error is None and attempt.captured and not attempt.family:
+            self._fail_page(attempt)
         step, values = attempt.step, attempt.walk.values
         if attempt.error is None and step.extract and values is not None:
             headers, body = attempt.captured_headers or [], bytes(attempt.captured or b"")

@@ -260,7 +260,7 @@ class Dispatcher:
         redirects = self._redirects
         leads_on = redirects is not None and redirects.leads_on(attempt)
         if attempt.error is None and not leads_on:
-            if attempt.expected is not None or attempt.keeps_body:
+            if attempt.expected is not None or attempt.captured is not None or attempt.keeps_body:
                 self._composer.settle(attempt)
             elif attempt.status >= 400:
                 attempt.error = status_class(attempt.status)

@@ -133,7 +133,7 @@ class Connection(Opened):
                 self._read(data, now, exchange, at)
                 return
             exchange.first_byte_ns = now
-            exchange.status, left, _, instance, cold = head
+            exchange.status, left, _, instance, cold, is_page = head
             if instance is not None:
                 exchange.instance = instance
             if cold is not None:
@@ -142,7 +142,7 @@ class Connection(Opened):
                 exchange.on_first_byte(exchange)
             self._head = head
             size = len(data) - at - 4
-            if exchange.keeps_body:
+            if exchange.keeps_body or is_page:
                 # Such a head is never that of an event stream.
                 exchange.captured = bytearray(data[at + 4 : at + 4 + min(left, MOST_CAPTURED_BYTES)])
         if size > left:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import httptools
 
+from replay.dialects.documents import is_web_page_type
 from replay.dialects.streams import StreamReader, is_event_stream
 from replay.wire.answers import (
     LONGEST_INSTANCE,
@@ -41,6 +42,7 @@ class Head(NamedTuple):
     is_reusable: bool
     instance: str | None
     cold: bool | None
+    is_page: bool
 
 
 class ResponseReader:
@@ -61,6 +63,7 @@ class ResponseReader:
         "_is_encoded",
         "_is_event_stream",
         "_is_keep_alive",
+        "_is_page",
         "_is_unusual",
         "_last_body_bytes",
         "_length",
@@ -92,6 +95,7 @@ class ResponseReader:
     def _forget_head(self) -> None:
         self._length = -1
         self._is_chunked = self._is_encoded = self._is_event_stream = self._is_keep_alive = False
+        self._is_page = False
         self._instance: str | None = None
         self._cold: bool | None = None
         self._retry_after_s: float | None = None
@@ -201,7 +205,9 @@ class ResponseReader:
         exchange = self._exchange
         if exchange.method == "HEAD" or exchange.status in (204, 304):
             return None
-        return Head(exchange.status, self._length, self._is_keep_alive, self._instance, self._cold)
+        return Head(
+            exchange.status, self._length, self._is_keep_alive, self._instance, self._cold, self._is_page
+        )
 
     def settle(self) -> None:
         """The exchange is over: hand it what was seen of its events."""
@@ -227,6 +233,7 @@ class ResponseReader:
             self._is_chunked = b"chunked" in value.lower()
         elif key == b"content-type":
             self._is_event_stream = is_event_stream(value) is not None
+            self._is_page = is_web_page_type(value) is not None
         elif key == b"content-encoding":
             self._is_encoded = is_coded(value)
             self._exchange.content_encoding = value if self._is_encoded else None
@@ -256,7 +263,7 @@ class ResponseReader:
         self.ended = not has_body
         if (self._is_event_stream or exchange.is_stream) and has_body:
             self.events = event_reader(exchange)
-        keep_body(exchange, self._is_event_stream)
+        keep_body(exchange, self._is_event_stream, is_page=self._is_page)
         if exchange.on_first_byte is not None:
             exchange.on_first_byte(exchange)
 

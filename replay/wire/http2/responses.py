@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import hpack
 
+from replay.dialects.documents import is_web_page_type
 from replay.dialects.streams import is_event_stream
 from replay.wire.answers import LONGEST_INSTANCE, Tells, is_coded, retry_after_s, says_cold
 from replay.wire.http2.faults import (
@@ -53,6 +54,7 @@ class Head(NamedTuple):
     cold: bool | None
     retry_after_s: float | None
     is_plain: bool
+    is_page: bool
     fields: Fields
 
 
@@ -121,7 +123,7 @@ def read_head(fields: Fields, tells: Tells) -> Head:
     check_fields(fields)
     length, retry_after = -1, None
     coding: bytes | None = None
-    is_stream = False
+    is_stream = is_page = False
     instance: str | None = None
     cold: bool | None = None
     for name, value in fields:
@@ -130,7 +132,7 @@ def read_head(fields: Fields, tells: Tells) -> Head:
                 raise StreamFault(PROTOCOL_ERROR, "a length that is none, or another")
             length = int(value)
         elif name == b"content-type":
-            is_stream = is_event_stream(value) is not None
+            is_stream, is_page = is_event_stream(value) is not None, is_web_page_type(value) is not None
         elif name == b"content-encoding":
             coding = value if is_coded(value) else None
         elif name == b"retry-after":
@@ -142,7 +144,7 @@ def read_head(fields: Fields, tells: Tells) -> Head:
             cold = says_cold(value)
     says_more = any(said is not None for said in (coding, instance, cold, retry_after))
     is_plain = not (says_more or is_stream or text in _BODILESS)
-    return Head(int(text), length, coding, is_stream, instance, cold, retry_after, is_plain, fields)
+    return Head(int(text), length, coding, is_stream, instance, cold, retry_after, is_plain, is_page, fields)
 
 
 def check_fields(fields: Fields) -> None:

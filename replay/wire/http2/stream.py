@@ -56,8 +56,8 @@ class Stream(msgspec.Struct, eq=False, gc=False):
             raise StreamFault(PROTOCOL_ERROR, "an answer without the body that it promised")
         if exchange.captured_headers is not None:
             exchange.captured_headers += head.fields
-        if exchange.keeps_body:
-            keep_body(exchange, head.is_event_stream)
+        if exchange.keeps_body or head.is_page:
+            keep_body(exchange, head.is_event_stream, is_page=head.is_page)
             self.is_looked_into = self.is_looked_into or exchange.captured is not None
         if exchange.on_first_byte is not None:
             exchange.on_first_byte(exchange)

@@ -2,6 +2,7 @@
 
 import httpx
 
+from replay.dialects.documents import is_web_page_type
 from replay.dialects.streams import is_event_stream
 from replay.wire.answers import LONGEST_INSTANCE, is_coded, keep_body, retry_after_s, says_cold
 from replay.wire.types import STATUSES, Exchange
@@ -16,13 +17,13 @@ def read_answer_head(
     """
     if response.status_code not in STATUSES:
         raise httpx.RemoteProtocolError("the status is none of HTTP")
-    is_stream = False
+    is_stream = is_page = False
     if exchange.captured_headers is not None:
         exchange.captured_headers += response.headers.raw
     for name, value in response.headers.raw:
         key = name.lower()
         if key == b"content-type":
-            is_stream = is_event_stream(value) is not None
+            is_stream, is_page = is_event_stream(value) is not None, is_web_page_type(value) is not None
         elif key == b"content-encoding":
             exchange.content_encoding = value if is_coded(value) else None
         elif key == instance_header:
@@ -32,7 +33,7 @@ def read_answer_head(
         elif key == b"retry-after":
             exchange.retry_after_s = retry_after_s(value)
     exchange.status = response.status_code
-    keep_body(exchange, is_stream)
+    keep_body(exchange, is_stream, is_page=is_page)
     return is_stream
 
 
