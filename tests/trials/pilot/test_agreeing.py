@@ -9,7 +9,7 @@ from replay.target.cost import Cost
 from replay.target.errors import TargetError
 from replay.target.routes import Route
 from replay.target.target import Target
-from replay.trials.pilot.agreeing import check_agreement
+from replay.trials.pilot.agreeing import check_agreement, left_out
 from tests.trials.pilot.cases import machines, serverless
 
 
@@ -64,9 +64,9 @@ def test_machines_that_come_and_go_state_their_number_once():
             "than its latencies. Write the same in both.",
         ),
         (
-            with_model(serverless(cost={"vcpu": 4.0}), sharing="processor"),
-            "serverless: [cost] has vcpu = 4, and [simulate] has plane.vcpu = 1, so its bill would be of another plane "
-            "than its latencies. Write the same in both.",
+            with_model(serverless(cost={"vcpu": 4.0}), vcpu=2.0),
+            "serverless: [cost] has vcpu = 4, and [simulate] has instances.vcpu = 2, so its bill would be of another "
+            "plane than its latencies. Write the same in both.",
         ),
         (
             with_model(serverless(cost={"memory_gib": 2.0}), memory_mib=512),
@@ -85,6 +85,40 @@ def test_what_is_paid_as_another_plane_than_it_is_simulated_as_is_refused(target
         check_agreement(target)
 
     assert str(refused.value) == says
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        (
+            with_model(serverless(cost={"vcpu": 4.0}), sharing="processor"),
+            "serverless is billed with vcpu = 4 and simulated with plane.vcpu = 1, since its file does not state "
+            "plane.vcpu",
+        ),
+        (
+            serverless(vcpu=2.0),
+            "serverless is billed with vcpu = 1 and simulated with plane.vcpu = 2, since its file does not state vcpu",
+        ),
+        (
+            with_model(serverless(cost={"memory_gib": 0.5}), memory_mib=2048),
+            "serverless is billed with memory_gib = 0.5 and simulated with instances.memory_mib / 1024 = 2, since its "
+            "file does not state memory_gib",
+        ),
+        (
+            with_model(machines(cost={"machine": "e2-standard-4"}), sharing="processor"),
+            "vm is billed with machine = e2-standard-4, with vcpu = 4 and simulated with plane.vcpu = 1, since its file "
+            "does not state plane.vcpu",
+        ),
+    ],
+)
+def test_what_only_one_of_them_says_is_in_doubt(target: Target, says: str):
+    check_agreement(target)
+
+    assert left_out(target) == [says]
+
+
+def test_what_an_instance_has_of_its_own_is_what_is_simulated():
+    assert left_out(with_model(serverless(cost={"vcpu": 4.0}), vcpu=4.0, sharing="processor")) == []
 
 
 @pytest.mark.parametrize(("count", "is_taken"), [(2, True), (3, False)])

@@ -29,6 +29,7 @@ from replay.money.types import BreakEvenFound, Sensitive
 from replay.money.usage import MONTH_S, Usage, Windows, month_of
 from replay.target.cost import Cost
 from replay.target.target import Target
+from replay.trials.pilot.agreeing import left_out
 from replay.trials.pilot.pricing.levels import (
     Measured,
     at_times,
@@ -119,6 +120,7 @@ def price_planes(
             found.doubts.append(f"{target.name} has no [cost] table in its file, so it has no price")
             continue
         _name_tables(target.cost, tables, found)
+        found.doubts.extend(left_out(target))
         if target.name not in measured:
             continue
         run = measured[target.name]
