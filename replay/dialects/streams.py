@@ -101,6 +101,10 @@ class StreamReader:
         return None if self._dialect is None else self._dialect.layout
 
     @property
+    def awaited(self) -> Awaited | None:
+        return self._awaited
+
+    @property
     def error(self) -> AnswerError | None:
         """What the first error event was; None if there was none."""
         return self._facts.error

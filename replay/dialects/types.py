@@ -75,11 +75,15 @@ class StreamFacts(Protocol):
 
     is_cut_short: a model's answer ended without its layout's end, and without an error that would say why; to be asked
     once the response is over. further_itl_ns: of the gaps between token events that are listed nowhere, how often each
-    came. hidden_tokens: of those that the usage counts, how many were thought and not shown; None where it is silent.
+    came. awaited: what of JSON-RPC the request waits for (replay/dialects/layouts/json_rpc.py), None where that is the
+    end. hidden_tokens: of those that the usage counts, how many were thought and not shown; None where it is silent.
     """
 
     @property
     def layout(self) -> Layout | None: ...
+
+    @property
+    def awaited(self) -> Any: ...
 
     @property
     def error(self) -> AnswerError | None: ...

@@ -4,7 +4,8 @@ A gateway that answers in its own words, a stand-in, a server of another API at 
 200, and soon. A model's answer has its choices, its candidates or its content, and tokens that were counted are none
 of these; a call of JSON-RPC has its result, or its error, with its own id; GraphQL has data or errors. Looked for are
 these members by their names, whose quotation marks would be escaped within a string, so a document is parsed only where
-ids of others stand in it beside the call's own: what is surely missing is told, and nothing else.
+ids of others stand in it beside the call's own, or a member named data is null: what is surely missing is told, and
+nothing else. What does not end as JSON does was cut, whatever length its head gave.
 """
 
 import re
@@ -26,12 +27,17 @@ _TELLS_OTHERWISE = re.compile(
 _HAS_NO_CHOICES = re.compile(rb'"(?:choices|candidates)"\s*:\s*(?:\[\s*\]|null)').search
 _TELLS_RPC = re.compile(rb'"(?:result|error)"\s*:').search
 _IS_ERROR = re.compile(rb'"error"\s*:').search
+_NAMES_NULL_DATA = re.compile(rb'"data"\s*:\s*null').search
 _TELLS_GRAPHQL = re.compile(rb'"(?:data|errors)"\s*:').search
 # No JSON writes such an id in two ways, but for a number that may have a fraction of nothing.
 _is_plain_id = re.compile(r"[A-Za-z0-9_.:-]+").fullmatch
 _IDS = re.compile(rb'"id"\s*:\s*(?:"([^"\\]*)"|(-?\d+(?:\.\d+)?)(?![\d.eE]))').findall
 _FRACTION_OF_NOTHING = re.compile(rb"\.0+\Z")
 
+# Of servers in C, the end of a string may come along.
+_AFTER_JSON = b" \t\r\n\0"
+
+CUT = "JSON that ends too early"
 OF_NO_MODEL = "JSON without anything that a model says"
 WITHOUT_CHOICES = "JSON with no choices"
 OF_NO_RPC = "JSON with neither a result nor an error"
@@ -47,16 +53,26 @@ def why_unanswered(
     body: whole, without its coding. awaited: what a request of JSON-RPC waits for. path, asked: where a model was asked
     by which body; None: as a target's shape asks it.
     """
+    if not body.rstrip(_AFTER_JSON).endswith((b"}", b"]")):
+        return CUT
     if family == "rpc":
         return None if awaited is None or awaited.listens else _why_no_answer_to_call(body, awaited.message_id)
     if family == "graphql":
-        return OF_NO_GRAPHQL if _TELLS_GRAPHQL(body) is None else None
+        return OF_NO_GRAPHQL if _TELLS_GRAPHQL(body) is None or _has_null_data(body) else None
     if path is not None and not asks_known_layout(path, asked):
         return None
     if _TELLS_MODEL(body) is None:
         return OF_NO_MODEL
     is_hollow = _HAS_NO_CHOICES(body) is not None and _TELLS_OTHERWISE(body) is None
     return WITHOUT_CHOICES if is_hollow else None
+
+
+def _has_null_data(body: bytes) -> bool:
+    """Whether the document has no data, of which GraphQL would tell by errors (section 7.1 of its specification)."""
+    if _NAMES_NULL_DATA(body) is None:
+        return False
+    document = read_document(body)
+    return isinstance(document, dict) and document.get("data") is None and "errors" not in document
 
 
 def _why_no_answer_to_call(body: bytes, message_id: str) -> str | None:

@@ -30,7 +30,7 @@ from replay.engine.answers.pages import page_instead
 from replay.engine.attempt import Attempt, Expectation
 from replay.engine.grpc.descriptors import descriptors_at
 from replay.engine.grpc.outcome import Calls
-from replay.http.codings import uncoded, uncoded_so_far
+from replay.http.codings import codings_of, uncoded, uncoded_so_far
 from replay.results.types import is_transient, status_class
 from replay.target.routes import expected_of, is_for
 from replay.target.target import Target
@@ -41,6 +41,8 @@ from replay.wire.types import ALWAYS, NOT_OF_STREAMS
 
 _KNOWN_MOST = 65_536
 _ACCEPTED = 202
+# What is kept of a body, a MiB, is no larger without its coding but where it was made to be.
+_LARGEST_BYTES = 64 << 20
 _ERROR_MEMBERS = {ERROR_MEMBER: "rpc_error", "/errors": "graphql_error"}
 _PLAIN_KINDS = ("tool", "http")
 _ANSWERERS = {"rpc": "an MCP server", "model": "a model", "graphql": "a GraphQL server"}
@@ -157,6 +159,12 @@ def _fault_of(attempt: Attempt, family: Family, names_members: bool) -> str | No
     if is_web_page(body):
         attempt.why = WEB_PAGE.format(_ANSWERERS[family])
         return "protocol"
+    if attempt.content_encoding is not None and attempt.captured and body == attempt.captured:
+        # Still coded: what it says is not known, or nothing that any client could read.
+        if not _is_kept_whole(attempt) or not _is_broken(body, attempt.content_encoding):
+            return None
+        attempt.why = NO_DOCUMENT.format("not in the coding that it names", _ANSWERERS[family])
+        return "protocol"
     no_document = _why_no_document(attempt, body, family)
     if no_document is not None:
         attempt.why = NO_DOCUMENT.format(no_document, _ANSWERERS[family])
@@ -177,7 +185,7 @@ def _why_unanswered(attempt: Attempt, body: bytes, family: Family) -> str | None
     """What an answer in JSON is where it is none to what was asked; None where it may be one, or was not kept whole."""
     if attempt.method != "POST" or not _opens_as_json(body):
         return None
-    if attempt.captured is None or attempt.response_bytes > len(attempt.captured):
+    if not _is_kept_whole(attempt):
         return None
     request = attempt.step.request
     return why_unanswered(
@@ -196,8 +204,8 @@ def _why_no_document(attempt: Attempt, body: bytes, family: str) -> str | None:
     is_empty = not attempt.response_bytes
     if is_empty and _was_empty(attempt):
         return None
-    if not is_empty and (attempt.captured is None or attempt.content_encoding is not None):
-        # Nobody knows what it is: it was not kept, or its coding could not be taken off.
+    if not is_empty and attempt.captured is None:
+        # Nobody knows what it is.
         return None
     if family == "model":
         request = attempt.step.request
@@ -215,6 +223,16 @@ def _may_be_answered_elsewhere(attempt: Attempt) -> bool:
     """Whether what is accepted has its answer by another stream; it has not if the recording had it by this one."""
     recorded = attempt.step.recorded
     return recorded is None or recorded.status in (None, _ACCEPTED)
+
+
+def _is_kept_whole(attempt: Attempt) -> bool:
+    return attempt.captured is not None and attempt.response_bytes <= len(attempt.captured)
+
+
+def _is_broken(body: bytes, content_encoding: bytes) -> bool:
+    """Whether a whole body is surely not in its coding, and not only larger without it than what is read of one."""
+    coding = content_encoding.decode("latin-1")
+    return codings_of(coding) is not None and uncoded(body, coding, _LARGEST_BYTES) is None
 
 
 def _opens_as_json(body: bytes) -> bool:
@@ -237,7 +255,9 @@ def plain_body(attempt: Attempt) -> bytes:
         take_off = uncoded_so_far if is_stream else uncoded
         body = take_off(body, coding.decode("latin-1"), MOST_BODY_BYTES) or body
     if is_stream:
-        return answer_among(body, awaited_by(attempt.method, attempt.body))
+        # The reader of its events has read the request already, unless answers are not read by kind.
+        awaited = attempt.events.awaited if attempt.events is not None else None
+        return answer_among(body, awaited or awaited_by(attempt.method, attempt.body))
     return body
 
 

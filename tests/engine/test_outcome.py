@@ -15,6 +15,7 @@ from replay.target.file import load_target
 from replay.target.routes import ExpectRule
 from replay.target.target import Target
 from replay.trace.types import Expect, JsonCheck, LlmCall, McpCall, Recorded, Request, Step
+from replay.wire.answers import event_reader
 from replay.wire.types import ALWAYS, NOT_OF_STREAMS
 from tests.support.attempts import attempt
 
@@ -328,6 +329,9 @@ WENT_WRONG = b'{"errors":[{"message":"no"}],"data":null}'
         (b'{"data":{"me":{"id":1}}}', {}, None),
         (b'{"message":"Forbidden"}', {}, "protocol"),
         (b'{"data":null,"errors":[]}', {}, None),
+        (b'{"code":50001,"msg":"system busy","data":null}', {}, "protocol"),
+        (b'{"data":{"a":{"data":null}}}', {}, None),
+        (b'{"data":{"a":[1,2,', {}, "protocol"),
         (WENT_WRONG, {}, "graphql_error"),
         (b"<!doctype html><title>Sign in</title>", {}, "protocol"),
         (b"", {}, "protocol"),
@@ -387,6 +391,46 @@ def why_not_a_document(one, body, asked=b"{}", status=200, method="POST", **fiel
         return None
     assert ended.error == "protocol"
     return ended.why.removeprefix("the answer is ").partition(" where ")[0]
+
+
+CHAT = (
+    b'{"choices":[{"index":0,"message":{"role":"assistant","content":"All is well."},"finish_reason":"stop"}]}'
+)
+
+
+@pytest.mark.parametrize("cut_at", range(1, len(CHAT)))
+def test_json_that_was_cut_is_no_answer_whatever_length_its_head_gave(cut_at):
+    one = step("llm", path="/v1/chat/completions", method="POST")
+    ends_as_json_does = CHAT[:cut_at].endswith((b"}", b"]"))
+
+    assert (why_not_a_document(one, CHAT[:cut_at], b'{"model":"m"}') is not None) or ends_as_json_does
+
+
+@pytest.mark.parametrize("after", [b"", b"\r\n", b"\0"])
+def test_what_follows_json_cuts_nothing_off(after):
+    one = step("llm", path="/v1/chat/completions", method="POST")
+
+    assert why_not_a_document(one, CHAT + after, b'{"model":"m"}') is None
+
+
+@pytest.mark.parametrize(
+    ("body", "known", "instead"),
+    [
+        (gzip.compress(CHAT), {}, None),
+        (gzip.compress(CHAT)[:-9], {}, "not in the coding that it names"),
+        (CHAT, {}, "not in the coding that it names"),
+        (gzip.compress(b"try again later"), {}, "neither JSON nor a stream"),
+        # It unfolds to more than is read of an answer.
+        (gzip.compress(CHAT[:-3] + b" " * (2 << 20) + CHAT[-3:]), {}, None),
+        # Only its beginning was kept, or nobody here knows the coding.
+        (gzip.compress(CHAT)[:-9], {"response_bytes": 9_000_000}, None),
+        (b"\1\2\3", {"content_encoding": b"compress"}, None),
+    ],
+)
+def test_an_answer_that_is_not_in_its_coding_is_none_that_anybody_can_read(body, known, instead):
+    one = step("llm", path="/v1/chat/completions", method="POST")
+
+    assert why_not_a_document(one, body, b'{"model":"m"}', **{"content_encoding": b"gzip", **known}) == instead
 
 
 def test_the_target_file_can_leave_answers_to_their_status():
@@ -483,6 +527,17 @@ def test_an_mcp_answer_is_read_before_its_stream_and_the_coding_of_it_end(coding
     ended.events, ended.content_encoding = StreamReader("rpc"), coding.encode()
     whole = packed(b"data: " + answer + b"\n\n" + b": more to come\n" * 2_000)
     ended.captured = bytearray(whole[: len(whole) - 4])
+
+    assert plain_body(ended) == answer
+
+
+def test_what_a_call_waits_for_is_read_once_by_whoever_reads_its_events(monkeypatch):
+    """A request of a MiB takes milliseconds to parse, and what its answer is held to asks for it again and again."""
+    answer = b'{"jsonrpc":"2.0","id":1,"result":{"x":1}}'
+    ended = attempt(Step("a", "mcp", "search", mcp=McpCall("x/y")), body=RPC, method="POST", family="rpc")
+    ended.events = event_reader(ended)
+    ended.captured = bytearray(b"data: " + answer + b"\n\n")
+    monkeypatch.setattr("replay.engine.outcome.awaited_by", lambda method, body: pytest.fail("read again"))
 
     assert plain_body(ended) == answer
 
