@@ -77,4 +77,4 @@ class Ordered(NamedTuple):
     """Sessions that follow one another in the trace: their heads, as HEAD, and the JSON of their steps."""
 
     heads: Rows
-    texts: list[bytes]
+    texts: list[memoryview]

@@ -12,9 +12,9 @@ from replay.importers.requests.types import FIRST, HEAD, Ordered, Rows
 from replay.trace.edges.concurrent import EdgeCounts
 
 # Of all runs together.
-_READ_BYTES = 4 << 20
+_READ_BYTES = 8 << 20
 _READ_HEADS = 1 << 14
-_NO_LIMIT = (np.iinfo(np.int64).max, 0)
+_NO_LIMIT = (np.iinfo(np.int64).max - 1, 0)
 _NONE = np.empty(0, FIRST)
 
 
@@ -126,15 +126,17 @@ class _Reading:
 
     def until(self, limit: tuple[int, int]) -> Rows:
         """The heads of those of them that come no later."""
-        starts_us, places = self._heads["start_us"], self._heads["place"]
-        n = np.count_nonzero((starts_us < limit[0]) | ((starts_us == limit[0]) & (places <= limit[1])))
-        return self._heads[:n]
+        start_us, place = limit
+        earlier, no_later = np.searchsorted(self._heads["start_us"], (start_us, start_us + 1)).tolist()
+        at_once = self._heads["place"][earlier:no_later]
+        return self._heads[: earlier + np.searchsorted(at_once, place, "right")]
 
-    def take(self, limit: tuple[int, int]) -> tuple[Rows, list[bytes]]:
+    def take(self, limit: tuple[int, int]) -> tuple[Rows, list[memoryview]]:
         """The heads and the texts of those of them that come no later."""
         taken = self.until(limit)
         self._heads = self._heads[len(taken) :]
-        size = int(taken["size_bytes"].sum())
-        texts = self._spilled.get(self._text_at, size)
+        ends = np.cumsum(taken["size_bytes"]).tolist()
+        size = ends[-1] if ends else 0
+        texts = memoryview(self._spilled.get(self._text_at, size))
         self._text_at += size
-        return taken, texts.split(b"\n")[1:]
+        return taken, [texts[begin + 1 : end] for begin, end in zip([0, *ends], ends, strict=False)]
