@@ -149,8 +149,8 @@ class Ceiling(msgspec.Struct, omit_defaults=True, kw_only=True):
         tuple[float, float | None],
         Meta(
             description=(
-                "The bracket that the ceiling lies in, as scales: the highest that held, and the lowest that "
-                "did not, null where nothing gave way."
+                "The bracket that the search ended with, as scales: the highest that held, and the lowest that "
+                "did not, null where nothing gave way. It is as narrow as was asked for, whatever chance has in it."
             )
         ),
     ]
@@ -161,6 +161,16 @@ class Ceiling(msgspec.Struct, omit_defaults=True, kw_only=True):
             description=(
                 "The same bracket in requests a second: what was answered at the highest load that held, and what was "
                 "asked for at the lowest that did not, null where nothing gave way."
+            )
+        ),
+    ] = None
+    sure_scale: Annotated[
+        tuple[float | None, float | None] | None,
+        Meta(
+            description=(
+                "Where the ceiling lies for certain, as scales: the highest that held by its own interval with no "
+                "lower one that did not, and the lowest that did not by its own with no higher one that held; null "
+                "where no load did so."
             )
         ),
     ] = None

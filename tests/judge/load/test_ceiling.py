@@ -12,6 +12,7 @@ from replay.judge.load.search import Search
 from replay.judge.load.types import Level
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
+from tests.judge import queues
 from tests.support.runs import MS, Evidence, step, summary
 
 DURATION_S = 10.0
@@ -54,6 +55,41 @@ def test_the_ceiling_of_k_workers_is_k_over_the_service_time(workers, seed):
     assert verdict == "found"
     assert ceiling.scale * 10 == pytest.approx(capacity, rel=0.05)
     assert ceiling.ci_scale[1] * 10 >= capacity
+
+
+def test_the_ceiling_of_a_queue_is_where_intervals_have_it_though_the_bracket_hardly_ever_has_it(rng):
+    """One worker of 100/s whose answers vary keeps p95 < 100 ms up to 100 - ln 20 / 0.1 = 70/s."""
+    slo, truth = parse_slo("p95 < 100ms"), 100 - np.log(20) / 0.1
+
+    def measure(scale):
+        made = queues.one_worker(rng, rng.poisson(10 * scale * DURATION_S), scale / 10)
+        return judge_level([slo], queues.evidence_of(made), scale, DURATION_S, None)
+
+    found = [conclude(search_with(measure))[2] for _ in range(20)]
+
+    def holding(ends):
+        return sum((low or 0.0) * 10 <= truth <= (high or np.inf) * 10 for low, high in ends)
+
+    assert holding([ceiling.sure_scale for ceiling in found]) >= 18
+    assert holding([ceiling.ci_scale for ceiling in found]) <= 8
+
+
+def test_loads_of_which_chance_decides_are_told_beside_the_bracket():
+    def measure(scale):
+        is_sure = not 0.8 < scale < 1.6
+        verdict = "pass" if scale < 1.1 else "fail"
+        return level(
+            scale, verdict, is_sure, "latency" if verdict == "fail" else None, reason="p95 < 1s does not hold"
+        )
+
+    verdict, reasons, ceiling = conclude(search_with(measure, first=0.5))
+
+    assert verdict == "found"
+    assert ceiling.sure_scale == (0.5, 2.0)
+    assert reasons[-1] == (
+        "by intervals of 95% 0.5x held, and 2x did not: between these a load may hold in one run and not in the next. A "
+        "longer --level narrows that"
+    )
 
 
 @pytest.mark.parametrize(
