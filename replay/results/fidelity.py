@@ -174,7 +174,7 @@ class FidelityFold:
             arrivals=_rounded(1 - self._late / self._first_attempts) if self._first_attempts else None,
             made_up_bodies=_rounded(1 - made_up / self._sent) if made_up else None,
             answer_bodies=_rounded(1 - emptied / self._answered) if emptied else None,
-            answer_sizes=_rounded(sizes) if sizes is not None and sizes < 1 else None,
+            answer_sizes=None if sizes is None else _rounded(sizes),
             requests=_rounded(self._sent / (self._sent + self._kept_back)) if self._kept_back else None,
             in_flight=round(under_way_ns / span_ns, 3) if span_ns > 0 else None,
             recorded_in_flight=trace.recorded_in_flight,

@@ -16,8 +16,9 @@ import numpy as np
 from replay.results.histogram import Int64s
 from replay.results.tables.table import Flags, Names, Table, looked_up, paired
 
-# Steps of e ** 0.05; three of them are a window of 16%, so that a time or an id in an answer leaves it alike.
-_BINS_PER_E = 20
+# Steps of e ** (1 / 60); three of them are a window of 5%, so that a time or an id in an answer leaves it alike, and
+# compression, after which sizes of prose differ by less, does not make it so.
+_BINS_PER_E = 60
 _WINDOW = 3
 _LEAST_STEPS = 20
 # So many more of the answers are in the fullest window than of the recorded ones; the few of a short run more so.
@@ -25,8 +26,8 @@ _LEAST_EXCESS, _BY_CHANCE = 0.35, 1.5
 # JSON that repeats itself is compressed to a twentieth at most. What is short may be all head.
 _SHRUNKEN, _LEAST_BYTES = 20, 400
 _MOST_SERIES = 4096
-_BINS = 1 << 10
-"""More than there are: 2 ** 63 is in the 874th."""
+_BINS = 1 << 12
+"""More than there are: 2 ** 63 is in the 2,621st."""
 
 
 class SizesFold:
@@ -75,28 +76,33 @@ class SizesFold:
         of = self._here.total()
         if not of:
             return None
-        here, recorded = (_by_series(counts, len(self._series)) for counts in (self._here, self._recorded))
-        n = here.sum(axis=1)
+        here, recorded = _by_series(self._here), _by_series(self._recorded)
+        return 1 - sum(self._unlike(code, here[code], recorded[code]) for code in here) / of
+
+    def _unlike(self, code: int, here: Int64s, recorded: Int64s) -> int:
+        """Of one kind and name: how many answers are not like those in the recording. here, recorded: sizes by bins."""
+        n = int(here.sum())
+        by_chance = _BY_CHANCE * n**0.5
         apart = _most_alike(here) - _most_alike(recorded)
-        by_chance = _BY_CHANCE * np.sqrt(n)
-        alike = np.where((n >= _LEAST_STEPS) & (apart >= _LEAST_EXCESS * n + by_chance), apart, 0)
-        shrunken = np.array([self._shrunken[code] for code in range(len(n))])
-        shrunken = np.where(shrunken >= by_chance, shrunken, 0)
-        return 1 - float(np.maximum(alike, shrunken).sum()) / of
+        alike = apart if n >= _LEAST_STEPS and apart >= _LEAST_EXCESS * n + by_chance else 0
+        shrunken = self._shrunken[code]
+        return max(alike, shrunken if shrunken >= by_chance else 0)
 
 
 def _bins(sizes: Int64s) -> Int64s:
     return (np.log(sizes) * _BINS_PER_E).astype(np.int64)
 
 
-def _by_series(counts: Counter[int], n: int) -> Int64s:
-    found = np.zeros(n * _BINS, np.int64)
-    found[list(counts)] = list(counts.values())
-    return found.reshape(n, _BINS)
+def _by_series(counts: Counter[int]) -> dict[int, Int64s]:
+    """Of each series how many are in each bin, up to the last that has any."""
+    of: dict[int, dict[int, int]] = {}
+    for key, times in counts.items():
+        of.setdefault(key // _BINS, {})[key % _BINS] = times
+    return {
+        code: np.bincount(list(bins), weights=list(bins.values())).astype(np.int64) for code, bins in of.items()
+    }
 
 
-def _most_alike(counts: Int64s) -> Int64s:
+def _most_alike(counts: Int64s) -> int:
     """How many are in the window that has most."""
-    summed = np.cumsum(counts, axis=1)
-    found: Int64s = (summed[:, _WINDOW:] - summed[:, :-_WINDOW]).max(axis=1)
-    return found
+    return int(np.convolve(counts, np.ones(_WINDOW, np.int64)).max())

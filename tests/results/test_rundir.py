@@ -88,7 +88,7 @@ def test_what_is_no_file_in_the_place_of_one_is_refused_and_not_read_for_ever(na
     else:
         (tmp_path / name).mkdir()
 
-    with pytest.raises(RunDirError, match=rf"{name}: is no file\."):
+    with pytest.raises(RunDirError, match=rf"{name}: is not a regular file, as a run's files are\."):
         RunDir(tmp_path).read_manifest()
 
 

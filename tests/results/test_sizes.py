@@ -85,6 +85,7 @@ def test_what_is_not_known_of_the_recording_is_held_to_nothing():
         # Compressed, which makes the large ones smaller by more than the small ones.
         lambda was, rng: np.rint(80 + was**0.75),
         lambda was, rng: np.rint(was * rng.uniform(0.15, 0.3, len(was))),
+        lambda was, rng: np.rint(200 + 0.12 * was),
         # A model that says something else.
         lambda was, rng: np.rint(was * np.exp(0.4 * rng.standard_normal(len(was)))),
     ],

@@ -74,6 +74,8 @@ def decide(difference: Difference, failing: Failing, confidence: float) -> None:
         return
     more = {"errors": "fails more often", "cold": "is cold more often"}.get(difference.metric, "takes longer")
     difference.reason = f"{worse} {more}"
+    if is_time and failing.label == worse and difference.metric != "mean":
+        difference.reason += f", and {failing}, each of which counts as infinitely slow"
 
 
 def shown_by_others(main: Difference, others: Sequence[Difference]) -> list[str]:

@@ -43,6 +43,7 @@ from replay.judge.comparison.pair import Pair, Side, values_of
 from replay.judge.comparison.slowest import slowest_of_one_side
 from replay.judge.gate.baselines import other_option
 from replay.judge.gate.judging import CONFIDENCE, run_doubts, unlike_recording
+from replay.judge.gate.resting import tried_again
 from replay.judge.measures.failures import examples
 from replay.judge.statistics.quantile import quantile
 from replay.judge.statistics.sample import Sample
@@ -266,6 +267,12 @@ def _notes(a: Side, b: Side, mode: Mode) -> list[str]:
         for side in (a, b)
         if (redirected := sum(run.summary.counts.redirected for run in side.runs))
     ]
+    notes += dict.fromkeys(
+        f"{side.name}: {said}"
+        for side in (a, b)
+        for run in side.runs
+        if (said := tried_again(run.summary.counts))
+    )
     notes += dict.fromkeys(
         f"{side.name}: {said}" for side in (a, b) for run in side.runs for said in examples(run.summary.counts)
     )

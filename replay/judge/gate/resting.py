@@ -15,6 +15,7 @@ from replay.judge.measures.slo import Slo, SloWindow
 from replay.judge.types import Check
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence
+from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.summary_types import Counts
 from replay.results.types import SIMULATED
 from replay.words.numbers import milliseconds, number, percent
@@ -43,7 +44,7 @@ def rests_on(
         notes.append(_silent(run))
     notes += [_emptied(run), _bodiless(run), _alike(run), _sent_before(run)]
     return [
-        note for note in (*notes, _tried_again(run.summary.counts), _never_tried(run.summary.counts)) if note
+        note for note in (*notes, tried_again(run.summary.counts), _never_tried(run.summary.counts)) if note
     ]
 
 
@@ -121,7 +122,10 @@ def _alike(run: Evidence) -> str | None:
 
     A short one may be right, as `{"ok":true}` is, unless it is nearly all that the target says.
     """
-    columns = run.columns
+    columns, fidelity = run.columns, run.summary.fidelity
+    if fidelity is not None and (fidelity.answer_sizes or 0.0) >= LEAST_FIDELITY:
+        # They are of one size where the recorded ones were.
+        return None
     rows = columns.ok & (columns.response_bytes > 0) & ~columns.flags("streamed")
     n = int(np.count_nonzero(rows))
     alike: dict[int, list[int]] = {}
@@ -175,7 +179,7 @@ def _silent(run: Evidence) -> str | None:
     )
 
 
-def _tried_again(counts: Counts) -> str | None:
+def tried_again(counts: Counts) -> str | None:
     """Attempts that failed and were not the last. A kept-alive connection that had been closed is nobody's failure."""
     failed = counts.retries - (counts.stale_connections or 0)
     attempts = counts.sent + failed

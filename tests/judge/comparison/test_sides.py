@@ -509,3 +509,30 @@ def test_runs_that_were_made_with_another_load_are_told(rng, mode, is_told):
         if is_told
         else []
     )
+
+
+def test_whoever_takes_longer_for_its_failures_alone_is_said_to_fail(rng):
+    """Refused at once, and as fast as the other where it answers: "b takes longer" was all that was said of its p50."""
+    n = 2_000
+    times = [10 * np.exp(rng.normal(0, 0.5, n)) for _ in "ab"]
+    refused = rng.random(n) < 0.2
+    a, b = run_of(times[0]), run_of(np.where(refused, 1.0, times[1]), ok=~refused)
+
+    verdict = judge_compare(Side("a", [a]), Side("b", [b]), "paired", Metric("p50"))
+
+    assert verdict.verdict == "a_faster"
+    assert verdict.reasons[0].startswith("b takes longer, and b fails more (")
+    assert verdict.reasons[0].endswith(" of its steps against 0%), each of which counts as infinitely slow")
+
+
+def test_attempts_that_a_side_had_to_repeat_are_told_of_it(rng):
+    a, b = (run_of(10 * np.exp(rng.normal(0, 0.5, 500))) for _ in "ab")
+    counts = msgspec.structs.replace(b.summary.counts, sent=500, retries=25)
+    b = msgspec.structs.replace(b, summary=msgspec.structs.replace(b.summary, counts=counts))
+
+    notes = judge_compare(Side("old", [a]), Side("new", [b]), "paired", Metric("p50")).notes
+
+    told = [note for note in notes if "had another after" in note]
+    assert told == [
+        "new: 25 attempts failed and had another after it (4.76% of all); errors are of steps, each by its last attempt"
+    ]

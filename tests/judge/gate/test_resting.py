@@ -1,11 +1,13 @@
 """What turns a fail into a pass stands beside the pass: windows, retries, sessions given up, answers without a word."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
+from replay.results.summary_types import Fidelity
 from replay.results.types import SIMULATED
 from tests.support.runs import Evidence, evidence, step, summary
 
@@ -285,3 +287,16 @@ def test_a_share_that_no_number_of_steps_shows_says_so():
         ("inconclusive", "no number of steps shows that a share is exactly 0%: write a limit short of it; errors == 0 is about this run alone"),
         ("inconclusive", "no number of steps shows that a share is exactly 100%: write a limit short of it"),
     ]  # fmt: skip
+
+
+def test_answers_of_one_size_are_no_news_where_the_recorded_ones_were_so_too():
+    records = [
+        step(f"s-{i}", 20.0 + i % 7, i, name=("track", "ping")[i % 2], response_bytes=11, recorded_bytes=11)
+        for i in range(100)
+    ]
+    held = msgspec.structs.replace(summary(), fidelity=Fidelity(ratio=1.0, answer_sizes=1.0))
+    found = Evidence(held, columns_of([records]), "r")
+    unknown = Evidence(summary(), columns_of([records]), "r")
+
+    assert not any("of the same size" in note for note in gate(found, "max < 1s").notes)
+    assert any("of the same size" in note for note in gate(unknown, "max < 1s").notes)
