@@ -12,7 +12,7 @@ import re
 
 from replay.dialects.asked import asks_known_layout
 from replay.dialects.documents import read_document
-from replay.dialects.layouts.json_rpc import Awaited, is_same_id
+from replay.dialects.layouts.json_rpc import Awaited, is_batch_of_calls, is_same_id
 from replay.dialects.types import Family
 
 # Members one of which is in every answer of a layout that is known, and in those of most that are not.
@@ -50,13 +50,15 @@ def why_unanswered(
 ) -> str | None:
     """What the answer is instead; None where it may be one.
 
-    body: whole, without its coding. awaited: what a request of JSON-RPC waits for. path, asked: where a model was asked
-    by which body; None: as a target's shape asks it.
+    body: whole, without its coding. asked: the request's body. awaited: what one of JSON-RPC waits for, None where it
+    is several messages, or none that is answered. path: where a model was asked; None: as a target's shape asks it.
     """
     if not body.rstrip(_AFTER_JSON).endswith((b"}", b"]")):
         return CUT
     if family == "rpc":
-        return None if awaited is None or awaited.listens else _why_no_answer_to_call(body, awaited.message_id)
+        if awaited is None:
+            return OF_NO_RPC if _TELLS_RPC(body) is None and is_batch_of_calls(asked) else None
+        return None if awaited.listens else _why_no_answer_to_call(body, awaited.message_id)
     if family == "graphql":
         return OF_NO_GRAPHQL if _TELLS_GRAPHQL(body) is None or _has_null_data(body) else None
     if path is not None and not asks_known_layout(path, asked):

@@ -23,7 +23,13 @@ import msgspec
 from replay.dialects.asked import asks_model
 from replay.dialects.bodies import family_of_request, read_body
 from replay.dialects.documents import BOM, is_web_page
-from replay.dialects.layouts.json_rpc import ERROR_MEMBER, TELLS_OF, answer_among, awaited_by
+from replay.dialects.layouts.json_rpc import (
+    ERROR_MEMBER,
+    TELLS_OF,
+    answer_among,
+    awaited_by,
+    is_batch_of_calls,
+)
 from replay.dialects.types import Family
 from replay.dialects.unanswered import why_unanswered
 from replay.engine.answers.pages import page_instead
@@ -215,8 +221,13 @@ def _why_no_document(attempt: Attempt, body: bytes, family: str) -> str | None:
     elif family == "graphql":
         is_asked_for = not body.lstrip().startswith(_PARTS)
     else:
-        is_asked_for = attempt.method == "POST" and awaited_by(attempt.method, attempt.body) is not None
+        is_asked_for = attempt.method == "POST" and _is_answered(attempt.body)
     return None if not is_asked_for else "empty" if is_empty else "neither JSON nor a stream"
+
+
+def _is_answered(body: bytes) -> bool:
+    """Whether a request of JSON-RPC has an answer."""
+    return awaited_by("POST", body) is not None or is_batch_of_calls(body)
 
 
 def _may_be_answered_elsewhere(attempt: Attempt) -> bool:

@@ -298,6 +298,13 @@ def test_a_model_answers_with_json_or_a_stream(one, body, known, error):
         (RPC.replace(b'"id":1', b'"id":1.5'), b'{"jsonrpc":"2.0","id":1.5,"result":{}}', {}, None),
         (RPC.replace(b'"id":1', b'"id":1.0'), b'{"jsonrpc":"2.0","id":1,"result":{}}', {}, None),
         (b'{"jsonrpc":"2.0","method":"notifications/initialized"}', b'{"ok":true}', {}, None),
+        # Of several messages one at least is to be answered, or none is.
+        (b"[%b]" % RPC, b'[{"jsonrpc":"2.0","id":1,"result":{}}]', {}, None),
+        (b"[%b]" % RPC, b'{"ok":true}', {}, OF_NO_RPC),
+        (b"[%b]" % RPC, b"[]", {}, OF_NO_RPC),
+        (b"[%b]" % RPC, b"", {}, "empty"),
+        (b'[{"jsonrpc":"2.0","method":"log"}]', b"", {}, None),
+        (b'[{"jsonrpc":"2.0","method":"log"}]', b'{"ok":true}', {}, None),
         # The older transport of MCP answers on another stream.
         (RPC, b"Accepted", {"status": 202}, None),
         (RPC, b"", {"status": 202, "recorded": Recorded(202)}, None),

@@ -69,6 +69,15 @@ def awaited_by(method: str, body: bytes) -> Awaited | None:
     return Awaited(document.get("method") == LISTEN, _as_text(document["id"]))
 
 
+def is_batch_of_calls(body: bytes) -> bool:
+    """Whether a request is several messages, one of which at least is to be answered (JSON-RPC 2.0, section 6)."""
+    if not body.lstrip().startswith(b"[") or len(body) > MOST_BYTES:
+        return False
+    document = read_document(body)
+    messages = document if isinstance(document, list) else []
+    return any(isinstance(message, dict) and message.get("id") is not None for message in messages)
+
+
 def answer_among(events: bytes, awaited: Awaited | None) -> bytes:
     """The message among those of an event stream that is awaited; empty where there is none."""
     cutter = EventCutter()
