@@ -1,6 +1,6 @@
 """Requests of the `curl` format: commands of curl, as notes, scripts and browsers ("Copy as cURL") have them.
 
-Which commands of a file are curl's is said in replay/reading/curl_scripts.py. Options are those of curl's
+Which commands of a file are curl's is said in replay/reading/shell/curl_scripts.py. Options are those of curl's
 manual page: method, headers, user agent, referer, cookies, user, data in all its forms, JSON, forms of texts, query,
 range, -G, -I, --next; patterns in URLs are spelled out, unless `-g` says that they are none. Data and parts of forms
 out of files (`-T`) are not read, and counted; so are commands whose options are in a file (`-K`), or whose URL is a
@@ -15,11 +15,11 @@ from urllib.parse import quote_plus
 import msgspec
 
 from replay.importers.captures.targets import Target, TargetLayout
-from replay.reading.curl_scripts import CurlCommand, commands_of_curl, tells_curl
 from replay.reading.curl_urls import spelled_out, without_dots
 from replay.reading.departures import Passed
 from replay.reading.forms import FormPart, form_body, form_part
-from replay.reading.shell_words import UNSET
+from replay.reading.shell.curl_scripts import CurlCommand, commands_of_curl, tells_curl
+from replay.reading.shell.words import UNSET
 from replay.reading.written_values import absolute
 from replay.trace.errors import TraceError
 from replay.trace.redaction.names import is_secret_header

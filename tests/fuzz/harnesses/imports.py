@@ -95,11 +95,11 @@ _READS = {
 _READS_BESIDE = {
     "cloud-run": ("replay.reading.damage",),
     "curl": (
-        "replay.reading.curl_scripts",
+        "replay.reading.shell.curl_scripts",
         "replay.reading.curl_urls",
         "replay.reading.forms",
-        "replay.reading.shell_words",
-        "replay.reading.windows_words",
+        "replay.reading.shell.words",
+        "replay.reading.shell.windows_words",
     ),
     "http-file": ("replay.reading.written_values",),
     "inspect": ("replay.trace.file.zipped",),

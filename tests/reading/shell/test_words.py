@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.reading.shell_words import shell_commands
+from replay.reading.shell.words import shell_commands
 
 
 @given(

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 from replay.reading.damage import Damage
 from replay.reading.departures import Passed
-from replay.reading.shell_words import UNSET, Command, Here, commands_of, filled, here_of, quote_after
+from replay.reading.shell.windows_words import cmd_words, is_cmd, is_powershell, powershell_words
+from replay.reading.shell.words import UNSET, Command, Here, commands_of, filled, here_of, quote_after
 from replay.reading.text_lines import read_lines
-from replay.reading.windows_words import cmd_words, is_cmd, is_powershell, powershell_words
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.redaction.names import is_secret_parameter
 

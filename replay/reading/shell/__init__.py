@@ -1,0 +1,1 @@
+"""Scripts of commands as shells read them, without running any."""
