@@ -7,7 +7,8 @@ the word behind its `<<`, behind its `<<<`, or is printed into it by `echo` or `
 lines below other commands are text. Commands for Windows' shells are told by how their first line goes on: behind a
 caret for cmd, behind a backtick for PowerShell.
 
-A script is not run: each command is read once, whatever loops repeat and conditions choose; such commands are counted.
+A script is not run. Loops over what is written down are gone through (replay/reading/shell/loops.py); what other loops
+repeat and conditions choose is read once, and such commands are counted.
 What may be a request and is none here is counted: lines about curl without a command that could be read, and
 commands of other clients.
 """
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 
 from replay.reading.damage import Damage
 from replay.reading.departures import Passed
+from replay.reading.shell.loops import unrolled
 from replay.reading.shell.windows_words import cmd_words, is_cmd, is_powershell, powershell_words
 from replay.reading.shell.words import UNSET, Command, Here, commands_of, filled, here_of, quote_after
 from replay.reading.text_lines import read_lines
@@ -243,7 +245,7 @@ def _logical_lines(file: Path, values: dict[str, str]) -> Iterator[_Logical | Pa
     """
     begun: list[str] = []
     first, quoted, shell, is_of_curl = 0, "", "", False
-    lines = _Lines(read_lines(file, _NONE))
+    lines = _Lines(unrolled(read_lines(file, _NONE), values, _may_ask))
     for n, line in lines:
         text = line.rstrip("\r\n")
         if begun and not is_of_curl and _BEGINS(line) is not None:
@@ -276,6 +278,11 @@ def _logical_lines(file: Path, values: dict[str, str]) -> Iterator[_Logical | Pa
             begun = []
     if begun and is_of_curl:
         yield _Logical(first, _divided("\n".join(begun).removesuffix("\\"), shell, values), None)
+
+
+def _may_ask(line: str) -> bool:
+    """Whether what stands in a loop may be a request of curl's."""
+    return "curl" in line
 
 
 def _left_out(line: str) -> str:

@@ -98,6 +98,7 @@ _READS_BESIDE = {
         "replay.reading.shell.curl_scripts",
         "replay.reading.curl_urls",
         "replay.reading.forms",
+        "replay.reading.shell.loops",
         "replay.reading.shell.words",
         "replay.reading.shell.windows_words",
     ),

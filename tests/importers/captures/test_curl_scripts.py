@@ -69,6 +69,8 @@ def imported(tmp_path):
         ("X=5\ncurl http://h/a --json @- <<EOF\n{\"x\": $X}\nEOF", [("POST", "/a", {"x": 5})]),
         ("X=5\ncurl http://h/a --json @- <<'EOF'\n{\"x\": \"$X\"}\nEOF", [("POST", "/a", {"x": "$X"})]),
         ("X=$(date)\ncurl http://h/a", [("GET", "/a", None)]),
+        ("for i in 1 2; do curl http://h/$i; done", [("GET", "/1", None), ("GET", "/2", None)]),
+        ("N=2\nfor i in $(seq $N)\ndo\n curl h/a -d n=$i\ndone", [("POST", "/a", "n=1"), ("POST", "/a", "n=2")]),
     ],
 )  # fmt: skip
 def test_a_script_sends_what_its_commands_send(imported, script, sent):
@@ -85,7 +87,7 @@ LOOPS = "request(s) of commands in loops or behind conditions, each sent once."
         ('curl "$BASE/x"', ["/x"], [f"Inferred: 1 {UNSET}"]),
         ("A=1\nread A\ncurl http://h/$A", ["/$A"], [f"Inferred: 1 {UNSET}"]),
         ("A=1\nA=$(next)\ncurl http://h/$A", ["/$A"], [f"Inferred: 1 {UNSET}"]),
-        ("for i in 1 2; do curl http://h/$i; done", ["/$i"], [f"Inferred: 1 {UNSET}", f"Inferred: 1 {LOOPS}"]),
+        ("for i in $A; do curl http://h/$i; done", ["/$i"], [f"Inferred: 1 {UNSET}", f"Inferred: 1 {LOOPS}"]),
         ("while true; do\n  curl http://h/a\ndone\ncurl http://h/b", ["/a", "/b"], [f"Inferred: 1 {LOOPS}"]),
         ("if x; then\n curl http://h/a\nfi\ncurl http://h/b", ["/a", "/b"], [f"Inferred: 1 {LOOPS}"]),
         ("curl http://h/a || curl http://h/b", ["/a", "/b"], [f"Inferred: 1 {LOOPS}"]),
