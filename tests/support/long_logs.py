@@ -26,9 +26,11 @@ _TAILS = {
     "forwarded": ' "{referer}" "{agent}" "203.0.113.{d}, 10.0.0.1"',
     "ingress": ' "{referer}" "{agent}" {n} {rt:.3f} [default-web-80] [] 10.0.0.1:80 {n} {urt} 200 {x:032x}',
     "apache": ' "{referer}" "{agent}" D={n} {n}',
+    "vhost": ' "{referer}" "{agent}" rt={rt:.3f}',
     "unsure": ' "{referer}" "{agent}" 0/{n} msec=1700000000.{d:03}',
 }
 LAYOUTS = tuple(_TAILS)
+_HOSTS = ("www.example.com:443", "shop.example.com:8080")
 _ODD = (
     "garbage",
     "",
@@ -61,6 +63,7 @@ def access_lines(layout: str, lines: int, seed: int = 1, odd: float = 0.02) -> I
             f'192.0.2.{rng.randrange(60)} - - [{clock}] "{request}" {rng.choice([200, 404, 500])} {size}{tail}'
         )
         chance = rng.random()
+        line = f"{rng.choice(_HOSTS)} {line}" if layout == "vhost" else line
         yield rng.choice(_ODD) if chance < odd / 2 else line[: len(line) // 2] if chance < odd else line
 
 

@@ -34,6 +34,7 @@ DIGESTS = {
     "forwarded": "3e0a123bf5d3acbd",
     "ingress": "4542764c9f4cde04",
     "apache": "d64b37ecc53d46d3",
+    "vhost": "3597345bc24258b3",
     "unsure": "0876bca12ab09295",
 }
 
@@ -109,6 +110,9 @@ def test_a_block_says_what_its_lines_say(tmp_path, layout, seed, odd, block_byte
 
 
 LINE = '192.0.2.7 - - [10/Oct/2000:13:55:36 +0000] "GET {path} HTTP/1.1" {rest}'
+HOSTS = st.sampled_from(
+    ["", "", "www.example.com:443 ", "www.example.com ", "1.2.3.4:80 ", "a:b:80 ", "::1:80 ", "é:1 ", "- "]
+)
 PIECES = st.sampled_from([
     '"-"', '"curl/8"', '"é"', "rt=0.5", 'rt="0.5"', "rt=-", "0.123", "17", "-", "[x]", "1.2.3.4:80", "0/123456", "17ms",
     '"203.0.113.9"', '"0.123"', "rid=" + "a" * 32, "8f" * 16, "D=5", "urt=", "host=a.b", "x", 'a=b"c"', '"\\"', "\x1c", "\xa0",
@@ -120,10 +124,13 @@ PIECES = st.sampled_from([
     tail=st.lists(PIECES, max_size=7),
     other=st.lists(PIECES, max_size=3),
     status=st.sampled_from(["200 612", "099 0612", "200 -", "404 99999999999999999"]),
+    hosts=st.tuples(HOSTS, HOSTS),
 )
-def test_whatever_stands_behind_the_size_a_block_says_what_its_lines_say(tmp_path, tail, other, status):
-    lines = [LINE.format(path=f"/{n}", rest=" ".join([status, *tail])) for n in range(6)]
-    lines += [LINE.format(path="/other", rest=" ".join([status, *tail, *other]))]
+def test_whatever_stands_before_and_behind_a_block_says_what_its_lines_say(
+    tmp_path, tail, other, status, hosts
+):
+    lines = [hosts[0] + LINE.format(path=f"/{n}", rest=" ".join([status, *tail])) for n in range(6)]
+    lines += [hosts[1] + LINE.format(path="/other", rest=" ".join([status, *tail, *other]))]
     data = "\n".join(lines).encode()
     at_once = imported(tmp_path, AccessLog(), data)
     with pytest.MonkeyPatch.context() as patch:

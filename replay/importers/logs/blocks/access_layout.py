@@ -56,21 +56,23 @@ _MOST_WORDS = 30
 class Layout(msgspec.Struct, frozen=True):
     """has_agent: whether a referer and a user agent stand there. roles: of what the pattern captures, in order.
 
-    pattern: from behind these to the end of the line.
+    pattern: from behind these to the end of the line. has_host: whether a host and its port stand before the address.
     """
 
     has_agent: bool
     roles: tuple[str, ...]
     pattern: str
+    has_host: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What is captured of a line from there on."""
-        return ("referer", "agent", *self.roles) if self.has_agent else self.roles
+        """What is captured of a line from there on, and then of what stands before the address."""
+        behind = ("referer", "agent", *self.roles) if self.has_agent else self.roles
+        return (*behind, "host") if self.has_host else behind
 
 
 @lru_cache(256)
-def layout_of(rest: str, has_agent: bool) -> Layout | None:
+def layout_of(rest: str, has_agent: bool, has_host: bool = False) -> Layout | None:
     """The layout of one line. rest: what stands there behind the user agent, or the size where there is none."""
     words = list(_words(rest))
     if len(words) > _MOST_WORDS:
@@ -91,7 +93,9 @@ def layout_of(rest: str, has_agent: bool) -> Layout | None:
             pattern = f" ({_FRACTION})" if role else pattern
         roles += [role] if role else []
         patterns.append(pattern)
-    return Layout(has_agent, tuple(roles), "".join(patterns)) if _is_sure(words, roles) else None
+    if not _is_sure(words, roles) or (has_host and "host" in roles):
+        return None
+    return Layout(has_agent, tuple(roles), "".join(patterns), has_host)
 
 
 def is_of_ingress(bare: Sequence[str]) -> bool:
@@ -146,7 +150,7 @@ def _told(found: "re.Match[str]", is_first: bool) -> tuple[str, str] | None:
     return role, f" {re.escape(key)}{found['sep'] or '='}{quoted}"
 
 
-def likely_layout(rests: Iterable[tuple[str, bool]]) -> Layout | None:
+def likely_layout(rests: Iterable[tuple[str, bool, bool]]) -> Layout | None:
     """The layout that most of these lines have. Of each: what `layout_of` takes."""
     found = Counter(layout for rest in rests if (layout := layout_of(*rest)) is not None)
     return found.most_common(1)[0][0] if found else None
