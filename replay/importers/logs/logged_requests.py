@@ -9,8 +9,8 @@
 - Addresses and users are not imported: clients are numbered. Values of query parameters that are named like
   secrets are replaced. The user agent becomes an attribute of the session.
 
-What grows with a log is on the disk (replay/importers/requests/), but for some 50 bytes a client, and for
-user agents and names of sessions, up to 1 GiB.
+What grows with a log is on the disk (replay/importers/requests/), but for four bytes a session, a table of clients
+where sessions have names, and user agents and names of sessions, up to 1 GiB.
 """
 
 from collections.abc import Callable, Iterator, Sequence

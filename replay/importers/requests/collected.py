@@ -146,6 +146,8 @@ class CollectedRequests:
         self.settle()
         waiting = WaitingSessions(self._spilled)
         parts = (part_of(self._kept, part) for part in range(self._parts))
-        for run in workers.made_of((part for part in parts if len(part.rows)), partial(run_of, rule)):
+        for run in workers.made_of(
+            (part for part in parts if len(part.rows)), partial(run_of, rule, bool(self.names))
+        ):
             waiting.add(run)
         return waiting

@@ -30,7 +30,8 @@ class Run(msgspec.Struct, frozen=True):
     """Where the sessions of a part lie, by their starts: their heads, and their texts with a line break before each.
 
     sessions: how many they are. clients: how many these have, each of them; most_clients: the most that one has.
-    firsts: the first request of each client, as FIRST. counts: of their edges.
+    firsts: the first request of each client, as FIRST, where some requests have names; else different_clients says how
+    many clients the run has, of which no other one has any. counts: of their edges.
     """
 
     heads_at: int
@@ -38,12 +39,13 @@ class Run(msgspec.Struct, frozen=True):
     sessions: int
     clients: int
     most_clients: int
+    different_clients: int
     firsts: Rows
     counts: EdgeCounts
 
 
-def run_of(rule: SessionRule, spilled: Spilled, part: Part) -> Run:
-    """The sessions of a part, which wait where its requests do."""
+def run_of(rule: SessionRule, are_named: bool, spilled: Spilled, part: Part) -> Run:
+    """The sessions of a part, which wait where its requests do. are_named: whether some requests have names."""
     rows, texts = _read(spilled, part)
     order = np.lexsort((rows["place"], rows["start_us"], rows["key"]))
     begins = _begins(rows[order], rule)
@@ -61,6 +63,7 @@ def run_of(rule: SessionRule, spilled: Spilled, part: Part) -> Run:
     heads["steps"] = lengths
     heads["size_bytes"] = _sizes(steps)
     heads["is_long"] = np.maximum.reduceat(rows["took_us"], begins) > LONG_US
+    heads["first"], different_clients = _first_sessions(heads["client"])
     clients = _clients(rows, begins, lengths)
     return Run(
         heads_at=spilled.put(heads.tobytes()),
@@ -68,7 +71,8 @@ def run_of(rule: SessionRule, spilled: Spilled, part: Part) -> Run:
         sessions=len(heads),
         clients=int(clients.sum()),
         most_clients=int(clients.max()),
-        firsts=firsts_of(rows),
+        different_clients=different_clients,
+        firsts=firsts_of(rows if are_named else rows[:0]),
         counts=counts,
     )
 
@@ -123,11 +127,17 @@ def _sizes(pieces: Sequence[bytes]) -> Ints:
     return sizes
 
 
+def _first_sessions(clients: Ints) -> tuple[Ints, int]:
+    """Which of these sessions is the first of each one's client, and how many clients there are."""
+    _, firsts, of_session = np.unique(clients, return_index=True, return_inverse=True)
+    return firsts[of_session], len(firsts)
+
+
 def firsts_of(requests: Rows) -> Rows:
     """The first of these requests of each client. requests: ROW or FIRST."""
     order = np.lexsort((requests["place"], requests["start_us"], requests["client"]))
     clients = requests["client"][order]
-    order = order[np.concatenate([[True], clients[1:] != clients[:-1]])]
+    order = order[np.concatenate([[True], clients[1:] != clients[:-1]])[: len(order)]]
     firsts = np.empty(len(order), FIRST)
     for name in ("client", "start_us", "place"):
         firsts[name] = requests[name][order]

@@ -28,6 +28,7 @@ HEAD = np.dtype(
         ("key", "i8"),
         ("client", "i8"),
         ("agent", "i8"),
+        ("first", "i8"),
         ("steps", "i8"),
         ("size_bytes", "i8"),
         ("is_long", "?"),
@@ -36,7 +37,8 @@ HEAD = np.dtype(
 """A session without the text of its steps, which takes size_bytes: a line break, and JSON with commas between them.
 is_long: whether one of these took more than a day.
 
-place: of its first request, to order those that start at once. key, client, agent: of its first request.
+place: of its first request, to order those that start at once. key, client, agent: of its first request. first: which
+session of its run is the first of its client, counted from 0; told where no request has a name.
 """
 
 FIRST = np.dtype([("client", "i8"), ("start_us", "i8"), ("place", "i8")])

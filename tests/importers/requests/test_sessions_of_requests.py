@@ -123,6 +123,21 @@ def test_times_are_written_as_an_encoder_writes_them(us):
     assert took_text(us) == f',"took_ms":{msgspec.json.encode(us / 1_000).decode()}'
 
 
+@given(requests, st.booleans(), st.integers(1, 5), st.sampled_from([1, 2, 1 << 10]))
+def test_clients_are_numbered_in_the_order_of_their_first_requests(these, are_named, parts, read_at_once):
+    these = [(*each[:3], each[3] if are_named else None) for each in these]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waiting, "_READ_HEADS", read_at_once)
+        lines = lines_of(these, parts=parts)
+    clients = list(dict.fromkeys(client for _, _, client, _ in sorted(these, key=lambda each: each[0])))
+
+    told = [json.loads(line)["attributes"] for line in lines]
+
+    assert {(each["client"], each["user_agent"]) for each in told} <= {
+        (f"client {n}", f"agent of {client}") for n, client in enumerate(clients, 1)
+    }
+
+
 def test_clients_are_numbered_by_their_first_request_and_not_by_their_place():
     first, second = (
         json.loads(line) for line in lines_of([(9_000_000, 1, "late", None), (0, 1, "early", None)])
