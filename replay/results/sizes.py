@@ -20,6 +20,8 @@ from replay.results.tables.table import Flags, Names, Table, looked_up, paired
 # compression, after which sizes of prose differ by less, does not make it so.
 _BINS_PER_E = 60
 _WINDOW = 3
+# Those that were recorded are of many sizes if no window of 35% has most of them.
+_WIDE, _MOST_RECORDED = 18, 0.6
 _LEAST_STEPS = 20
 # So many more of the answers are in the fullest window than of the recorded ones; the few of a short run more so.
 _LEAST_EXCESS, _BY_CHANCE = 0.35, 1.5
@@ -84,7 +86,8 @@ class SizesFold:
         n = int(here.sum())
         by_chance = _BY_CHANCE * n**0.5
         apart = _most_alike(here) - _most_alike(recorded)
-        alike = apart if n >= _LEAST_STEPS and apart >= _LEAST_EXCESS * n + by_chance else 0
+        are_many = _most_alike(recorded, _WIDE) <= _MOST_RECORDED * n
+        alike = apart if are_many and n >= _LEAST_STEPS and apart >= _LEAST_EXCESS * n + by_chance else 0
         shrunken = self._shrunken[code]
         return max(alike, shrunken if shrunken >= by_chance else 0)
 
@@ -103,6 +106,6 @@ def _by_series(counts: Counter[int]) -> dict[int, Int64s]:
     }
 
 
-def _most_alike(counts: Int64s) -> int:
-    """How many are in the window that has most."""
-    return int(np.convolve(counts, np.ones(_WINDOW, np.int64)).max())
+def _most_alike(counts: Int64s, window: int = _WINDOW) -> int:
+    """How many are in the window of so many bins that has most."""
+    return int(np.convolve(counts, np.ones(window, np.int64)).max())

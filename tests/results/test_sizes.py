@@ -69,6 +69,14 @@ def test_what_was_of_one_size_when_it_was_recorded_may_be_so_again():
     assert ratio_of([17] * 300, [11] * 300) == 1
 
 
+@pytest.mark.parametrize("n", [20, 60, 400])
+def test_what_was_of_nearly_one_size_when_it_was_recorded_may_be_of_one(n):
+    """Streams of forty tokens each, in which only the words differ."""
+    rng = np.random.default_rng(7)
+
+    assert ratio_of(rng.integers(6_150, 6_250, n), rng.integers(6_000, 7_000, n)) == 1
+
+
 def test_what_is_not_known_of_the_recording_is_held_to_nothing():
     assert ratio_of([17] * 300, [None] * 300) is None
     assert ratio_of([17] * 300, [0] * 300) is None

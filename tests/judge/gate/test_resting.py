@@ -300,3 +300,16 @@ def test_answers_of_one_size_are_no_news_where_the_recorded_ones_were_so_too():
 
     assert not any("of the same size" in note for note in gate(found, "max < 1s").notes)
     assert any("of the same size" in note for note in gate(unknown, "max < 1s").notes)
+
+
+def test_one_answer_to_all_that_was_asked_passes_nothing():
+    records = [step(f"s-{i}", 20.0 + i % 7, i, response_bytes=64) for i in range(1000)]
+    unlike = msgspec.structs.replace(summary(), fidelity=Fidelity(ratio=0.1, answer_sizes=0.1))
+
+    verdict = gate(Evidence(unlike, columns_of([records]), "r"), "p95 < 1s", "errors < 1%")
+
+    assert [check.verdict for check in verdict.checks] == ["inconclusive", "inconclusive"]
+    assert verdict.checks[0].reason == (
+        "would pass, but the replay was unlike the recording: only 10% of the answers have sizes like those in the "
+        "recording; the others are of nearly one size, or less than a twentieth of what was recorded"
+    )
