@@ -25,8 +25,10 @@ _WIDE, _MOST_RECORDED = 18, 0.6
 _LEAST_STEPS = 20
 # So many more of the answers are in the fullest window than of the recorded ones; the few of a short run more so.
 _LEAST_EXCESS, _BY_CHANCE = 0.35, 1.5
-# JSON that repeats itself is compressed to a twentieth at most. What is short may be all head.
+# JSON that repeats itself is compressed to a twentieth at most, and hardly ever all of it to a twelfth. What is short
+# may be all head.
 _SHRUNKEN, _LEAST_BYTES = 20, 400
+_ALL_SHRUNKEN, _NEARLY_ALL = 12, 0.9
 _MOST_SERIES = 4096
 _BINS = 1 << 12
 """More than there are: 2 ** 63 is in the 2,621st."""
@@ -42,6 +44,7 @@ class SizesFold:
         self._recorded: Counter[int] = Counter()
         # Less those that grew as much, since sizes of other data differ both ways.
         self._shrunken: Counter[int] = Counter()
+        self._small: Counter[int] = Counter()
 
     def __repr__(self) -> str:
         return f"<SizesFold {self._here.total()} answers>"
@@ -64,6 +67,7 @@ class SizesFold:
         for kept, sizes in ((self._here, here), (self._recorded, recorded)):
             found, times = np.unique(ours * _BINS + _bins(sizes), return_counts=True)
             kept.update(dict(zip(found.tolist(), times.tolist(), strict=True)))
+        self._small.update(ours[(here * _ALL_SHRUNKEN < recorded) & (recorded >= _LEAST_BYTES)].tolist())
         for less, more, one in ((here, recorded, 1), (recorded, here, -1)):
             for code in ours[(less * _SHRUNKEN < more) & (more >= _LEAST_BYTES)].tolist():
                 self._shrunken[code] += one
@@ -88,7 +92,8 @@ class SizesFold:
         apart = _most_alike(here) - _most_alike(recorded)
         are_many = _most_alike(recorded, _WIDE) <= _MOST_RECORDED * n
         alike = apart if are_many and n >= _LEAST_STEPS and apart >= _LEAST_EXCESS * n + by_chance else 0
-        shrunken = self._shrunken[code]
+        small = self._small[code]
+        shrunken = small if small >= _NEARLY_ALL * n else self._shrunken[code]
         return max(alike, shrunken if shrunken >= by_chance else 0)
 
 

@@ -56,6 +56,14 @@ def test_answers_of_a_twentieth_are_told_one_by_one_whatever_their_sizes_are():
     assert ratio_of(sizes, recorded) == 0.75
 
 
+def test_nearly_all_answers_of_a_twelfth_are_told_though_recorded_ones_were_of_one_size():
+    """Streams that ended after their first token, and said so well."""
+    rng = np.random.default_rng(6)
+
+    assert ratio_of(rng.integers(340, 350, 400), rng.integers(6_000, 7_000, 400)) == 0
+    assert ratio_of(rng.integers(900, 950, 400), rng.integers(6_000, 7_000, 400)) == 1
+
+
 def test_a_few_names_whose_answers_are_one_are_found_among_others():
     names = [f"n{n}" for n in range(10)]
     recorded = many_sizes(5, 1_000)
