@@ -105,8 +105,11 @@ def _bodiless(run: Evidence) -> str | None:
     )
     if not is_call.any() or SIMULATED in run.summary.notes:
         return None
-    rows = columns.ok & is_call[columns.series] & (columns.status >= 200) & (columns.status < 300)
-    rows &= (columns.status != 204) & (columns.status != 205)
+    may_have_one = (columns.status >= 200) & (columns.status < 300)
+    may_have_one &= (columns.status != 204) & (columns.status != 205)
+    # What is not modified is so for whoever has it, as whoever recorded such a status had.
+    is_unchanged = (columns.status == 304) & (columns.numbers("recorded_status") != 304)
+    rows = columns.ok & is_call[columns.series] & (may_have_one | is_unchanged)
     of = int(np.count_nonzero(rows))
     n = int(np.count_nonzero(rows & (columns.response_bytes == 0) & ~columns.flags("emptied")))
     if n < _LEAST_ALIKE or n < _SHARE_ALIKE * of:

@@ -223,6 +223,18 @@ def test_nothing_but_empty_answers_is_told_where_the_trace_does_not_say_what_the
     )
 
 
+@pytest.mark.parametrize(("recorded", "is_told"), [(None, True), (200, True), (304, False)])
+def test_what_is_not_modified_for_nobody_who_has_it_is_an_empty_answer(recorded, is_told):
+    records = [
+        step(f"s-{n}", 20.0, n, kind="http", status=304, response_bytes=0, recorded_status=recorded)
+        for n in range(100)
+    ]
+
+    notes = gate(Evidence(summary(), columns_of([records]), "r"), "max < 1s").notes
+
+    assert any(note.startswith("100 of 100 answers had no body") for note in notes) is is_told
+
+
 FAILED = {"outcome": "failed", "status": 503, "error": "status_5xx"}
 
 
