@@ -97,7 +97,12 @@ def _tail(answer: _Answer) -> Iterator[str]:
 
 def _no_bills(answer: _Answer) -> Iterator[str]:
     rule = answer.rules["cost"]
-    if not rule.evidence and len([kind for kind in answer.stand.represents if kind != "hybrid"]) > 1:
+    # An answer that is open for that says so itself.
+    if (
+        answer.choice != "inconclusive"
+        and not rule.evidence
+        and len([kind for kind in answer.stand.represents if kind != "hybrid"]) > 1
+    ):
         yield f"cost: {rule.text}"
 
 
@@ -136,9 +141,8 @@ def _other_tail(answer: _Answer) -> Iterator[str]:
 
 def _basis(answer: _Answer) -> Iterator[str]:
     for plane in answer.shown:
-        if plane.cost_month is None:
-            yield f"{plane.target} has no cost"
-        elif plane.cost_basis != "measured" and plane.machines is None:
+        # Why a plane has no bill is said where it is priced.
+        if plane.cost_month is not None and plane.cost_basis != "measured" and plane.machines is None:
             yield f"the instance seconds behind {plane.target}'s cost are {plane.cost_basis}, not measured"
 
 

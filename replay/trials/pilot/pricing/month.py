@@ -29,6 +29,8 @@ _HOUR_S, _DAY_S = 3600, 86_400.0
 _DAY_H, _WEEK_H = 24, 7 * 24
 # What a month may also look like, where nobody said: with nights, and with one heavy week.
 _OTHERS = ("office-hours", "launch-week")
+# A month may lack so much of its requests, and nothing is said.
+_MOST_RUN_OUT = 0.05
 # Weights are rounded to six digits.
 _ALIKE = 2e-6
 
@@ -292,6 +294,8 @@ def month_doubts(month: Month, bills: Sequence[CalendarBill], span_s: float, par
             f"the trace has {seconds(span_s)} of its own hours, and {month.calendar.name} is laid over all of them "
             "alike, so quiet and busy hours count twice; leave --month out, and the trace is its own calendar"
         )
+    if (runs_out := _runs_out(month, span_s, part)) is not None:
+        doubts.append(runs_out)
     if part.left_out:
         all_of_it = part.requests + part.left_out
         doubts.append(
@@ -300,6 +304,21 @@ def month_doubts(month: Month, bills: Sequence[CalendarBill], span_s: float, par
             f"not seen"
         )
     return doubts
+
+
+def _runs_out(month: Month, span_s: float, part: Excerpt) -> str | None:
+    """Where a trace begins without the sessions that were under way and ends with the last of its own alone, what that
+    leaves out of a month; None where it is little, or sessions begin so near to each other that they are one batch.
+    """
+    is_whole = part.sessions == month.shape.workload.sessions and not part.offset_s and not part.cut_s
+    more = span_s / part.length_s - 1
+    if not is_whole or not _MOST_RUN_OUT < more < 1:
+        return None
+    return (
+        f"the last session began {seconds(span_s - part.length_s)} before the end of the trace, which has none that "
+        "began before it: where sessions begin all the time as they do in it, the requests of a month are up to "
+        f"{percent(more)} more"
+    )
 
 
 def month_notes(month: Month, recorded: Shape) -> list[str]:

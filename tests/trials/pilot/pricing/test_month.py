@@ -268,6 +268,33 @@ def test_a_later_month_that_has_another_answer_is_in_doubt(short, cheaper, is_do
     assert doubts == (said if is_doubted else [])
 
 
+@pytest.mark.parametrize(
+    ("length_s", "sessions", "says"),
+    [
+        (
+            36_000.0,
+            1.0,
+            "the last session began 2 h before the end of the trace, which has none that began before it:",
+        ),
+        (36_000.0, 0.5, None),  # not all of it was replayed
+        (42_000.0, 1.0, None),  # little
+        (1.0, 1.0, None),  # one batch
+    ],
+)
+def test_sessions_that_go_on_at_the_end_of_a_trace_but_not_at_its_beginning_are_in_doubt(
+    short: Shape, length_s: float, sessions: float, says: str | None
+):
+    count = int(short.workload.sessions * sessions)
+    part = Excerpt(Path("x"), 0.0, length_s, count, 1)
+
+    doubts = month_doubts(month_of_trace(short, flat()), [], 43_200.0, part)
+
+    if says is None:
+        assert doubts == []
+    else:
+        assert [doubt.startswith(says) and doubt.endswith("are up to 20% more") for doubt in doubts] == [True]
+
+
 def test_the_end_of_a_trace_that_was_not_replayed_is_in_doubt(short):
     part = Excerpt(Path("x"), 0.0, 18 * 3600.0, 300, 300_000, left_out=100_000)
 
