@@ -312,13 +312,16 @@ class _Hunt:
         if is_longer:
             length_s = max(length_s, min(_LONGER * length_s, self._longest_s))
         seen = self._seen(scale, length_s)
-        if seen is not None and self._learns(self._judged(seen, scale, length_s)):
-            longer_s = self._length_s(scale)
-            if longer_s > _FAR_LONGER * length_s and not self.is_over:
-                length_s, seen = longer_s, self._seen(scale, longer_s)
         if seen is None:
             return None
         level = self._judged(seen, scale, length_s)
+        if self._learns(level):
+            longer_s = self._length_s(scale)
+            if longer_s > _FAR_LONGER * length_s and not self.is_over:
+                length_s, seen = longer_s, self._seen(scale, longer_s)
+            if seen is None:
+                return None
+            level = self._judged(seen, scale, length_s)
         if self._on_level is not None:
             self._on_level(level)
         return level
