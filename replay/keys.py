@@ -52,7 +52,7 @@ def in_words(problem: str) -> str:
             " or ".join(_KINDS.get(kind, kind) for kind in part.split(" | ") if kind != "null")
             for part in wrong.groups()
         )
-        return f"must be {wanted}, and is {got}"
+        return "must be a whole number, without a point" if wanted == got else f"must be {wanted}, and is {got}"
     return problem.replace("`", '"')
 
 

@@ -42,6 +42,10 @@ def said(kind: type, written: object, table: str = "") -> str:
         ),
         ({"plane": {"concurrency": "x"}}, "[simulate] plane.concurrency: must be a number, and is text."),
         (
+            {"plane": {"concurrency": 1.5}},
+            "[simulate] plane.concurrency: must be a whole number, without a point.",
+        ),
+        (
             {"plane": {"scaling": {"policy": "group", "schedule": [3]}}},
             "[simulate] plane.scaling.schedule[0]: must be a table, and is a number.",
         ),

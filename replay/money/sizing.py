@@ -139,8 +139,8 @@ def capacity_of(
         )
     raise CostError(
         "how much a machine carries was neither stated nor measured, and no run on machines was held without "
-        "failures; state the requests/s of one machine (rps in [cost], --machine-rps) or the requests that it has at "
-        "once (slots, --machine-slots)"
+        "failures and in time; state the requests/s of one machine (rps in [cost], --machine-rps) or the requests that "
+        "it has at once (slots, --machine-slots)"
     )
 
 
