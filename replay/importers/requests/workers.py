@@ -16,6 +16,7 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 from replay.importers.requests.spilled import Spilled
+from replay.system.freed_memory import keep_freed_memory
 from replay.system.interrupts import interrupts_held
 from replay.trace.errors import TraceError
 
@@ -89,6 +90,7 @@ class Workers:
 def _begin(spilled: Spilled) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
+    keep_freed_memory()
     _shared.append(spilled)
 
 
