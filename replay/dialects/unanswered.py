@@ -53,6 +53,9 @@ def why_unanswered(
     body: whole, without its coding. asked: the request's body. awaited: what one of JSON-RPC waits for, None where it
     is several messages, or none that is answered. path: where a model was asked; None: as a target's shape asks it.
     """
+    if family == "model" and path is not None and not asks_known_layout(path, asked):
+        # Of an interface that is not known, text may be an answer, and begin with a bracket.
+        return None
     if not body.rstrip(_AFTER_JSON).endswith((b"}", b"]")):
         return CUT
     if family == "rpc":
@@ -61,8 +64,6 @@ def why_unanswered(
         return None if awaited.listens else _why_no_answer_to_call(body, awaited.message_id)
     if family == "graphql":
         return OF_NO_GRAPHQL if _TELLS_GRAPHQL(body) is None or _has_null_data(body) else None
-    if path is not None and not asks_known_layout(path, asked):
-        return None
     if _TELLS_MODEL(body) is None:
         return OF_NO_MODEL
     is_hollow = _HAS_NO_CHOICES(body) is not None and _TELLS_OTHERWISE(body) is None

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Sequence
 from typing import Protocol, runtime_checkable
 
 from replay.dialects.types import BodyFacts
+from replay.engine.answers.pages import asked_instead_of_page
 from replay.engine.requests.login import LoginAt
 from replay.engine.requests.render import Rendered
 from replay.engine.walker import Walk
@@ -54,6 +55,10 @@ class Attempt(Exchange, eq=False, gc=False):
     handshake_ns: int = 0
     hops: int = 0
     grpc_status: str | None = None
+
+    @property
+    def watches_pages(self) -> bool:
+        return asked_instead_of_page(self.step) is not None
 
     @property
     def written_ns(self) -> int:

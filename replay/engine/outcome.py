@@ -32,7 +32,7 @@ from replay.dialects.layouts.json_rpc import (
 )
 from replay.dialects.types import Family
 from replay.dialects.unanswered import why_unanswered
-from replay.engine.answers.pages import page_instead
+from replay.engine.answers.pages import asked_instead_of_page
 from replay.engine.attempt import Attempt, Expectation
 from replay.engine.grpc.descriptors import descriptors_at
 from replay.engine.grpc.outcome import Calls
@@ -47,8 +47,8 @@ from replay.wire.types import ALWAYS, NOT_OF_STREAMS
 
 _KNOWN_MOST = 65_536
 _ACCEPTED = 202
-# What is kept of a body, a MiB, is no larger without its coding but where it was made to be.
-_LARGEST_BYTES = 64 << 20
+# Of a coded body, as much as tells what it is. Without gzip or deflate it is no larger than the other.
+_LOOKED_AT_BYTES, _LARGEST_BYTES = 4096, 8 << 20
 _ERROR_MEMBERS = {ERROR_MEMBER: "rpc_error", "/errors": "graphql_error"}
 _PLAIN_KINDS = ("tool", "http")
 _ANSWERERS = {"rpc": "an MCP server", "model": "a model", "graphql": "a GraphQL server"}
@@ -165,9 +165,9 @@ def _fault_of(attempt: Attempt, family: Family, names_members: bool) -> str | No
     if is_web_page(body):
         attempt.why = WEB_PAGE.format(_ANSWERERS[family])
         return "protocol"
-    if attempt.content_encoding is not None and attempt.captured and body == attempt.captured:
-        # Still coded: what it says is not known, or nothing that any client could read.
-        if not _is_kept_whole(attempt) or not _is_broken(body, attempt.content_encoding):
+    if _is_still_coded(attempt, body):
+        # What it says is not known, or is nothing that any client could read.
+        if not _is_kept_whole(attempt) or not _is_broken(body, attempt.content_encoding or b""):
             return None
         attempt.why = NO_DOCUMENT.format("not in the coding that it names", _ANSWERERS[family])
         return "protocol"
@@ -240,10 +240,25 @@ def _is_kept_whole(attempt: Attempt) -> bool:
     return attempt.captured is not None and attempt.response_bytes <= len(attempt.captured)
 
 
+def _is_still_coded(attempt: Attempt, body: bytes) -> bool:
+    """Whether a coding could not be taken off. Servers name what is none, as utf-8, and clients pass over it."""
+    coding = attempt.content_encoding
+    if coding is None or not attempt.captured or body != bytes(attempt.captured):
+        return False
+    return codings_of(coding.decode("latin-1")) is not None or not _opens_as_json(body)
+
+
 def _is_broken(body: bytes, content_encoding: bytes) -> bool:
-    """Whether a whole body is surely not in its coding, and not only larger without it than what is read of one."""
+    """Whether a whole body is surely not in its coding, and not only larger without it than what is read of one.
+
+    Of a longer one its beginning tells. Of codings but these two a few bytes may stand for more than can be looked at.
+    """
     coding = content_encoding.decode("latin-1")
-    return codings_of(coding) is not None and uncoded(body, coding, _LARGEST_BYTES) is None
+    if codings_of(coding) not in (["gzip"], ["deflate"]):
+        return False
+    begins = body[:_LOOKED_AT_BYTES]
+    take_off = uncoded if len(begins) == len(body) else uncoded_so_far
+    return take_off(begins, coding, _LARGEST_BYTES) is None
 
 
 def _opens_as_json(body: bytes) -> bool:
@@ -270,6 +285,14 @@ def plain_body(attempt: Attempt) -> bytes:
         awaited = attempt.events.awaited if attempt.events is not None else None
         return answer_among(body, awaited or awaited_by(attempt.method, attempt.body))
     return body
+
+
+def _beginning_of_body(attempt: Attempt) -> bytes:
+    """As much of the body as tells what it is, without its coding where that comes off a part."""
+    body, coding = bytes((attempt.captured or b"")[:_LOOKED_AT_BYTES]), attempt.content_encoding
+    if coding is None:
+        return body
+    return uncoded_so_far(body, coding.decode("latin-1"), _LARGEST_BYTES) or plain_body(attempt)
 
 
 def _headers(attempt: Attempt) -> Mapping[str, str]:
@@ -299,7 +322,10 @@ class Outcomes:
         return f"<Outcomes by {len(self._rules)} rules>"
 
     def of(self, step: Step, body: bytes) -> Expectation | None:
-        """What this step is held to; None: to a status below 400 and nothing else. body: of its request."""
+        """What this step is held to; None: to a status below 400, and no web page where something else was asked for.
+
+        body: of its request.
+        """
         if step.grpc is not None:
             return self._of_call(step)
         family: Family | None = None
@@ -336,8 +362,9 @@ class Outcomes:
         """Give an attempt its error if it was answered with a web page where something else was asked for."""
         is_looked_at = isinstance(attempt.expected, Expected) and attempt.expected.looks_closer
         if self._reads_kinds and not is_looked_at:
-            asked = page_instead(attempt.step, attempt.status, plain_body(attempt))
-            if asked is not None:
+            asked = asked_instead_of_page(attempt.step)
+            # A failure that was recorded, or is told by its status, may be told by a page.
+            if asked is not None and 200 <= attempt.status < 300 and is_web_page(_beginning_of_body(attempt)):
                 attempt.error, attempt.why = "protocol", PAGE_INSTEAD.format(asked)
 
     def _of_call(self, step: Step) -> Expectation | None:

@@ -36,7 +36,8 @@ def is_coded(value: bytes) -> bool:
 
 def keep_body(exchange: Exchange, is_event_stream: bool, *, is_page: bool) -> None:
     """The head of a response is known: begin to keep its body, if that is wanted, or it says that it is a web page."""
-    if is_page or exchange.keeps_body == ALWAYS or (exchange.keeps_body and not is_event_stream):
+    is_kept = exchange.keeps_body == ALWAYS or (exchange.keeps_body and not is_event_stream)
+    if is_kept or (is_page and exchange.watches_pages):
         exchange.captured = bytearray()
 
 

@@ -102,8 +102,8 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
       stale_sent_ns and stale_end_ns say when that was. bounces: how often an HTTP/2 target said that it had not taken
         it, nor any other.
       instance, cold: the target's own words, where the target file names headers for them.
-      captured: the response's body (its first MiB), where keeps_body asked for it, or its type is that of a web page;
-        content_encoding: its coding.
+      captured: the response's body (its first MiB), where keeps_body asked for it, or watches_pages does and its type
+        is that of a web page; content_encoding: its coding.
       captured_headers: the response's headers, where the engine put a list there.
       trailers: fields that came after the body, by HTTP/2 on the fast path; None: none. captured_headers has them, too.
       retry_after_s: how long a failed response asks to wait.
@@ -152,6 +152,11 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
     socket: OnSocket | None = None
     trailers: tuple[tuple[bytes, bytes], ...] | None = None
     most_ns: int = 0
+
+    @property
+    def watches_pages(self) -> bool:
+        """Whether an answer whose type is that of a web page is to be kept; asked of these alone."""
+        return False
 
     def __repr__(self) -> str:
         state = (

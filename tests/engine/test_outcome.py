@@ -440,6 +440,22 @@ def test_an_answer_that_is_not_in_its_coding_is_none_that_anybody_can_read(body,
     assert why_not_a_document(one, body, b'{"model":"m"}', **{"content_encoding": b"gzip", **known}) == instead
 
 
+@pytest.mark.parametrize("coding", [b"utf-8", b"none", b"binary"])
+def test_what_names_no_coding_is_read_as_it_is(coding):
+    one = step("llm", path="/v1/chat/completions", method="POST")
+    known = {"content_encoding": coding}
+
+    assert outcome(one, 200, b'{"error":{"message":"no"}}', content_encoding=coding) == ("model_error", None)
+    assert why_not_a_document(one, b'{"message":"Forbidden"}', b'{"model":"m"}', **known) is not None
+    assert why_not_a_document(one, CHAT, b'{"model":"m"}', **known) is None
+
+
+def test_of_an_interface_that_is_not_known_text_may_begin_with_a_bracket():
+    one = step("llm", path="/generate", method="POST")
+
+    assert why_not_a_document(one, b"[Anna] hello there.", b'{"prompt":"x"}') is None
+
+
 def test_the_target_file_can_leave_answers_to_their_status():
     target = Target(url="http://x", answers="status")
 

@@ -127,6 +127,14 @@ async def through_httpx(target: Target) -> AsyncIterator[Wire]:
         await wire.close()
 
 
+class Watching(Exchange, kw_only=True, eq=False, gc=False):
+    """An exchange that asked for no web page."""
+
+    @property
+    def watches_pages(self) -> bool:
+        return True
+
+
 def exchange(
     method: str = "GET",
     path: str = "/",
@@ -134,11 +142,12 @@ def exchange(
     body: bytes = b"",
     headers: bytes = b"",
     on_done: Callable[[Exchange], None] = lambda _: None,
+    kind: type[Exchange] = Exchange,
     **options: Any,
 ) -> Exchange:
     length = b"content-length: %d\r\n" % len(body) if body else b""
     head = f"{method} {path} HTTP/1.1\r\nhost: t\r\n".encode() + headers + length + b"\r\n"
-    return Exchange(head, body, method, on_done, **options)
+    return kind(head, body, method, on_done, **options)
 
 
 async def ended(wire: Wire, sent: Exchange) -> Exchange:

@@ -20,6 +20,7 @@ from replay.wire.types import Exchange
 from tests.support.wires import (
     OK,
     Server,
+    Watching,
     answers,
     answers_then_closes,
     answers_then_stalls,
@@ -52,13 +53,12 @@ PAGE = b"<!doctype html><title>Sign in</title>"
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("kind", "kept"), [(b"text/html; charset=utf-8", PAGE), (b"application/json", None)])
-async def test_what_is_said_to_be_a_web_page_is_kept_though_nobody_asked_for_it(wire_to, serving, kind, kept):
+async def test_what_is_said_to_be_a_web_page_is_kept_for_whoever_asked_for_none(wire_to, serving, kind, kept):
     head = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (kind, len(PAGE))
     async with serving(answers(head + PAGE)) as (url, _), wire_to(Target(url=url)) as wire:
-        first = await ask(wire)
-        again = await ask(wire)
+        got = [await ask(wire, kind=one) for one in (Watching, Watching, Exchange)]
 
-    assert [got.captured for got in (first, again)] == [kept, kept]
+    assert [one.captured for one in got] == [kept, kept, None]
 
 
 HEADS = {

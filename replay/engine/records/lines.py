@@ -22,6 +22,7 @@ PLAIN_LINE = (
 
 # No content, and none that a form is to be filled with (RFC 9110, sections 15.3.5 and 15.3.6).
 _BODILESS = (204, 205)
+_LARGEST_RECORDED_BYTES = 1 << 50
 _USUAL_HEAD_BYTES, _LARGEST_HEAD_BYTES = 2 << 10, 8 << 10
 
 # A shorter wait for the target is not worth a field in the record.
@@ -179,9 +180,11 @@ def _largest_head_bytes(x: Attempt) -> int:
 def recorded_bytes_of(step: Step) -> int | None:
     """The size of a step's answer in the recording; None where it is not known, or may be that of a head alone."""
     recorded = step.recorded
-    if recorded is None or (recorded.counts_head and (recorded.response_bytes or 0) <= _LARGEST_HEAD_BYTES):
+    size = None if recorded is None else recorded.response_bytes
+    # A trace may have -1 for what is not known, and any number that a line of a run has no room for.
+    if recorded is None or size is None or not 0 <= size <= _LARGEST_RECORDED_BYTES:
         return None
-    return recorded.response_bytes
+    return None if recorded.counts_head and size <= _LARGEST_HEAD_BYTES else size
 
 
 def _is_made_up(step: Step) -> bool:

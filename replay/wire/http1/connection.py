@@ -142,7 +142,7 @@ class Connection(Opened):
                 exchange.on_first_byte(exchange)
             self._head = head
             size = len(data) - at - 4
-            if exchange.keeps_body or is_page:
+            if exchange.keeps_body or (is_page and exchange.watches_pages):
                 # Such a head is never that of an event stream.
                 exchange.captured = bytearray(data[at + 4 : at + 4 + min(left, MOST_CAPTURED_BYTES)])
         if size > left:

@@ -1,15 +1,18 @@
 """A web page where something else was asked for, and pages that may be right."""
 
-import pytest
+import gzip
 
-from replay.engine.answers.pages import page_instead
+import brotli
+import pytest
+import zstandard
+
+from replay.engine.answers.pages import asked_instead_of_page
 from replay.engine.outcome import Outcomes
 from replay.target.target import Target
 from replay.trace.types import Expect, Recorded, Request, Step
 from tests.support.attempts import attempt
 
 PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>"
-JSON_SENT_AS_HTML = b'{"id":7}'
 
 
 def step(path="/orders/7", recorded=None, expect=None, **headers):
@@ -21,41 +24,60 @@ def step(path="/orders/7", recorded=None, expect=None, **headers):
     ("one", "asked"),
     [
         (step(Accept="application/json"), "JSON"),
-        (step(accept="application/json, text/plain, */*"), "JSON"),
+        (step(accept="application/json, text/plain"), "JSON"),
         (step(accept="application/vnd.api+json"), "JSON"),
-        (step("/static/app.js"), "a .js file"),
-        (step("/files/7.PDF?v=3"), "a .pdf file"),
         (step(recorded=Recorded(200, response_json={"id": 7})), "JSON"),
         (step(recorded=Recorded(200, response_headers={"content-type": "image/png; q=1"})), "image/png"),
     ],
 )
 def test_a_page_is_none_of_what_was_asked_for(one, asked):
-    assert page_instead(one, 200, PAGE) == asked
+    assert asked_instead_of_page(one) == asked
+    assert attempt(one).watches_pages
 
 
 @pytest.mark.parametrize(
-    ("one", "status", "body"),
+    "one",
     [
-        (step(), 200, PAGE),
-        (step("/json"), 200, PAGE),
-        (step("/v1.2/orders"), 200, PAGE),
-        (step("/index.html"), 200, PAGE),
-        (step("/?file=a.pdf"), 200, PAGE),
-        (step(accept="*/*"), 200, PAGE),
-        (step(accept="text/html,application/xhtml+xml,application/json;q=0.9"), 200, PAGE),
-        (step("/a.js", accept="text/html"), 200, PAGE),
-        (step(recorded=Recorded(200, response_headers={"content-type": "text/html"})), 200, PAGE),
-        # Its status says already what it is.
-        (step(accept="application/json"), 404, PAGE),
-        (step(accept="application/json"), 302, PAGE),
-        # PHP sends JSON so, and others a part of a page.
-        (step(accept="application/json"), 200, JSON_SENT_AS_HTML),
-        (step(accept="application/json"), 200, b""),
-        (step(accept="application/json"), 200, b"ok"),
+        step(),
+        step(accept="*/*"),
+        # What axios sends for anything.
+        step(accept="application/json, text/plain, */*"),
+        step(accept="text/html,application/xhtml+xml,application/json;q=0.9"),
+        # Names of packages, of pictures and of programs are names of pages.
+        step("/package/chart.js"),
+        step("/wiki/File:Cat.jpg"),
+        step(accept="application/json", recorded=Recorded(200, response_headers={"content-type": "text/html"})),
     ],
 )
-def test_an_answer_may_be_what_was_asked_for(one, status, body):
-    assert page_instead(one, status, body) is None
+def test_a_page_may_be_what_was_asked_for(one):
+    assert asked_instead_of_page(one) is None
+    assert not attempt(one).watches_pages
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "coding", "error"),
+    [
+        (200, PAGE, None, "protocol"),
+        (200, gzip.compress(PAGE + b" " * 50_000), b"gzip", "protocol"),
+        (200, brotli.compress(PAGE), b"br", "protocol"),
+        (200, zstandard.compress(PAGE), b"zstd", "protocol"),
+        # Its status says already what it is.
+        (404, PAGE, None, None),
+        (302, PAGE, None, None),
+        # PHP sends JSON so, and others a part of a page.
+        (200, b'{"id":7}', None, None),
+        (200, b"", None, None),
+        (200, b"ok", None, None),
+    ],
+)
+def test_what_says_that_it_is_html_is_a_page_if_it_begins_so(status, body, coding, error):
+    ended = attempt(
+        step(accept="application/json"), status=status, captured=bytearray(body), content_encoding=coding
+    )
+
+    Outcomes(Target(url="http://x")).fail_page(ended)
+
+    assert ended.error == error
 
 
 @pytest.mark.parametrize(
