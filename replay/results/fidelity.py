@@ -38,8 +38,8 @@ SHORTFALLS = {
     "made_up_bodies": "only {} of the requests have the recorded body; the others were filled to its size",
     "answer_bodies": "only {} of the answers have a body, or had none when they were recorded; the others are empty",
     "answer_sizes": (
-        "only {} of the answers have sizes like those in the recording; the others are of nearly one size, or less "
-        "than a twentieth of what was recorded"
+        "only {} of the answers have sizes of their own, as they had when they were recorded; the others are of nearly "
+        "one size, whatever was asked for"
     ),
 }
 """What each ratio says where it falls short, its value standing for {}."""

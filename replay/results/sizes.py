@@ -1,34 +1,32 @@
-"""Whether answers have the sizes that they may have, by those in the recording: a fold over steps.jsonl.
+"""Whether answers are one answer to all that is asked, by their sizes and the recorded ones: a fold over steps.jsonl.
 
-Of what a plain HTTP call was answered a run knows the status and the size. A page to sign in at, a stand-in, an error
-under status 200 and an answer kept for everybody are one answer to all that is asked: nearly all are of one size, where
-the recorded ones were of many. And an answer with a small part of what was recorded need not have done its work. Both
-are told by size alone, so an answer as large as the recorded one may still be another.
+Of what a plain HTTP call was answered a run knows the status and the size. A page to sign in at, a stand-in and an
+error under status 200 are one answer whatever is asked: steps of several names are nearly all answered with one size,
+where the recorded ones were of many. It is told by size alone, so an answer as large as the recorded one may still be
+another.
 
-Other data, compression and prose of a model change sizes, too, but do not make nearly all of them one. Honest answers
-of these kinds are simulated in tests/results/test_sizes.py.
+One name tells nothing: a test account, fixtures and data that do not change have one answer to what had many. Nor does
+a small part of the recorded size: a staging server has less data, and compresses it. Honest answers of these kinds are
+simulated in tests/results/test_sizes.py.
 """
 
 from collections import Counter
+from collections.abc import Iterable
+from math import log
 
 import numpy as np
 
 from replay.results.histogram import Int64s
 from replay.results.tables.table import Flags, Names, Table, looked_up, paired
 
-# Steps of e ** (1 / 60); three of them are a window of 5%, so that a time or an id in an answer leaves it alike, and
-# compression, after which sizes of prose differ by less, does not make it so.
+# Steps of e ** (1 / 60); three of them are a window of 5%, so that a time or an id in an answer leaves it alike.
 _BINS_PER_E = 60
 _WINDOW = 3
 # Those that were recorded are of many sizes if no window of 35% has most of them.
 _WIDE, _MOST_RECORDED = 18, 0.6
-_LEAST_STEPS = 20
-# So many more of the answers are in the fullest window than of the recorded ones; the few of a short run more so.
-_LEAST_EXCESS, _BY_CHANCE = 0.35, 1.5
-# JSON that repeats itself is compressed to a twentieth at most, and hardly ever all of it to a twelfth. What is short
-# may be all head.
-_SHRUNKEN, _LEAST_BYTES = 20, 400
-_ALL_SHRUNKEN, _NEARLY_ALL = 12, 0.9
+_LEAST_STEPS, _NEARLY_ALL, _LEAST_SERIES, _LEAST_SHARE = 10, 0.9, 2, 0.5
+# In bins, 200 bytes. Two short answers may be alike by chance, as empty lists are, unless they are most of all.
+_LEAST_PAGE = int(log(200) * _BINS_PER_E)
 _MOST_SERIES = 4096
 _BINS = 1 << 12
 """More than there are: 2 ** 63 is in the 2,621st."""
@@ -42,9 +40,6 @@ class SizesFold:
         # Of a kind and name, and a bin of size: how many answers, and how many recorded ones.
         self._here: Counter[int] = Counter()
         self._recorded: Counter[int] = Counter()
-        # Less those that grew as much, since sizes of other data differ both ways.
-        self._shrunken: Counter[int] = Counter()
-        self._small: Counter[int] = Counter()
 
     def __repr__(self) -> str:
         return f"<SizesFold {self._here.total()} answers>"
@@ -67,10 +62,6 @@ class SizesFold:
         for kept, sizes in ((self._here, here), (self._recorded, recorded)):
             found, times = np.unique(ours * _BINS + _bins(sizes), return_counts=True)
             kept.update(dict(zip(found.tolist(), times.tolist(), strict=True)))
-        self._small.update(ours[(here * _ALL_SHRUNKEN < recorded) & (recorded >= _LEAST_BYTES)].tolist())
-        for less, more, one in ((here, recorded, 1), (recorded, here, -1)):
-            for code in ours[(less * _SHRUNKEN < more) & (more >= _LEAST_BYTES)].tolist():
-                self._shrunken[code] += one
 
     def _code(self, pair: tuple[str, str]) -> int:
         """Of a kind and name; -1 for those that come when many have come already."""
@@ -78,23 +69,47 @@ class SizesFold:
         return known.code(pair) if len(known) < _MOST_SERIES or pair in known else -1
 
     def ratio(self) -> float | None:
-        """Of the answers whose recorded size is known, those that size tells nothing against; None without."""
+        """Of the answers whose recorded size is known, those that are not one answer to all that is asked.
+
+        None where no size is known.
+        """
         of = self._here.total()
         if not of:
             return None
         here, recorded = _by_series(self._here), _by_series(self._recorded)
-        return 1 - sum(self._unlike(code, here[code], recorded[code]) for code in here) / of
+        at = _fullest(_summed(here.values()))
+        alike = [code for code, sizes in here.items() if _is_within(sizes, at)]
+        n = sum(int(here[code].sum()) for code in alike)
+        if len(alike) < _LEAST_SERIES or (n < _LEAST_SHARE * of and at < _LEAST_PAGE):
+            return 1.0
+        was = _summed([recorded[code] for code in alike])
+        return 1.0 if _are_nearly_one(was, _WIDE, _MOST_RECORDED) else 1 - n / of
 
-    def _unlike(self, code: int, here: Int64s, recorded: Int64s) -> int:
-        """Of one kind and name: how many answers are not like those in the recording. here, recorded: sizes by bins."""
-        n = int(here.sum())
-        by_chance = _BY_CHANCE * n**0.5
-        apart = _most_alike(here) - _most_alike(recorded)
-        are_many = _most_alike(recorded, _WIDE) <= _MOST_RECORDED * n
-        alike = apart if are_many and n >= _LEAST_STEPS and apart >= _LEAST_EXCESS * n + by_chance else 0
-        small = self._small[code]
-        shrunken = small if small >= _NEARLY_ALL * n else self._shrunken[code]
-        return max(alike, shrunken if shrunken >= by_chance else 0)
+
+def _are_nearly_one(counts: Int64s, window: int, share: float) -> bool:
+    """Whether a window of so many bins has more than this share of them."""
+    at = _fullest(counts, window)
+    return int(counts[at : at + window].sum()) > share * int(counts.sum())
+
+
+def _is_within(counts: Int64s, at: int) -> bool:
+    """Whether a name has enough answers to tell, and nearly all of them are in the window that begins there."""
+    n = int(counts.sum())
+    return n >= _LEAST_STEPS and int(counts[at : at + _WINDOW].sum()) >= _NEARLY_ALL * n
+
+
+def _fullest(counts: Int64s, window: int = _WINDOW) -> int:
+    """Where the window of so many bins begins that has most."""
+    in_each = np.convolve(counts, np.ones(window, np.int64))
+    return max(0, int(np.argmax(in_each)) - window + 1)
+
+
+def _summed(counts: Iterable[Int64s]) -> Int64s:
+    each = list(counts)
+    found = np.zeros(max(map(len, each), default=1), np.int64)
+    for one in each:
+        found[: len(one)] += one
+    return found
 
 
 def _bins(sizes: Int64s) -> Int64s:
@@ -109,8 +124,3 @@ def _by_series(counts: Counter[int]) -> dict[int, Int64s]:
     return {
         code: np.bincount(list(bins), weights=list(bins.values())).astype(np.int64) for code, bins in of.items()
     }
-
-
-def _most_alike(counts: Int64s, window: int = _WINDOW) -> int:
-    """How many are in the window of so many bins that has most."""
-    return int(np.convolve(counts, np.ones(window, np.int64)).max())

@@ -184,8 +184,7 @@ class Fidelity(msgspec.Struct, omit_defaults=True):
         float | None,
         Meta(
             description=(
-                "Answers that are neither of nearly one size, where the recorded ones were of many, nor less than a "
-                "twentieth of the recorded ones."
+                "Answers that are not of nearly one size whatever was asked for, where the recorded ones were of many."
             )
         ),
     ] = None

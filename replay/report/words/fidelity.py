@@ -16,7 +16,7 @@ _MEANINGS = {
     "answer_bodies": ("bodies of answers", "there, or not there when recorded either"),
     "answer_sizes": (
         "sizes of answers",
-        "neither nearly all one, nor less than a twentieth, unlike the recorded",
+        "of their own, and not nearly one whatever was asked for",
     ),
 }
 

@@ -322,6 +322,6 @@ def test_one_answer_to_all_that_was_asked_passes_nothing():
 
     assert [check.verdict for check in verdict.checks] == ["inconclusive", "inconclusive"]
     assert verdict.checks[0].reason == (
-        "would pass, but the replay was unlike the recording: only 10% of the answers have sizes like those in the "
-        "recording; the others are of nearly one size, or less than a twentieth of what was recorded"
+        "would pass, but the replay was unlike the recording: only 10% of the answers have sizes of their own, as they "
+        "had when they were recorded; the others are of nearly one size, whatever was asked for"
     )
