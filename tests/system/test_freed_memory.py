@@ -23,7 +23,9 @@ print(after - before)
 
 
 def pages_asked_for_again(how):
-    done = subprocess.run([sys.executable, "-c", FAULTS, how, str(8 << 20)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS, how, str(8 << 20)], capture_output=True, text=True, check=False
+    )
     if done.returncode == 5:
         pytest.skip("this C library cannot be told")
     return int(done.stdout)
