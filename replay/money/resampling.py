@@ -32,16 +32,19 @@ _NAMES = (
 Counts = npt.NDArray[np.int64]
 
 
-def block_counts(strata: npt.NDArray[np.int64], block: int, seed: int, draws: int = _DRAWS) -> Counts:
+def block_counts(
+    strata: npt.NDArray[np.int64], block: int | npt.NDArray[np.int64], seed: int, draws: int = _DRAWS
+) -> Counts:
     """How often each window is in each of so many draws, shape (draws, windows): of each stratum as many as it has, in
-    blocks of so many neighbours.
+    blocks of so many neighbours. block: of all strata, or of each, as np.unique has them.
     """
     random = np.random.default_rng(seed)
     counts = np.zeros((draws, len(strata)), np.int64)
-    for stratum in np.unique(strata):
+    kinds = np.unique(strata)
+    for stratum, wanted in zip(kinds, np.broadcast_to(block, kinds.shape).tolist(), strict=True):
         members = np.flatnonzero(strata == stratum)
         n = len(members)
-        length = max(1, min(block, n))
+        length = max(1, min(wanted, n))
         starts = random.integers(0, n, (draws, -(-n // length)))
         places = (starts[..., None] + np.arange(length)).reshape(draws, -1)[:, :n] % n
         for counted, drawn in zip(counts, places, strict=True):

@@ -93,3 +93,13 @@ def test_a_block_keeps_its_neighbours_together_and_goes_on_from_the_start_behind
     pairs = {(1, 1, 0, 0), (0, 1, 1, 0), (0, 0, 1, 1), (1, 0, 0, 1)}
     sums = {tuple(a + b for a, b in zip(one, other, strict=True)) for one in pairs for other in pairs}
     assert {tuple(row) for row in counts.tolist()} <= sums
+
+
+def test_each_stratum_has_blocks_of_its_own_length():
+    strata = np.repeat([7, 9], [4, 100])
+
+    counts = block_counts(strata, np.array([1, 50]), seed=3, draws=40)
+
+    # Two blocks of half of them: neighbours are drawn as often as each other, but at two ends.
+    assert all(np.count_nonzero(np.diff(counted[4:])) <= 4 for counted in counts)
+    assert (counts[:, :4].sum(axis=1) == 4).all()

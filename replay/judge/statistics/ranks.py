@@ -77,10 +77,15 @@ def _exactly_at_least(u: int, n: int, m: int) -> float:
 
 
 def relation(one: Floats | Int64s, other: Floats | Int64s) -> Relation:
-    """Of pairs of values, by Spearman's rank correlation (1904) and Student's t; of three at least, not all equal."""
+    """Of three pairs of values at least, by Spearman's rank correlation (1904) and Student's t.
+
+    Where all are equal on one side there is no relation.
+    """
     a, b = (ranked - ranked.mean() for ranked in (ranks(one), ranks(other)))
-    rho = float((a * b).sum() / ((a**2).sum() * (b**2).sum()) ** 0.5)
-    rho = min(1.0, max(-1.0, rho))
+    spread = float((a**2).sum() * (b**2).sum()) ** 0.5
+    if not spread:
+        return Relation(0.0, 1.0)
+    rho = min(1.0, max(-1.0, float((a * b).sum()) / spread))
     degrees = len(a) - 2
     if abs(rho) == 1.0:
         return Relation(rho, 0.0)

@@ -6,6 +6,7 @@ What both say and say otherwise is refused. What one of them leaves out has a va
 """
 
 from collections.abc import Iterator
+from math import isclose
 from typing import NamedTuple
 
 from replay.planes.core.types import PlaneSpec
@@ -21,6 +22,8 @@ from replay.words.numbers import number
 _USUAL_VCPU = PlaneSpec().vcpu
 _USUAL_COST = Cost(price="")
 _MIB_IN_GIB = 1024
+# 1769 MiB are written as 1.73 GiB.
+_ROUNDED = 0.004
 
 
 class _Stated(NamedTuple):
@@ -66,7 +69,7 @@ def _unlike(target: Target) -> Iterator[_Stated]:
         *(_of_instances(cost, own) if target.plane == "serverless" or elsewhere else ()),
         *(one for there in (elsewhere or [own]) for one in _of_machines(cost, there)),
     ]
-    yield from (one for one in stated if one.paid != one.simulated)
+    yield from (one for one in stated if not isclose(one.paid, one.simulated, rel_tol=_ROUNDED))
 
 
 def _of_instances(cost: Cost, simulated: SimulatedPlane) -> Iterator[_Stated]:

@@ -24,6 +24,7 @@ def test_processors_that_make_no_difference_need_not_be_stated_twice():
     check_agreement(serverless(cost={"vcpu": 4.0}))
     check_agreement(machines(cost={"machine": "e2-standard-4"}))
     check_agreement(with_model(serverless(cost={"memory_gib": 0.5}), memory_mib=512, sharing="processor"))
+    check_agreement(with_model(serverless(cost={"memory_gib": 1.73}), memory_mib=1769))
 
 
 def test_what_says_the_same_in_both_places_is_taken():

@@ -176,15 +176,18 @@ def drawn_months(windows: Windows, measured: Measured, shape: Shape, factor: flo
     ]
 
 
-def _alike(windows: Windows, measured: Measured, shape: Shape) -> tuple[npt.NDArray[np.int64], int]:
+def _alike(
+    windows: Windows, measured: Measured, shape: Shape
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Which windows that the run came to are of one hour of the trace's own calendar, all of one where it has none; and
-    how many neighbours are drawn together: those of a session, and a twentieth of them at least.
+    how many neighbours of each hour are drawn together: those of a session, and a twentieth of them at least.
     """
     seen, window_s, period = reached(windows), windows.window_s, period_h(shape.workload)
     if period is None or measured.offset_s is None:
         hours = np.zeros(len(seen), np.int64)
     else:
         hours = ((measured.offset_s + seen * window_s) // 3600).astype(np.int64) % period
-    fewest = int(np.unique(hours, return_counts=True)[1].min())
+    # An hour that the run came to for a minute says nothing of the others.
+    sizes = np.unique(hours, return_counts=True)[1]
     of_a_session = int((shape.workload.longest_session_s or 0.0) // window_s) + 1
-    return hours, max(1, fewest // _BLOCKS, min(of_a_session, fewest // FEWEST))
+    return hours, np.maximum(1, np.maximum(sizes // _BLOCKS, np.minimum(of_a_session, sizes // FEWEST)))
