@@ -73,8 +73,8 @@ def test_what_is_no_url_of_a_server_is_refused(url):
         (["--mcp", "http://h"], "name the tool that is to be called with --tool."),
         (["-t", "http://h", "--arguments", "{}"], "name the tool that is to be called with --tool."),
         (["trace.jsonl", "-t", "http://h", "--tool", "x"], "--tool brings its own sessions; leave the TRACE and --shape out."),
-        (["--mcp", "http://h", "--tool", "x", "--arguments", "[1]"], "--arguments is no JSON object; quote it for the shell: --arguments '{\"q\": \"x\"}'."),
-        (["--mcp", "http://h", "--tool", "x", "--arguments", "{q: 1}"], "--arguments is no JSON object; quote it for the shell: --arguments '{\"q\": \"x\"}'."),
+        (["--mcp", "http://h", "--tool", "x", "--arguments", "[1]"], "--arguments is not a JSON object; quote it for the shell: --arguments '{\"q\": \"x\"}'."),
+        (["--mcp", "http://h", "--tool", "x", "--arguments", "{q: 1}"], "--arguments is not a JSON object; quote it for the shell: --arguments '{\"q\": \"x\"}'."),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_is_said(asked, words, said):
