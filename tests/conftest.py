@@ -62,10 +62,18 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()
 
 
+# How a name has the head of gzip, and one without a time (RFC 1952, section 2.3).
+_GZIP, _UNTIMED = r"\x1f\x8b\x08", r"\x1f\x8b\x08\x00\x00\x00\x00\x00"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {Path(__file__).parent / name: place for place, name in enumerate(LONG_FILES)}
     if missing := [str(path) for path in places if not path.exists()]:
         raise pytest.UsageError(f"LONG_FILES of tests/conftest.py has what is not there: {', '.join(missing)}")
+    if timed := [item.nodeid for item in items if _GZIP in item.nodeid and _UNTIMED not in item.nodeid]:
+        raise pytest.UsageError(
+            f"Each worker would name this by its own clock, which gzip writes (mtime=0): {timed[0]}"
+        )
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
