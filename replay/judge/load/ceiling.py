@@ -173,11 +173,11 @@ def _how_sure_it_is(ceiling: Ceiling) -> str | None:
     low, high = ceiling.sure_scale
     if low is not None and high is not None and high <= _OPEN_RATIO * low:
         return None
-    held = "none of the loads that were tried held" if low is None else f"{number(low, 4)}x held"
-    broke = "none did not" if high is None else f"{number(high, 4)}x did not"
+    held = "no load surely held" if low is None else f"{number(low, 4)}x surely held"
+    broke = "none surely broke" if high is None else f"{number(high, 4)}x surely broke"
     return (
-        f"by intervals of 95% {held}, and {broke}: between these a load may hold in one run and not in the next. A "
-        "longer --level narrows that"
+        f"at 95% {held} and {broke}: in between a load may hold in one run and not in the next; a longer --level "
+        "narrows that"
     )
 
 

@@ -87,8 +87,8 @@ def test_loads_of_which_chance_decides_are_told_beside_the_bracket():
     assert verdict == "found"
     assert ceiling.sure_scale == (0.5, 2.0)
     assert reasons[-1] == (
-        "by intervals of 95% 0.5x held, and 2x did not: between these a load may hold in one run and not in the next. A "
-        "longer --level narrows that"
+        "at 95% 0.5x surely held and 2x surely broke: in between a load may hold in one run and not in the next; a longer "
+        "--level narrows that"
     )
 
 
