@@ -168,11 +168,7 @@ def _listed(head: str, values: Values) -> tuple[str, list[str]] | None:
 def _meant(word: str, values: Values) -> Sequence[str] | None:
     """What a word stands for in a list; None where only a shell could tell."""
     if (seq := _SEQ(word)) is not None:
-        given = [_number(each, values) for each in seq["given"].split()]
-        first, step, last = {1: (1, 1, *given), 2: (given[0], 1, given[-1]), 3: tuple(given)}.get(
-            len(given), (None, None, None)
-        )
-        return None if first is None or last is None or not step else _range(first, last, step)
+        return _sequence([_number(each, values) for each in seq["given"].split()])
     variable = _IS_VARIABLE(word)
     if variable is not None:
         value = values.get(variable["braced"] or variable["plain"])
@@ -182,6 +178,16 @@ def _meant(word: str, values: Values) -> Sequence[str] | None:
         return None if inner is None else [f"{braces['before']}{each}{braces['behind']}" for each in inner]
     said = filled(word, values)
     return None if UNSET in said or _is_pattern(said) else [said]
+
+
+def _sequence(given: Sequence[int | None]) -> Sequence[str] | None:
+    """What seq prints that is given these: LAST, FIRST LAST, or FIRST STEP LAST; None for what it would not take."""
+    numbers = [each for each in given if each is not None]
+    if len(numbers) < len(given) or not 1 <= len(numbers) <= 3:
+        return None
+    first = numbers[0] if len(numbers) > 1 else 1
+    step = numbers[1] if len(numbers) > 2 else 1
+    return _range(first, numbers[-1], step) if step else None
 
 
 def _is_pattern(word: str) -> bool:

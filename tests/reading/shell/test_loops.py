@@ -1,6 +1,5 @@
 """Loops of scripts: what is unrolled does what bash does, and what only a shell could tell stays as it is."""
 
-import shutil
 import subprocess
 
 import pytest
@@ -53,7 +52,6 @@ def commands(tmp_path):
     return of
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 @pytest.mark.parametrize("script", LOOPS)
 def test_a_loop_asks_as_often_as_bash_does(commands, script):
     ran = subprocess.run(["bash", "-c", CURL + script], capture_output=True, text=True, timeout=60, check=True)
@@ -81,6 +79,9 @@ def test_a_loop_asks_as_often_as_bash_does(commands, script):
         "for api_key in a b; do curl h/$api_key; done",
         "while true; do curl h/a; done",
         "for i in $(seq x); do curl h/$i; done",
+        "for i in $(seq ); do curl h/$i; done",
+        "for i in $(seq 1 2 3 4); do curl h/$i; done",
+        "for i in $(seq -w 3); do curl h/$i; done",
         "for i in $(seq 1 0 5); do curl h/$i; done",
     ],
 )
