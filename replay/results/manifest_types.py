@@ -13,6 +13,17 @@ RunStatus = Literal["running", "finished", "interrupted", "incomplete", "failed"
 GeneratorVerdict = Literal["ok", "suspect", "saturated"]
 
 
+Removed = Annotated[
+    dict[str, float],
+    Meta(
+        description=(
+            "Seconds that each knob of timing removed from the gaps within sessions, of all sessions together; "
+            "arrivals, from between the session starts. Not how much shorter the run is."
+        )
+    ),
+]
+
+
 class TraceFacts(msgspec.Struct, omit_defaults=True):
     """Which trace was replayed, and how much of it the run planned, after scale and limits."""
 
@@ -195,15 +206,7 @@ class Manifest(msgspec.Struct, omit_defaults=True):
     target_facts: Annotated[TargetFacts | None, Meta(description="The target in short.")] = None
     generator: Annotated[Generator | None, Meta(description="Whether this machine kept up.")] = None
     plane: Annotated[PlaneFigures | None, Meta(description="What the plane did, where it tells.")] = None
-    removed_s: Annotated[
-        dict[str, float],
-        Meta(
-            description=(
-                "Seconds that each knob of timing removed from the gaps within sessions, of all sessions together; "
-                "arrivals, from between the session starts. Not how much shorter the run is."
-            )
-        ),
-    ] = {}
+    removed_s: Removed = {}
     connections: Annotated[dict[str, Count], Meta(description="Connections by what became of them.")] = {}
     notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
     data: Annotated[DataFacts | None, Meta(description="The file of users that sessions took rows from.")] = (

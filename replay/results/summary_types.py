@@ -9,6 +9,7 @@ from replay.results.manifest_types import (
     Ended,
     Generator,
     PlaneFigures,
+    Removed,
     RunStatus,
     Spent,
     TargetFacts,
@@ -233,15 +234,7 @@ class Summary(msgspec.Struct, omit_defaults=True):
     series: Annotated[list[Series], Meta(description="The same for each kind and name of steps.")]
     dispatch_lag_us: Annotated[Quantiles, Meta(description="How late requests were sent, in µs.")]
     generator: Annotated[Generator, Meta(description="Whether this machine kept up.")]
-    removed_s: Annotated[
-        dict[str, float],
-        Meta(
-            description=(
-                "Seconds that each knob of timing removed from the gaps within sessions, of all sessions together; "
-                "arrivals, from between the session starts. Not how much shorter the run is."
-            )
-        ),
-    ]
+    removed_s: Removed
     steady: Annotated[Window | None, Meta(description="The steady part of the run.")] = None
     plane: Annotated[PlaneFigures | None, Meta(description="What the plane did, where it tells.")] = None
     fidelity: Annotated[
