@@ -54,7 +54,7 @@ class World:
         while self.now_ns < end_ns and not is_over():
             self.now_ns += 4 * US
             next_ns = self._events[0][0] if self._events else end_ns
-            if next_ns <= self.now_ns:
+            if self._events and next_ns <= self.now_ns:
                 _, _, callback, what = heappop(self._events)
                 callback(*what)
             elif self._soon:

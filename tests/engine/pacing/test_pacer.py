@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from replay.engine.pacing.pacer import Fire, Pacer
@@ -78,6 +78,7 @@ def test_what_is_added_while_firing_is_fired_in_turn():
     st.lists(st.integers(min_value=0, max_value=5 * MS), min_size=1, max_size=20),
     st.lists(st.lists(st.integers(min_value=-MS, max_value=5 * MS), max_size=3), max_size=30),
 )
+@example([563_000], [])  # the end comes while nothing is to happen any more
 def test_what_is_fired_is_always_the_first_due_of_all_that_were_added_by_then(dues, gaps_of):
     world = World()
     waiting: list[tuple[int, int]] = []
