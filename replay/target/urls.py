@@ -81,6 +81,9 @@ def _split(url: str, what: str = "url") -> SplitResult:
     if not is_port:
         raise ValueError(f"{what} cannot be read: {NO_PORT}")
     if "[" in parts.netloc:
+        # What stands in front of the bracket is passed over by urlsplit.
+        if not parts.netloc.rpartition("@")[2].startswith("["):
+            raise ValueError(f"{what} has a bracket within its host")
         try:
             ipaddress.IPv6Address(parts.hostname or "")
         except ValueError as cause:

@@ -5,7 +5,7 @@ from typing import get_type_hints
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from replay.target.auth import Auth, Aws, OAuth
@@ -298,6 +298,7 @@ def test_a_url_is_shown_without_what_may_be_secret_in_it(url, shown):
 
 
 @given(st.text("ab1@:/?#[]%", max_size=12))
+@example("][::/")
 def test_no_password_is_shown_whatever_it_holds(password):
     url = f"http://user:S{password}S@host/path"
 
