@@ -45,11 +45,15 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
 
 
+Pack = Callable[[bytes], bytes]
+"""Makes of lines what stands for them in a file; see WholeFile.pack. Processes hand it to one another."""
+
+
 class SessionLines(msgspec.Struct, frozen=True, gc=False):
     """Sessions as a trace's file has them, by an importer that makes none but valid ones, without secrets.
 
-    text: JSON, each with its line break. starts_ms: of each, ascending. steps: how many they have. long: those of the
-    lines that have a step that took more than a day.
+    text: JSON, each with its line break, and packed. starts_ms: of each, ascending. steps: how many they have. long:
+    those of the lines that have a step that took more than a day.
     """
 
     text: bytes
@@ -63,13 +67,13 @@ class ImportResult(msgspec.Struct, frozen=True):
 
     header: complete, with what was inferred and dropped in its attributes. sessions: in order of start_ms;
     iterating reads the input, and may raise TraceError. notes: the same facts as sentences, for people. lines: the same
-    sessions, many at a time, where the importer has them as lines.
+    sessions, many at a time, where the importer has them as lines, packed for the file that they go to.
     """
 
     header: Header
     sessions: Callable[[], Iterator[Session]]
     notes: tuple[str, ...] = ()
-    lines: Callable[[], Iterator[SessionLines]] | None = None
+    lines: Callable[[Pack], Iterator[SessionLines]] | None = None
 
 
 class Importer(Protocol):

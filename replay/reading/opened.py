@@ -57,6 +57,14 @@ def open_recording(path: Path) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, transcoded)
 
 
+def begin_of_stored(source: BinaryIO, path: Path) -> int | None:
+    """Where in a file the text of this recording begins, which was just opened; None where it is stored otherwise."""
+    if not isinstance(getattr(source, "raw", None), StoredBytes):
+        return None
+    with path.open("rb") as file:
+        return _LONGEST_MARK if file.read(_LONGEST_MARK) == _UTF_8 else 0
+
+
 def _without_a_mark(start: bytes) -> str | None:
     """UTF-16 is told by the zeros beside two characters of ASCII."""
     if len(start) < 4 or start.count(0) != 2:

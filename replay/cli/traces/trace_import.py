@@ -30,7 +30,6 @@ from replay.system.files import open_written
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.import_doubts import with_import_doubts
-from replay.trace.file.stored import QUICK_LEVEL, QUICK_THREADS, USUAL_LEVEL
 from replay.trace.file.stream import TraceWriter, replace_header
 from replay.trace.transforms.personal import RedactPersonal
 from replay.trace.transforms.types import Tally
@@ -184,10 +183,9 @@ def import_(
         if redaction is not None:
             header = redaction.header(header)
         lines = None if redaction is not None else result.lines
-        how = (USUAL_LEVEL, 0) if lines is None else (QUICK_LEVEL, QUICK_THREADS)
-        with TraceWriter(out, header, level=how[0], threads=how[1]) as writer:
+        with TraceWriter(out, header) as writer:
             if lines is not None:
-                for these in map(doubts.seen_lines, lines()):
+                for these in map(doubts.seen_lines, lines(writer.pack)):
                     writer.write_lines(these.text, these.starts_ms, these.steps)
             else:
                 sessions = result.sessions() if redaction is None else redaction.apply(result.sessions(), tally)

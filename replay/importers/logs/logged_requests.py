@@ -229,7 +229,9 @@ class RequestLog:
         """The lines that no block told, the requests of all others being added."""
         lines = LogLines(file, self.damage)
         tell = partial(told, Telling(blocks, self._options.session_by, self._parts, LONGEST_LINE_BYTES))
-        for block in self._workers.made_of(read_blocks(file, LONGEST_LINE_BYTES, self._lines_before), tell):
+        lines_told = 0
+        for block in self._workers.made_of(read_blocks(file, LONGEST_LINE_BYTES, self._line), tell):
+            self._lines_before = block.before - lines_told
             if block.collected is not None:
                 self._requests.take(block.collected)
                 self._refuse_many()
@@ -237,8 +239,10 @@ class RequestLog:
                 if isinstance(piece, Seen):
                     self._pass_by(piece)
                 else:
-                    yield from lines.of(*piece)
-            self._line = self._lines_before + block.last
+                    n, line = piece
+                    yield from lines.of(lines_told + n, line)
+            lines_told += block.lines
+            self._line = self._lines_before + lines_told
 
     def _pass_by(self, seen: Seen) -> None:
         self.damage.lines += len(seen.stamps_ns)
@@ -296,8 +300,9 @@ class RequestLog:
         """The trace. explained: assumptions, for people. Raises TraceError where too little could be read."""
         try:
             return self._result(explained)
-        finally:
+        except BaseException:
             self._workers.close()
+            raise
 
     def _result(self, explained: Sequence[str]) -> ImportResult:
         file = shown_path(self._paths[0])
@@ -322,7 +327,7 @@ class RequestLog:
             )
         header = self._header(first_us, resolution_ms, waiting)
         are_named = session_by not in (None, *_CLIENTS) and not is_secret_session(session_by)
-        lines = RequestLines(waiting, requests, are_named)
+        lines = RequestLines(waiting, requests, are_named, self._workers)
         notes = (*self._notes(span_us, resolution_ms, waiting), *explained)
         return ImportResult(header, lines.sessions, notes, lines.lines)
 

@@ -1,6 +1,11 @@
-"""Sessions of logged requests as the lines of a trace, numbered and named in order of their starts."""
+"""Sessions of logged requests as the lines of a trace, numbered and named in order of their starts.
 
-from collections.abc import Iterator, Mapping
+In which order they come, and what they are called, is told of one after the other, by what is short: their heads. Their
+texts are then put together, and compressed, by as many processes as there are.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 
 import msgspec
@@ -10,10 +15,12 @@ from replay.importers.call_steps import LONGEST_TEXT
 from replay.importers.requests.collected import CollectedRequests
 from replay.importers.requests.edge_texts import ms_texts
 from replay.importers.requests.session_lines import name_of
+from replay.importers.requests.spilled import Spilled
 from replay.importers.requests.step_texts import agent_text, frame_text, json_text
-from replay.importers.requests.types import NOTHING, Ints
+from replay.importers.requests.types import NOTHING, Ints, Ordered
 from replay.importers.requests.waiting import WaitingSessions
-from replay.importers.types import SessionLines
+from replay.importers.requests.workers import Workers
+from replay.importers.types import Pack, SessionLines
 from replay.trace.redaction.labels import label_without_secrets
 from replay.trace.redaction.names import REDACTED
 from replay.trace.types import Session
@@ -22,10 +29,16 @@ _decode = msgspec.json.Decoder(Session).decode
 
 
 class RequestLines:
-    """The sessions in `waiting` of these requests. are_named: whether they bear the names of the requests' sessions."""
+    """The sessions in `waiting` of these requests, put together by `workers`, who end with them.
 
-    def __init__(self, waiting: WaitingSessions, requests: CollectedRequests, are_named: bool) -> None:
+    are_named: whether they bear the names of the requests' sessions.
+    """
+
+    def __init__(
+        self, waiting: WaitingSessions, requests: CollectedRequests, are_named: bool, workers: Workers
+    ) -> None:
         self._waiting = waiting
+        self._workers = workers
         self._names = {key: name[:LONGEST_TEXT] for key, name in requests.names.items()} if are_named else {}
         self._agents = {found: agent_text(agent) for found, agent in requests.agents.items()} | {NOTHING: ""}
         self._first_us = requests.first_us
@@ -35,24 +48,64 @@ class RequestLines:
         for lines in self.lines():
             yield from map(_decode, lines.text.splitlines())
 
-    def lines(self) -> Iterator[SessionLines]:
-        """As they stand in a trace. Raises TraceError where what waits for its place cannot be read back."""
+    def lines(self, pack: Pack = bytes) -> Iterator[SessionLines]:
+        """As they stand in a trace, packed. Raises TraceError where what waits for its place cannot be read back."""
+        try:
+            yield from self._workers.made_of(self._stretches(), partial(_put_together, pack))
+        finally:
+            self._workers.close()
+
+    def _stretches(self) -> "Iterator[_Stretch]":
         ids = _Ids(self._names)
-        for heads, steps in self._waiting.in_order():
-            starts_us = heads["start_us"] - self._first_us
-            agents = map(self._agents.__getitem__, heads["agent"].tolist())
-            frames = map(
-                frame_text, ids.of(heads["key"]), ms_texts(starts_us), heads["client"].tolist(), agents
+        for ordered in self._waiting.in_order():
+            heads = ordered.heads
+            yield _Stretch(
+                ordered=ordered,
+                ids=ids.of(heads["key"]),
+                starts_us=heads["start_us"] - self._first_us,
+                agents=list(map(self._agents.__getitem__, heads["agent"].tolist())),
             )
-            around = "".join(frames).encode().splitlines(keepends=True)
-            befores, behinds = map(bytes.rstrip, around[::2]), around[1::2]
-            lines = list(zip(befores, steps, behinds, strict=True))
-            yield SessionLines(
-                text=b"".join(chain.from_iterable(lines)),
-                starts_ms=(starts_us / 1_000).tolist(),
-                steps=int(heads["steps"].sum()),
-                long=[b"".join(lines[n]) for n in np.flatnonzero(heads["is_long"]).tolist()],
-            )
+
+
+class _Stretch(msgspec.Struct, frozen=True):
+    """Sessions that follow one another in the trace, and what stands around their steps.
+
+    ids: as JSON. starts_us: from that of the trace. agents: as agent_text makes them.
+    """
+
+    ordered: Ordered
+    ids: Sequence[str]
+    starts_us: Ints
+    agents: Sequence[str]
+
+
+def _put_together(pack: Pack, spilled: Spilled, stretch: _Stretch) -> SessionLines:
+    """The lines of a stretch. Raises TraceError where the texts cannot be read back."""
+    heads = stretch.ordered.heads
+    frames = map(frame_text, stretch.ids, ms_texts(stretch.starts_us), heads["client"].tolist(), stretch.agents)
+    around = "".join(frames).encode().splitlines(keepends=True)
+    befores, behinds = map(bytes.rstrip, around[::2]), around[1::2]
+    lines = list(zip(befores, _steps(spilled, stretch.ordered), behinds, strict=True))
+    return SessionLines(
+        text=pack(b"".join(chain.from_iterable(lines))),
+        starts_ms=(stretch.starts_us / 1_000).tolist(),
+        steps=int(heads["steps"].sum()),
+        long=[b"".join(lines[n]) for n in np.flatnonzero(heads["is_long"]).tolist()],
+    )
+
+
+def _steps(spilled: Spilled, ordered: Ordered) -> list[memoryview]:
+    """The JSON of the steps of each session."""
+    order = np.argsort(ordered.texts_at)
+    at, sizes = ordered.texts_at[order], ordered.heads["size_bytes"][order]
+    begins_piece = np.flatnonzero(np.concatenate([[True], at[1:] != at[:-1] + sizes[:-1]]))
+    lengths = np.add.reduceat(sizes, begins_piece)
+    pieces = zip(at[begins_piece].tolist(), lengths.tolist(), strict=True)
+    texts = memoryview(b"".join(spilled.get(begin, length) for begin, length in pieces))
+    ends = np.empty(len(order), np.int64)
+    ends[order] = np.cumsum(sizes)
+    begins = ends - ordered.heads["size_bytes"] + 1  # behind a line break
+    return [texts[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
 
 
 class _Ids:

@@ -13,7 +13,7 @@ from replay.importers.requests.collected import Collected, Collector
 from replay.importers.requests.columns import Columns, Counted, OddLine, odd_lines
 from replay.importers.requests.spilled import Spilled
 from replay.importers.requests.types import Ints, Rows
-from replay.reading.blocks import Block, has_longer, parts_of
+from replay.reading.blocks import Block, has_longer, parts_of, with_lines
 from replay.trace.edges.concurrent import UNKNOWN_US
 
 # More than objects fit in a line of 64 KiB.
@@ -50,12 +50,13 @@ class Seen(msgspec.Struct, frozen=True):
 class Told(msgspec.Struct, frozen=True):
     """A block. pieces: what is known of its lines, and those to be read alone, in order. collected: its requests.
 
-    last: the number of its last line.
+    lines: how many it has. before: see Block.
     """
 
     pieces: list[Seen | OddLine]
     collected: Collected | None
-    last: int
+    lines: int
+    before: int
 
 
 class Telling(NamedTuple):
@@ -76,7 +77,8 @@ class _Teller:
         self._collector = Collector()
 
     def told(self, spilled: Spilled, block: Block) -> Told:
-        """What a block says. Raises TraceError where the disk takes no more."""
+        """What a block says. Raises TraceError where the disk takes no more, or its lines are gone."""
+        block = with_lines(block)
         is_long = has_longer(block.data, self._telling.longest_line_bytes)
         pieces: list[Seen | OddLine] = []
         rows: list[Rows] = []
@@ -103,11 +105,12 @@ class _Teller:
                 pieces.append(piece)
                 line = piece[0] + 1
         if not rows:
-            return Told(pieces, None, line - 1)
+            return Told(pieces, None, line - 1, block.before)
         return Told(
             pieces,
             self._collector.collected(spilled, self._telling.parts, np.concatenate(rows), texts),
             line - 1,
+            block.before,
         )
 
 
@@ -132,7 +135,7 @@ def starts_us(stamps_ns: Ints, tooks_us: Ints, is_end: bool) -> Ints:
 
 
 def place_of(line: int) -> int:
-    """The place of the first request in a line. line: counted over all files."""
+    """The place of the first request in a line. line: one that comes later in the recording has more."""
     return line * PLACES_A_LINE
 
 
@@ -140,7 +143,7 @@ _tellers: "WeakKeyDictionary[Spilled, dict[Telling, _Teller]]" = WeakKeyDictiona
 
 
 def told(telling: Telling, spilled: Spilled, block: Block) -> Told:
-    """What a block says. Raises TraceError where the disk takes no more."""
+    """What a block says. Raises TraceError where the disk takes no more, or its lines are gone."""
     tellers = _tellers.setdefault(spilled, {})
     if telling not in tellers:
         tellers[telling] = _Teller(telling)

@@ -76,7 +76,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Ordered(NamedTuple):
-    """Sessions that follow one another in the trace: their heads, as HEAD, and the JSON of their steps."""
+    """Sessions that follow one another in the trace: their heads, as HEAD, and where their texts begin."""
 
     heads: Rows
-    texts: list[memoryview]
+    texts_at: Ints

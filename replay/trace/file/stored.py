@@ -20,15 +20,9 @@ _BUFFER_BYTES = 1 << 20
 # hostile file can then ask for no more than some 90 MB at a time (with gzip, 1,032 bytes for one: 2 MB). Slices of
 # 2 KiB cost under 1 % in speed.
 _SLICE_BYTES = 2048
-USUAL_LEVEL = 3
-"""Of zstandard."""
-
-QUICK_LEVEL = 1
-"""Takes half as long: sessions of logged requests come to 4 % less at it, but recorded prompts' to 80 % more."""
-
-QUICK_THREADS = 2
-"""Take four fifths of the compressing off what writes a long trace, where cores are idle, and add a fifth to it."""
-
+_USUAL_LEVEL = 3  # of zstandard
+# Takes half as long: sessions of logged requests come to 4 % less at it, but recorded prompts' to 80 % more.
+_PACKED_LEVEL = 1
 _LARGEST_WINDOW_BYTES = 1 << 27  # zstd's own default limit for decompression
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -247,24 +241,29 @@ class _GzipWriter:
         self._file.write(self._compressor.flush())
 
 
+def _zstandard_packed(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=_PACKED_LEVEL).compress(data)
+
+
+def _gzip_packed(data: bytes) -> bytes:
+    return zlib.compress(data, wbits=_GZIP_WINDOW_BITS)
+
+
 class WholeFile:
     """A new file that appears under its name only once it is complete; compressed if it ends in .zst or .gz.
 
     It is for its owner alone: a trace may hold prompts, bodies, and what no redaction knows for a secret.
 
     A context manager, and nothing is on the disk before it is entered: leaving it by an exception, or an interrupt at
-    any instant, leaves nothing behind, and an older file as it was. level: of zstandard. threads: so many compress
-    beside the one that writes.
+    any instant, leaves nothing behind, and an older file as it was.
     """
 
     _raw: io.FileIO
     _file: BinaryIO
-    _sink: BinaryIO | zstandard.ZstdCompressionWriter | _GzipWriter
+    _frame: zstandard.ZstdCompressionWriter | _GzipWriter | None
 
-    def __init__(self, path: Path, *, level: int = USUAL_LEVEL, threads: int = 0) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._level = level
-        self._threads = threads
         # As the user names it: what a shell has put behind /dev/stdout has no name of its own.
         is_file = path.is_file() or path.is_dir() or not path.exists()
         with self._translated():
@@ -278,18 +277,40 @@ class WholeFile:
             if self._path.is_dir():
                 raise IsADirectoryError(21, "Is a directory")
             self._raw = io.FileIO(self._part, "xb", opener=as_private)
-        self._file = self._sink = io.BufferedWriter(self._raw, _BUFFER_BYTES)
+        self._file = io.BufferedWriter(self._raw, _BUFFER_BYTES)
+        self._frame = self._new_frame()
+
+    def _new_frame(self) -> zstandard.ZstdCompressionWriter | _GzipWriter | None:
         if self._path.suffix == ".zst":
-            compressor = zstandard.ZstdCompressor(level=self._level, threads=self._threads)
-            self._sink = compressor.stream_writer(self._file, closefd=False)
-        elif self._path.suffix == ".gz":
-            self._sink = _GzipWriter(self._file)
+            return zstandard.ZstdCompressor(level=_USUAL_LEVEL).stream_writer(self._file, closefd=False)
+        return _GzipWriter(self._file) if self._path.suffix == ".gz" else None
 
     def write(self, data: bytes) -> None:
         try:
-            self._sink.write(data)
+            (self._frame or self._file).write(data)
         except OSError as error:
             raise self._cannot_write(error) from error
+
+    @property
+    def pack(self) -> Callable[[bytes], bytes]:
+        """What makes of data a frame of its own, or nothing else where the file is not compressed.
+
+        So that other processes can compress what goes into the file: it can be pickled.
+        """
+        return {".zst": _zstandard_packed, ".gz": _gzip_packed}.get(self._path.suffix, bytes)
+
+    def write_packed(self, data: bytes) -> None:
+        """Append what `pack` has made; nothing but such may follow."""
+        try:
+            self._end_frame()
+            self._file.write(data)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
+    def _end_frame(self) -> None:
+        if self._frame is not None:
+            self._frame.close()
+            self._frame = None
 
     def __enter__(self) -> "WholeFile":
         try:
@@ -306,8 +327,7 @@ class WholeFile:
         try:
             if kind is None:
                 with self._translated():
-                    if self._sink is not self._file:
-                        self._sink.close()
+                    self._end_frame()
                     self._file.flush()
                     os.fsync(self._file.fileno())
                     self._file.close()
@@ -318,7 +338,7 @@ class WholeFile:
     def _discard(self) -> None:
         """Close what is open and remove what is left; after a success neither does anything."""
         if not self._file.closed:
-            self._sink = self._file
+            self._frame = None
             with contextlib.suppress(OSError):
                 self._raw.close()
         with contextlib.suppress(OSError):

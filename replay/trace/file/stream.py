@@ -25,7 +25,7 @@ from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.explain import HEADER, decoding_fault, header_fault, sentence
 from replay.trace.file.import_doubts import import_doubts
 from replay.trace.file.rules import LONGEST_MS, LONGEST_NAME, find_problem
-from replay.trace.file.stored import USUAL_LEVEL, BlankLines, StoredBytes, WholeFile, open_lines
+from replay.trace.file.stored import BlankLines, StoredBytes, WholeFile, open_lines
 from replay.trace.file.unknown import Resembling, encoded_with_extra, has_extra, resembling, set_aside
 from replay.trace.file.weight import is_too_heavy
 from replay.trace.origins import MOST_ORIGINS, origin_of
@@ -291,19 +291,16 @@ class TraceReader:
 class TraceWriter:
     """A new trace file, complete or absent: it takes its name when the writer is left without an exception.
 
-    A path that ends in .zst is compressed, at this level, by as many threads beside this one. Sessions must come in
-    order of start_ms.
+    A path that ends in .zst or .gz is compressed. Sessions must come in order of start_ms.
     """
 
-    def __init__(
-        self, path: str | PathLike[str], header: Header, *, level: int = USUAL_LEVEL, threads: int = 0
-    ) -> None:
+    def __init__(self, path: str | PathLike[str], header: Header) -> None:
         self._path = Path(path)
         fault = header_problem(header)
         if fault is not None:
             raise TraceError(f"{shown_path(self._path)}: {fault}")
         self._header = header
-        self._file = WholeFile(self._path, level=level, threads=threads)
+        self._file = WholeFile(self._path)
         self._last_start_ms = 0.0
         self.sessions = 0
         self.steps = 0
@@ -343,16 +340,22 @@ class TraceWriter:
             line = msgspec.json.format(line, indent=-1)
         self._append(line, len(session.steps))
 
+    @property
+    def pack(self) -> Callable[[bytes], bytes]:
+        """What makes of lines what stands for them in the file; it can be pickled."""
+        return self._file.pack
+
     def write_lines(self, lines: bytes, starts_ms: Sequence[float], steps: int) -> None:
         """Append sessions that are known to keep to all rules, as they stand in a trace, each with its line break.
 
-        starts_ms: of each of them. steps: of all. Raises TraceError if one starts too early, or the disk is full.
+        lines: as `pack` makes them; nothing but such may follow. starts_ms: of each of them. steps: of all. Raises
+        TraceError if one starts too early, or the disk is full.
         """
         for n, start_ms in enumerate(starts_ms, self.sessions + 1):
             if start_ms < self._last_start_ms:
                 self._refuse_early(start_ms, f"session {n}")
             self._last_start_ms = start_ms
-        self._file.write(lines)
+        self._file.write_packed(lines)
         self.sessions += len(starts_ms)
         self.steps += steps
 

@@ -135,7 +135,7 @@ def _imported(importer: Importer, data: bytes, folder: Path) -> bool:
             for session in map(doubts.seen, result.sessions()):
                 writer.write(session)
         else:
-            for lines in map(doubts.seen_lines, result.lines()):
+            for lines in map(doubts.seen_lines, result.lines(writer.pack)):
                 writer.write_lines(lines.text, lines.starts_ms, lines.steps)
     list(doubts.told())
     assert result.notes

@@ -1,5 +1,6 @@
 """Lines that are told many at once say the same as each of them read by itself."""
 
+import gzip
 import hashlib
 import json
 import re
@@ -18,7 +19,7 @@ from replay.importers.logs.blocks.json_plan import plan_for
 from replay.importers.logs.json_log import JsonLog
 from replay.importers.requests.columns import Columns, Known, odd_lines
 from replay.importers.types import ImportOptions
-from replay.reading.blocks import Block, has_longer, parts_of, read_blocks
+from replay.reading.blocks import Block, has_longer, parts_of, read_blocks, with_lines
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
 from tests.support.long_logs import LAYOUTS, access_lines, json_lines
@@ -48,7 +49,7 @@ def imported(folder, importer, data, **options):
     except TraceError as error:
         return str(error)
     with TraceWriter(folder / "t.jsonl", result.header) as writer:
-        for lines in result.lines():
+        for lines in result.lines(writer.pack):
             writer.write_lines(lines.text, lines.starts_ms, lines.steps)
     return (folder / "t.jsonl").read_bytes(), [note.replace(str(folder), "") for note in result.notes]
 
@@ -315,3 +316,42 @@ def test_the_parts_of_a_block_have_its_lines(lengths, most):
     ]
     assert {part.before for part in parts} == {3}
     assert all(len(part.data) <= most or part.data.count(b"\n") == 1 for part in parts)
+
+
+@given(
+    st.lists(st.sampled_from([0, 1, 5, 12, 60]), max_size=12),
+    st.booleans(),
+    st.sampled_from([1, 7, 30]),
+    st.sampled_from([b"", b"\xef\xbb\xbf"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_blocks_read_where_they_lie_are_those_that_are_streamed(tmp_path, lengths, is_ended, block_bytes, mark):
+    data = b"".join(b"x" * length + b"\n" for length in lengths)
+    data = data if is_ended else data[:-1]
+    (tmp_path / "a.log").write_bytes(mark + data)
+    (tmp_path / "b.log").write_bytes(gzip.compress(data))
+    lying, streamed = (
+        [with_lines(block) for block in read_blocks(tmp_path / name, 20, 1_000, block_bytes)]
+        for name in ("a.log", "b.log")
+    )
+
+    assert [block.data for block in lying] == [block.data for block in streamed]
+    befores = [block.before for block in lying]
+    assert befores[:1] == [1_000 + len(mark)] * len(befores[:1])
+    assert all(
+        later - earlier >= block.data.count(b"\n")
+        for earlier, later, block in zip(befores, befores[1:], lying, strict=False)
+    )
+
+
+@pytest.mark.parametrize("change", ["shorter", "another"])
+def test_a_log_that_changes_while_it_is_read_is_refused(tmp_path, change):
+    log = tmp_path / "a.log"
+    log.write_bytes(b"a line\n" * 9)
+    (block,) = read_blocks(log, 20)
+    if change == "another":
+        log.rename(tmp_path / "a.log.1")
+    log.write_bytes(b"a line\n" * (9 if change == "another" else 8))
+
+    with pytest.raises(TraceError, match=r"a\.log: was changed while it was read\. Import a copy of it\."):
+        with_lines(block)

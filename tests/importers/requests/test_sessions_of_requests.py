@@ -37,8 +37,10 @@ def lines_of(requests, *, parts=1, held_bytes=1 << 30, named=False, resolution_u
         collected.add(start_us, took_us, client, f"agent of {client}", session, text_of(f"/{n}", took_us))
         if n % 3 == 2:
             collected.settle()
-    found = collected.sessions(SessionRule(GAP_US, resolution_us, False), Workers(1, spilled, "x.log"))
-    return [line for lines in RequestLines(found, collected, named).lines() for line in lines.text.splitlines()]
+    workers = Workers(1, spilled, "x.log")
+    found = collected.sessions(SessionRule(GAP_US, resolution_us, False), workers)
+    made = RequestLines(found, collected, named, workers)
+    return [line for lines in made.lines() for line in lines.text.splitlines()]
 
 
 requests = st.lists(
@@ -57,7 +59,7 @@ requests = st.lists(
 def test_how_many_parts_there_are_and_what_waits_on_the_disk_changes_nothing(these, parts, held, read_at_once):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(waiting, "_READ_HEADS", read_at_once)
-        patch.setattr(waiting, "_READ_BYTES", 100 * read_at_once)
+        patch.setattr(waiting, "_STRETCH_BYTES", 100 * read_at_once)
         patch.setattr(session_lines, "_STEPS_IN_PIECE", read_at_once)
         found = lines_of(these, parts=parts, held_bytes=held, named=True)
 

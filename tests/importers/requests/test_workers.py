@@ -9,11 +9,12 @@ import pytest
 from replay.importers.logs import logged_requests
 from replay.importers.logs.access_log import AccessLog
 from replay.importers.logs.json_log import JsonLog
+from replay.importers.requests import waiting
 from replay.importers.requests.spilled import Spilled
 from replay.importers.requests.workers import LEAST_BYTES, Workers, workers_for
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
-from replay.trace.file.stream import TraceWriter
+from replay.trace.file.stream import TraceWriter, read_sessions
 from tests.support.long_logs import access_lines, json_lines
 
 
@@ -115,8 +116,24 @@ def test_a_log_that_several_read_becomes_the_same_trace(tmp_path, monkeypatch, i
     for workers in (1, 2):
         result = importer.read([path], ImportOptions(workers=workers))
         with TraceWriter(tmp_path / "t.jsonl", result.header) as writer:
-            for lines in result.lines():
+            for lines in result.lines(writer.pack):
                 writer.write_lines(lines.text, lines.starts_ms, lines.steps)
         traces.append(((tmp_path / "t.jsonl").read_bytes(), result.notes))
 
     assert traces[0] == traces[1]
+
+
+@pytest.mark.parametrize("suffix", ["", ".zst", ".gz"])
+def test_what_several_compressed_reads_as_one(tmp_path, monkeypatch, suffix):
+    (tmp_path / "long.log").write_text("\n".join(access_lines("timed", 4_000)))
+    monkeypatch.setattr(logged_requests, "workers_for", lambda size, workers: workers)
+    monkeypatch.setattr(waiting, "_STRETCH_BYTES", 10_000)
+    result = AccessLog().read([tmp_path / "long.log"], ImportOptions(workers=2))
+    path = tmp_path / f"t.jsonl{suffix}"
+    with TraceWriter(path, result.header) as writer:
+        stretches = [
+            writer.write_lines(lines.text, lines.starts_ms, lines.steps) for lines in result.lines(writer.pack)
+        ]
+
+    assert len(stretches) > 10
+    assert list(read_sessions(path)) == list(result.sessions())
