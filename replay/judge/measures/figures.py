@@ -10,7 +10,7 @@ from replay.judge.measures.metrics import Measured, measured, rows_of, sample_of
 from replay.judge.measures.slo import Slo
 from replay.judge.statistics.heavy_tail import is_heavy_tailed
 from replay.judge.statistics.proportion import mean_interval, share_interval
-from replay.judge.statistics.quantile import least_n, quantile, quantile_interval
+from replay.judge.statistics.quantile import FAR, least_n, quantile, quantile_interval
 from replay.judge.statistics.sample import LEAST_SESSIONS, LEAST_STRETCHES, Sample, Worth
 from replay.judge.types import Interval
 from replay.results.columns import ABSENT_NS, Columns, Flags
@@ -19,6 +19,14 @@ from replay.results.rates import backlog_ns
 from replay.results.tables.table import constant
 from replay.words.numbers import milliseconds, number, seconds
 from replay.words.phrases import counted
+
+_RARE_Q = 0.99
+"""What one step in a hundred takes moves a mean by as much as it likes, and few steps do not show it."""
+
+_WHY_SHORT = (
+    "so few may show none of the slowest one in a hundred, which can move a mean by any amount; bound a percentile "
+    "instead, or replay more"
+)
 
 
 class Figure(msgspec.Struct):
@@ -213,15 +221,22 @@ def _mean_figure(found: Measured, confidence: float) -> Figure:
     is_open = found.censored_ms is not None or found.cut is not None
     if not is_open and not np.isinf(sample.values).any():
         interval, value = mean_interval(sample, confidence)
+        observed = float(sample.values.mean())
+        needed = least_n(_RARE_Q, confidence)
+        is_short = sample.n < needed
+        if is_short and interval.high is not None:
+            # As where the worst was not seen: no theorem, but a limit far beyond all that was is decided.
+            far = FAR * observed if sample.values.min() > 0 else None
+            interval = Interval(interval.low, far)
         return Figure(
-            float(sample.values.mean()),
+            observed,
             sample.n,
             sample.clusters,
             interval,
             value,
-            n_needed=_needed(value, None),
+            n_needed=_needed(value, needed if is_short else None),
             failed=found.failed,
-            why_unbounded=why_unseen(value, sample) or _why_heavy(sample),
+            why_unbounded=why_unseen(value, sample) or (_WHY_SHORT if is_short else _why_heavy(sample)),
         )
     if is_open and not np.isinf(sample.values).any():
         own = mean_interval(sample, confidence)[0].low
