@@ -19,6 +19,7 @@ from math import ceil, inf, isfinite, isinf, isnan
 import msgspec
 import numpy as np
 
+from replay.judge.gate.assumed import each_slo_by_itself, each_step_for_itself
 from replay.judge.gate.baselines import FEW, against_baselines, are_finite, limit_from, unlike_baseline
 from replay.judge.gate.lateness import breaks_late_baseline, withstands_lateness
 from replay.judge.gate.resting import rests_on
@@ -88,6 +89,11 @@ def judge_gate(
             for check, slo in zip(checks, slos, strict=True)
         ]
     resting = rests_on(slos, checks, run, lambda slo: _check(slo, run, baselines, confidence))
+    assumed = [
+        each_step_for_itself(slos, checks, run, confidence),
+        each_slo_by_itself(slos, checks, confidence, lambda slo, level: _check(slo, run, baselines, level)),
+    ]
+    resting += [note for note in assumed if note is not None]
     notes = _notes(slos, checks, run, baselines, [*doubts, *unlike, *resting])
     if run.summary.ended is not None:
         checks = [_of_the_end(run.summary.ended), *checks]
