@@ -23,7 +23,7 @@ ENV PATH=/opt/replay/bin:$PATH PYTHONUNBUFFERED=1
 # Runs are written where this user may write: a volume of yours, or what is lost with the container.
 RUN install --directory --owner=10001 --group=10001 /work
 WORKDIR /work
-USER 10001
+USER 10001:10001
 # Run without a shell, so that SIGTERM arrives where it is meant for.
 ENTRYPOINT ["replay"]
 CMD ["--help"]

@@ -9,8 +9,9 @@ from packaging.utils import canonicalize_name
 PACKAGE = "agent-replay"
 HEAD = """# Licences
 
-agent-replay is under Apache-2.0 (see [LICENSE](../LICENSE)). An installation brings these packages with it, under the
-licences that they state. None of them is part of this repository. `./scripts/lock` writes this page.
+agent-replay is under Apache-2.0 (see [LICENSE](../LICENSE)). An installation with `[report]`, as the image has it,
+brings these packages with it, under the licences that they state. None of them is part of this repository.
+`./scripts/lock` writes this page.
 
 | package | licence |
 |---|---|
@@ -18,9 +19,9 @@ licences that they state. None of them is part of this repository. `./scripts/lo
 
 
 def needed(name: str = PACKAGE) -> dict[str, Distribution]:
-    """What an installation without extras needs here, by name; what is needed for other systems is left out."""
+    """What an installation with the extra `report` needs here, by name; not what other systems need."""
     found: dict[str, Distribution] = {}
-    waiting: list[tuple[str, frozenset[str]]] = [(name, frozenset())]
+    waiting: list[tuple[str, frozenset[str]]] = [(name, frozenset({"report"}))]
     seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
         one = waiting.pop()

@@ -35,9 +35,9 @@ def test_no_platform_is_named_so_that_it_builds_for_each():
 
 
 def test_it_runs_without_root_and_without_a_shell():
-    assert ["USER", "10001"] in LAST
+    assert ["USER", "10001:10001"] in LAST
     assert ["ENTRYPOINT", '["replay"]'] in LAST
-    assert LAST.index(["USER", "10001"]) < LAST.index(["ENTRYPOINT", '["replay"]'])
+    assert LAST.index(["USER", "10001:10001"]) < LAST.index(["ENTRYPOINT", '["replay"]'])
 
 
 def test_dependencies_are_installed_by_hash():
