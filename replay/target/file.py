@@ -1,5 +1,6 @@
 """A target, from its TOML file or its URL."""
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from replay.toml import TomlError, read_toml
 from replay.trace.redaction.shown_urls import problem_of, shown_url
 
 _NO_URL = 'the key "url" is missing.'
+_VERSION = re.compile(r"h(ttp)?[/-]?[123]", re.IGNORECASE)
 
 
 def load_target(target: str) -> Target:
@@ -83,4 +85,6 @@ def _converted(written: dict[str, Any], where: str) -> Target:
         why = explained(cause, Target, written)
         # Of all keys it is the only one that has to be there.
         hint = ' The shortest target file is url = "http://127.0.0.1:8080".' if why == _NO_URL else ""
+        if why.startswith("transport:") and _VERSION.match(str(written["transport"])):
+            why = "transport: chooses no version of HTTP. HTTP/1.1 is spoken, or HTTP/2 with http2 = true."
         raise TargetError(f"{where}: {why}{hint}") from cause

@@ -13,7 +13,7 @@ from replay.target.target import Target
 from replay.wire.addresses import AddressBook, NoSuchNameError
 from replay.wire.dialing import Dialled, Dialler
 from replay.wire.errors import TargetUnreachable
-from replay.wire.tls_words import tls_problem
+from replay.wire.tls_words import CUT_OFF, tls_problem
 from replay.words.numbers import seconds
 
 
@@ -36,14 +36,16 @@ class TunnelError(OSError):
 class Opened(asyncio.Protocol):
     """A connection that is told what its opening took.
 
-    dns_ns, connect_ns, tls_ns: durations; 0 where there was no such part. read_ns: when bytes last moved.
+    dns_ns, connect_ns, tls_ns: durations; 0 where there was no such part. read_ns: when bytes last moved. lost_by: what
+    ended it before its target had said anything, as the event loop tells.
     """
 
-    __slots__ = ("_transport", "connect_ns", "dns_ns", "read_ns", "tls_ns")
+    __slots__ = ("_transport", "connect_ns", "dns_ns", "lost_by", "read_ns", "tls_ns")
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self.dns_ns = self.connect_ns = self.tls_ns = self.read_ns = 0
+        self.lost_by: Exception | None = None
 
     @property
     def protocol(self) -> str | None:
@@ -165,8 +167,11 @@ class Opener:
             return ConnectError("dns", str(cause))
         if isinstance(cause, ssl.SSLError):
             return ConnectError("tls", tls_problem(cause))
+        if isinstance(cause, OSError) and is_connected and self._ssl is not None:
+            # A proxy may say yes to a tunnel before it has tried whether anybody is at its other end.
+            return ConnectError("tls", CUT_OFF if self._tunnel is None else _why(cause))
         if isinstance(cause, OSError):
-            return ConnectError("tls" if is_connected and self._ssl is not None else "connect", _why(cause))
+            return ConnectError("connect", _why(cause))
         return None
 
 

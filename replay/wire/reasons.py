@@ -3,9 +3,11 @@
 The sentences are ours. What the other side sent chooses among them, and never stands in one.
 """
 
+import ssl
 from collections.abc import Mapping
 
 from replay.websocket.types import NO_CODE
+from replay.wire.tls_words import tls_problem
 
 NO_HTTP = "the answer does not begin with a status line of HTTP/1"
 LOW_STATUS = "the answer has a status below 100"
@@ -101,3 +103,15 @@ def why_no_socket(status: int) -> str:
 def why_reset(phase: str, *, is_abrupt: bool) -> str:
     """How a connection ended too early. is_abrupt: by a reset, rather than by being closed."""
     return f"the target {'reset' if is_abrupt else 'closed'} the connection {_WHILE.get(phase, '')}".rstrip()
+
+
+def ending(phase: str, failure: Exception | None) -> tuple[str, str]:
+    """The class of failure of a connection that ended too early, and how it ended.
+
+    failure: as the event loop tells it. A server of TLS 1.3 looks at a client's certificate only when the client has
+    done its part of the handshake and sent its request, so that a refusal comes in place of the answer (RFC 8446,
+    section 4.4.2.4).
+    """
+    if isinstance(failure, ssl.SSLError) and "_ALERT_" in (failure.reason or ""):
+        return "tls", tls_problem(failure)
+    return "reset", why_reset(phase, is_abrupt=isinstance(failure, ConnectionError))

@@ -2,6 +2,9 @@
 
 import ssl
 
+CUT_OFF = "the connection was taken, and ended while TLS began. Does the target speak plain http://?"
+"""Of a connection that ended without an alert, which would have said why."""
+
 _PLAIN = "the answer is not TLS. Does the target speak plain http://?"
 # What OpenSSL calls it, and what that means to somebody who has a URL and a target file.
 _REASONS = {
@@ -17,6 +20,8 @@ _SELF_SIGNED = (
 )
 # By what X.509 verification found: https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
 _UNTRUSTED = {
+    9: "it is not valid yet. Check the clock of this machine, and the certificate; verify = false under [tls] checks "
+    "nothing.",
     10: "it has expired. Renew it; verify = false under [tls] checks nothing.",
     18: f"it is self-signed. {_SELF_SIGNED}",
     19: f"its chain ends in a self-signed certificate that is not trusted here. {_SELF_SIGNED}",

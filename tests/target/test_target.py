@@ -84,6 +84,7 @@ def test_http2_goes_by_the_fast_path_unless_httpx_is_asked_for(written, url):
 
 LONG_LABEL = "a" * 64
 LONG_NAME = "a." * 127 + "a"
+NO_VERSION = "transport: chooses no version of HTTP. HTTP/1.1 is spoken, or HTTP/2 with http2 = true."
 NO_NAME = "is not a valid host name: a name has at most 253 characters, with 1 to 63 between two dots."
 
 
@@ -95,6 +96,13 @@ NO_NAME = "is not a valid host name: a name has at most 253 characters, with 1 t
         ('url = "http://x"\n[[routes]]\nnme = "a"\nwait = true', 'unknown key "nme" in [routes]. Did you mean "name"?'),
         ("plane = 'vm'", 'the key "url" is missing. The shortest target file is url = "http://127.0.0.1:8080".'),
         ('url = "http://x"\nplane = "cloud"', 'plane: must be one of hybrid, serverless, vm, and is "cloud".'),
+        ('url = "http://x"\ntransport = "HTTP/2"', NO_VERSION),
+        ('url = "http://x"\ntransport = "http1"', NO_VERSION),
+        ('url = "http://x"\ntransport = "h2"', NO_VERSION),
+        (
+            'url = "http://x"\ntransport = "httpxx"',
+            'transport: must be one of fast, httpx, and is "httpxx". Did you mean "httpx"?',
+        ),
         ('url = "http://x"\n[timeouts]\ntotal_s = 0', "timeouts: total_s must be more than 0."),
         ('url = "http://x"\n[cost]\nprice = "p"\nrps = 0', "cost: rps must be more than 0."),
         (

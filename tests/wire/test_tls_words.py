@@ -1,8 +1,11 @@
 """What is said of TLS that failed: what was wrong, and what to set."""
 
 import asyncio
+import contextlib
 import datetime
+import socket
 import ssl
+import threading
 
 import pytest
 import trustme
@@ -10,7 +13,7 @@ import trustme
 from replay.target.sending import Tls
 from replay.target.target import Target
 from replay.wire.errors import TargetUnreachable
-from tests.support.wires import OK, answers, serving
+from tests.support.wires import OK, answers, ask, serving
 
 
 async def refusal(wire_to, target):
@@ -53,6 +56,75 @@ async def test_a_certificate_that_nobody_trusts_or_that_is_for_another_name_is_t
 
 
 @pytest.mark.anyio
+async def test_a_certificate_that_is_not_valid_yet_is_a_matter_of_clocks(wire_to, tmp_path):
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    begins, ends = (datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) for year in (2090, 2091))
+    future = ca.issue_cert("127.0.0.1", not_before=begins, not_after=ends)
+
+    async with serving(answers(OK), ssl=context_of(future)) as (plain, _):
+        tls = Tls(ca_file=str(tmp_path / "ca.pem"))
+        said = await refusal(wire_to, Target(url=plain.replace("http:", "https:"), tls=tls))
+
+    assert "it is not valid yet. Check the clock of this machine" in said
+
+
+@contextlib.contextmanager
+def wanting_a_certificate(context):
+    """A server that tells by an alert why it ends a connection, as asyncio's does not. Yields its port."""
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def refuse() -> None:
+        while True:
+            try:
+                sock, _ = listening.accept()
+            except OSError:
+                return
+            with sock, sock.dup() as left:
+                with contextlib.suppress(ssl.SSLError):
+                    context.wrap_socket(sock, server_side=True)
+                # Until the client has gone: to close what holds unread bytes resets it, and the alert may be lost.
+                left.shutdown(socket.SHUT_WR)
+                while left.recv(4096):
+                    pass
+
+    accepting = threading.Thread(target=refuse)
+    accepting.start()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        accepting.join()
+
+
+@pytest.mark.anyio
+async def test_a_client_certificate_that_is_wanted_is_said_so(wire_to, tmp_path):
+    """With TLS 1.3 a server says so only in place of the answer: that was a reset, without a word of certificates."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = context_of(ca.issue_cert("127.0.0.1"))
+    ca.configure_trust(context)
+
+    with wanting_a_certificate(context) as port:
+        target = Target(url=f"https://127.0.0.1:{port}", tls=Tls(ca_file=str(tmp_path / "ca.pem")))
+        try:
+            async with wire_to(target) as wire:
+                failed = await ask(wire, idempotent=False)
+            said = (failed.error, failed.why)
+        except TargetUnreachable as refused:
+            # HTTP/2 begins with what the server says.
+            said = ("tls", str(refused).removeprefix(f"cannot connect to {target.url}: "))
+
+    assert said == (
+        "tls",
+        "TLS failed: it wants a client certificate. Name client_cert and client_key under [tls].",
+    )
+
+
+@pytest.mark.anyio
 async def test_plain_http_where_tls_was_expected_is_said_so(wire_to):
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
@@ -65,6 +137,20 @@ async def test_plain_http_where_tls_was_expected_is_said_so(wire_to):
         said = await refusal(wire_to, Target(url=f"https://127.0.0.1:{port}"))
 
     assert said.endswith("Does the target speak plain http://?")
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_ends_while_tls_begins_is_not_a_target_that_is_away(wire_to):
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        said = await refusal(wire_to, Target(url=f"https://127.0.0.1:{port}"))
+
+    assert said.endswith("ended while TLS began. Does the target speak plain http://?")
 
 
 @pytest.mark.anyio

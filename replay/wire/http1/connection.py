@@ -11,7 +11,7 @@ from replay.dialects.streams import is_event_stream
 from replay.wire.answers import MOST_CAPTURED_BYTES, Tells, capture
 from replay.wire.http1.response import Head, ResponseReader
 from replay.wire.opening import Opened, write_in_the_call
-from replay.wire.reasons import why_reset
+from replay.wire.reasons import ending
 from replay.wire.types import Exchange
 
 # A read may bring 256 KiB, and libuv reads 32 times before it looks at anything else: an event stream that is flooded
@@ -310,8 +310,9 @@ class Connection(Opened):
         if was_kept and not has_answer and self._pool.resends(exchange, now):
             self.exchange = None
             return
-        exchange.why = why_reset(_phase(exchange), is_abrupt=isinstance(exc, ConnectionError))
-        self._fail(exchange, now, "reset", _phase(exchange))
+        phase = _phase(exchange)
+        error, exchange.why = ending(phase, exc)
+        self._fail(exchange, now, error, phase)
 
     def eof_received(self) -> bool:
         return False

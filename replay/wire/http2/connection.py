@@ -16,7 +16,7 @@ from replay.wire.http2.sending import Cork, Sending
 from replay.wire.http2.settings import OPENING
 from replay.wire.http2.stream import Stream
 from replay.wire.opening import Opened
-from replay.wire.reasons import STREAM_ENDED, STREAM_REFUSED, why_broken, why_reset
+from replay.wire.reasons import STREAM_ENDED, STREAM_REFUSED, ending, why_broken
 from replay.wire.types import Exchange
 
 _LAST_STREAM_ID = framing.MOST_WINDOW
@@ -254,13 +254,13 @@ class Connection(Opened):
             stream.exchange.why = STREAM_REFUSED
         self._part(streams, again, now_ns)
 
-    def _part(self, streams: list[Stream], again: list[Stream], now_ns: int) -> None:
+    def _part(self, streams: list[Stream], again: list[Stream], now_ns: int, error: str = "reset") -> None:
         """Send these streams' exchanges again, and have the others fail."""
         if again:
             self._pool.send_again([stream.exchange for stream in again], now_ns)
         for stream in streams:
             if stream not in again:
-                self._fail(stream, now_ns, "reset")
+                self._fail(stream, now_ns, error)
 
     def _fail(self, stream: Stream, at_ns: int, error: str, *, is_censored: bool = False) -> None:
         """End an exchange, whose stream has been forgotten."""
@@ -335,6 +335,7 @@ class Connection(Opened):
         self._fail_all(now, "interrupted")
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.lost_by = exc
         if self.is_closed:
             return
         # Before what was put by is read, with which an exchange may end that was under way.
@@ -353,11 +354,11 @@ class Connection(Opened):
         was_kept = self.served > 0 or self.was_idle
         streams = list(self.streams.values())
         self.streams.clear()
-        may_resend = self._pool.may_resend
-        again = [s for s in streams if was_kept and not s.has_answer and may_resend(s.exchange)]
+        again = [s for s in streams if was_kept and not s.has_answer and self._pool.may_resend(s.exchange)]
+        error = "reset"
         for stream in streams:
-            stream.exchange.why = why_reset(stream.phase, is_abrupt=isinstance(exc, ConnectionError))
-        self._part(streams, again, now)
+            error, stream.exchange.why = ending(stream.phase, exc)
+        self._part(streams, again, now, error)
 
     def close(self, code: int = NO_ERROR) -> None:
         """code: why, in the words of HTTP/2. A target that reads no more does not hold it up."""

@@ -102,7 +102,11 @@ def check(frame: Frame) -> None:
     """Raises ConnectionFault or StreamFault where a frame cannot be one of its kind."""
     kind, flags, stream_id, payload = frame
     if kind == TOO_LONG:
-        spoken = "HTTP/1.1" if payload.startswith(b"HTTP/1") else "a frame that is longer than was allowed"
+        spoken = (
+            "an answer in HTTP/1.1"
+            if payload.startswith(b"HTTP/1")
+            else "a frame that is longer than was allowed"
+        )
         raise ConnectionFault(FRAME_SIZE_ERROR, spoken)
     rule = _RULES.get(kind)
     if rule is None:

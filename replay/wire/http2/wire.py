@@ -29,7 +29,7 @@ from replay.wire.http2.requests import RequestBlocks
 from replay.wire.http2.responses import KnownHeads
 from replay.wire.http2.sending import Sending
 from replay.wire.opening import ConnectError, Leads, Opener, cut, unreachable
-from replay.wire.reasons import UNSENDABLE
+from replay.wire.reasons import UNSENDABLE, ending
 from replay.wire.types import Exchange
 from replay.words.numbers import seconds
 
@@ -117,6 +117,9 @@ class Http2Wire:
         finally:
             self._first = None
         if not conn.is_settled:
+            error, why = ending("connect", conn.lost_by)
+            if error == "tls":
+                raise unreachable(self._url, self._addresses, ConnectError(error, why))
             raise _unlike_http2(self._url, is_tls=is_tls)
         if self._reuse == "none":
             conn.close()

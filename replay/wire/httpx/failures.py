@@ -9,7 +9,7 @@ import httpx
 
 from replay.system.shortage import ShortageError
 from replay.wire.httpx.asgi import AppError
-from replay.wire.reasons import STREAM_ENDED, UNSENDABLE, why_reset, why_unreadable
+from replay.wire.reasons import STREAM_ENDED, UNSENDABLE, ending, why_unreadable
 from replay.wire.tls_words import tls_problem
 
 Cause = TypeVar("Cause", bound=BaseException)
@@ -42,6 +42,8 @@ def error_class(failure: Exception) -> str:
         return "reset"
     if is_of_stream(failure):
         return "reset"
+    if ending("", _cause_of(failure, ssl.SSLError))[0] == "tls":
+        return "tls"
     return next((error for kind, error in _ERRORS if isinstance(failure, kind)), "protocol")
 
 
@@ -81,7 +83,7 @@ def why_failed(failure: Exception, error: str, phase: str) -> str | None:
     if error == "reset":
         if is_of_stream(failure):
             return STREAM_ENDED
-        return why_reset(phase, is_abrupt=is_caused_by(failure, ConnectionError))
+        return ending(phase, _cause_of(failure, ConnectionError))[1]
     if error != "protocol":
         return None
     return UNSENDABLE if phase in ("connect", "send") else why_unreadable(failure)

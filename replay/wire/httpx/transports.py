@@ -1,6 +1,7 @@
 """How httpx reaches a target: addresses, proxy and TLS, tried once beforehand; and a transport for each connection."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +15,7 @@ from replay.wire.addresses import AddressBook
 from replay.wire.dialing import Dialler
 from replay.wire.errors import TargetMiswritten, TargetUnreachable
 from replay.wire.httpx.network import dial_with
-from replay.wire.tls_words import tls_problem
+from replay.wire.tls_words import CUT_OFF, tls_problem
 from replay.words.numbers import seconds
 
 _PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -107,14 +108,18 @@ class Transports:
         self._book = book = AddressBook(target, url)
         self._dialler = Dialler(book)
         await book.resolve()
+        sock: socket.socket | None = None
         try:
             async with asyncio.timeout(self._target.timeouts.connect_s):
-                protocol = await self._greet(self._dialler, context, server_name)
+                sock = (await self._dialler.dial()).sock
+                protocol = await self._greet(sock, context, server_name)
         except TimeoutError:
             why = f"no answer within {seconds(self._target.timeouts.connect_s)}"
         except ssl.SSLError as cause:
             raise TargetUnreachable(f"cannot connect to {what}{url}: {tls_problem(cause)}") from cause
         except OSError as cause:
+            if sock is not None and context is not None:
+                raise TargetUnreachable(f"cannot connect to {what}{url}: {CUT_OFF}") from cause
             why = cause.strerror or str(cause)
         else:
             if self._target.http2 and context is not None and protocol != "h2":
@@ -124,9 +129,8 @@ class Transports:
             f"cannot connect to {what}{url}: {why}. Is {what or 'the target '}running there?"
         )
 
-    async def _greet(self, dialler: Dialler, context: ssl.SSLContext | None, server_name: str | None) -> str:
-        """Connect and close again; returns the protocol that TLS settled on (ALPN), or nothing."""
-        sock = (await dialler.dial()).sock
+    async def _greet(self, sock: socket.socket, context: ssl.SSLContext | None, server_name: str | None) -> str:
+        """Begin TLS where there is a context, and close; returns the protocol that it settled on (ALPN), or nothing."""
         try:
             transport, _ = await asyncio.get_running_loop().create_connection(
                 asyncio.Protocol, sock=sock, ssl=context, server_hostname=server_name

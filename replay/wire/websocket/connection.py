@@ -10,7 +10,7 @@ from replay.websocket.messages import MessageReader, closing, code_in
 from replay.websocket.types import CLOSE, DROPPED, NORMAL, PING, PONG, BrokenRule, Message
 from replay.wire.answers import Tells, retry_after_s
 from replay.wire.opening import write_in_the_call
-from replay.wire.reasons import why_broken_socket, why_closed, why_no_socket, why_reset
+from replay.wire.reasons import ending, why_broken_socket, why_closed, why_no_socket
 from replay.wire.types import Exchange
 from replay.wire.websocket.opening import SWITCHED, Answer, Opening
 from replay.wire.websocket.slices import Sliced
@@ -327,8 +327,8 @@ class SocketConnection(Sliced):
         if not self.under_way:
             self._close(while_idle=not self._is_closing)
             return
-        phase = self._phase(self.under_way.oldest)
-        self.fail(now, "reset", why=why_reset(phase, is_abrupt=isinstance(exc, ConnectionError)))
+        error, why = ending(self._phase(self.under_way.oldest), exc)
+        self.fail(now, error, why=why)
 
     def _phase(self, exchange: Exchange) -> str:
         return "connect" if self._reader is None else phase_of(exchange)
