@@ -9,7 +9,7 @@ import yaml
 
 from replay.cli.planes.plane_serve import serve
 from replay.cli.replaying.run import run
-from replay.planes.serving.control import metrics
+from replay.planes.serving.metrics import metrics
 
 FOLDER = Path(__file__).parent.parent / "examples" / "dashboard"
 COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
@@ -18,15 +18,17 @@ DASHBOARD = json.loads((FOLDER / "grafana" / "plane.json").read_text())
 COUNTS = ("waiting", "running", "requests", "booted", "refused", "timed_out", "lost", "cold", "fresh")
 
 
+STATE = {
+    "instances": {"idle": 1},
+    "requests": dict.fromkeys(COUNTS, 0),
+    "seconds": {"idle": 1.0},
+    "outgoing": 0,
+}
+
+
 def served():
     """What a plane serves under /metrics: its names, with their labels."""
-    state = {
-        "instances": {"idle": 1},
-        "requests": dict.fromkeys(COUNTS, 0),
-        "seconds": {"idle": 1.0},
-        "outgoing": 0,
-    }
-    return dict(re.findall(r"^(\w+)(?:\{(\w+)=.*\})? ", metrics(state), re.MULTILINE))
+    return dict(re.findall(r"^(\w+)(?:\{(\w+)=.*\})? ", metrics(STATE), re.MULTILINE))
 
 
 def queries():
@@ -47,6 +49,13 @@ def test_every_figure_of_a_plane_but_one_is_shown():
     shown = {name for query in queries() for name in re.findall(r"replay_\w+", query["expr"])}
 
     assert served().keys() - shown == {"replay_plane_outgoing"}
+
+
+def test_each_metric_says_what_it_is_and_of_which_kind():
+    lines = metrics(STATE).splitlines()
+    helped = [line.split()[2] for line in lines if line.startswith("# HELP ") and len(line.split()) > 4]
+
+    assert helped == [line.split()[2] for line in lines if line.startswith("# TYPE ")] == list(served())
 
 
 def test_panels_lie_beside_one_another():

@@ -1,6 +1,6 @@
 """The control address of a plane: its live state as JSON, its figures for Prometheus, and faults. Loopback only.
 
-`GET /state` and `GET /metrics` (text format 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/).
+`GET /state` and `GET /metrics`.
 `POST /kill`: the instance with the most requests dies. `POST /drain`: it gets no further request, and ends with its
 last. `POST /deploy`: every instance is replaced, one after another. Each answers with the instance it was done to.
 
@@ -27,6 +27,7 @@ from replay.http.control import TOKEN_HEADER
 from replay.http.heads import Refused, RequestHead, own_answer, read_request, value_of
 from replay.planes.core.types import InstanceId
 from replay.planes.serving.gateway import Gateway
+from replay.planes.serving.metrics import metrics
 from replay.system.listening import listening_on
 
 _ANSWER_S = 5.0
@@ -36,7 +37,6 @@ _HELP = "GET /state or /metrics, POST /kill, /drain or /deploy"
 _TOKEN_SEGMENT = re.compile(rb"/token-([^/]*)(?=/)")
 _GOOD_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}").fullmatch
 _TOKEN_BYTES = 18
-_COUNTERS = {"requests": "replay_plane_requests_total", "booted": "replay_plane_boots_total"}
 
 
 class Instances(Protocol):
@@ -155,27 +155,6 @@ def state(gateway: Gateway, instances: Instances, at_ns: int) -> dict[str, Any]:
         "outgoing": plane.outgoing,
         "alive": alive,
     }
-
-
-def metrics(found: dict[str, Any]) -> str:
-    """The state in Prometheus's text format."""
-    lines = ["# HELP replay_plane_instances Instances by state.", "# TYPE replay_plane_instances gauge"]
-    lines += [f'replay_plane_instances{{state="{name}"}} {n}' for name, n in found["instances"].items()]
-    lines += ["# TYPE replay_plane_outgoing gauge", f"replay_plane_outgoing {found['outgoing']}"]
-    requests = found["requests"]
-    for name in ("waiting", "running"):
-        lines += [
-            f"# TYPE replay_plane_requests_{name} gauge",
-            f"replay_plane_requests_{name} {requests[name]}",
-        ]
-    for name in ("requests", "booted", "refused", "timed_out", "lost", "cold", "fresh"):
-        metric = _COUNTERS.get(name, f"replay_plane_requests_{name}_total")
-        lines += [f"# TYPE {metric} counter", f"{metric} {requests[name]}"]
-    lines += ["# TYPE replay_plane_instance_seconds_total counter"]
-    lines += [
-        f'replay_plane_instance_seconds_total{{spent="{name}"}} {s}' for name, s in found["seconds"].items()
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def _response(method: bytes, path: bytes, gateway: Gateway, instances: Instances) -> bytes:
