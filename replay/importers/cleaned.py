@@ -1,7 +1,7 @@
 """An importer whose sessions are gone through for secrets in names, ids and attributes, wherever it took them from.
 
-So is what it says of its input, in notes and errors, which quote what could not be read. Sessions that come as lines
-have been gone through where these were made.
+So are the trace's name, which is that of a file, and what it says of its input, in notes and errors, which quote what
+could not be read. Sessions that come as lines have been gone through where these were made.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,7 @@ import msgspec
 
 from replay.importers.types import Importer, ImportOptions, ImportResult
 from replay.trace.errors import TraceError
-from replay.trace.redaction.labels import sessions_without_secrets
+from replay.trace.redaction.labels import label_without_secrets, sessions_without_secrets
 from replay.trace.redaction.secrets import without_secrets
 from replay.trace.types import Session
 
@@ -33,9 +33,13 @@ class Cleaned:
         except TraceError as error:
             raise TraceError(_said(str(error))) from error
         notes = tuple(map(_said, result.notes))
+        name = label_without_secrets(result.header.name)  # that of a file, most often
+        header = msgspec.structs.replace(result.header, name=name)
         if result.lines is not None:
-            return msgspec.structs.replace(result, notes=notes)
-        return msgspec.structs.replace(result, sessions=lambda: _cleaned(result.sessions), notes=notes)
+            return msgspec.structs.replace(result, header=header, notes=notes)
+        return msgspec.structs.replace(
+            result, header=header, sessions=lambda: _cleaned(result.sessions), notes=notes
+        )
 
 
 def _cleaned(sessions: Callable[[], Iterator[Session]]) -> Iterator[Session]:

@@ -16,11 +16,11 @@ from replay.reading.inputs import decoded, refuse_heavy, rest_of
 from replay.reading.opened import open_recording
 from replay.reading.rows import (
     LONGEST_ROW_BYTES,
+    as_json,
     is_whole,
     looks_like_an_object,
     refuse_long,
     refuse_other_than_utf8,
-    without_halves,
 )
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.stored import BlankLines
@@ -198,4 +198,4 @@ def _decoded(data: bytes, kind: type[_Value], place: str, levels: int | None = N
     try:
         return msgspec.json.decode(data, type=kind, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return decoded(without_halves(data), kind, place)
+        return decoded(as_json(data), kind, place)

@@ -24,6 +24,7 @@ _PEEKED_BYTES = 1 << 16
 _COMMENTS = (b"#", b"//")
 
 _Row = TypeVar("_Row")
+_NO_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*+"?|(?P<none>(?<![\w.])(?:-?Infinity|NaN)\b)', re.DOTALL)
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair
     rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"  # half of one
@@ -51,7 +52,7 @@ def read_rows(path: Path, kind: type[_Row], damage: Damage) -> Iterator[tuple[in
                 try:
                     row = decoder.decode(line)
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                    repaired = without_halves(line)
+                    repaired = as_json(line)
                     if repaired == line and damage.lose_untold():
                         continue
                     row = decoded(repaired, kind, place)
@@ -144,6 +145,14 @@ def is_whole(line: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
+
+
+def as_json(data: bytes) -> bytes:
+    """What programs write beyond JSON as JSON: halves of surrogate pairs replaced, NaN and Infinity as null."""
+    data = without_halves(data)
+    if b"NaN" not in data and b"Infinity" not in data:
+        return data
+    return _NO_NUMBER.sub(lambda found: b"null" if found["none"] else found[0], data)
 
 
 def without_halves(data: bytes) -> bytes:

@@ -6,8 +6,18 @@ Pure.
 import re
 from collections.abc import Mapping
 
+from replay.trace.redaction.names import REDACTED, is_secret_parameter
+
 _NAMED = re.compile(r"\{\{\s*([\w$.\-]{1,200})(?:\s[^{}]{0,200})?\s*\}\}")
 _DEEPEST = 5
+
+
+def kept_value(name: str, value: str, is_secret: bool = False) -> str:
+    """What a name stands for, or what stands for a secret: wherever it is filled in, nothing there need tell it.
+
+    is_secret: whether it is called one, beside its name.
+    """
+    return REDACTED if value and (is_secret or is_secret_parameter(name)) else value
 
 
 def filled_in(text: str, values: Mapping[str, str]) -> str:

@@ -49,3 +49,11 @@ def test_no_secret_outlives_an_import(name, recording, tmp_path):
 )
 def test_a_secret_that_tells_sessions_apart_names_none(name, recording, tmp_path):
     assert not holds(trace_of(name, recording, tmp_path, session_by=SESSIONS[name][0]))
+
+
+@pytest.mark.parametrize("name", ["access-log", "har"])
+def test_a_file_that_is_named_like_a_secret_does_not_name_its_trace(name, tmp_path):
+    path = tmp_path / f"ghp_{'aB3x' * 9}{FORMATS[name].suffix}"
+    path.write_text(FORMATS[name].of(3))
+
+    assert IMPORTERS[name].read([path], ImportOptions()).header.name == "redacted"

@@ -1,9 +1,10 @@
 """Rows of JSON Lines: what is damaged is counted and costs itself only, however much of it there is."""
 
 import msgspec
+import pytest
 
 from replay.reading.damage import Damage
-from replay.reading.rows import read_rows
+from replay.reading.rows import as_json, read_rows
 
 
 class Row(msgspec.Struct):
@@ -30,3 +31,15 @@ def test_half_of_a_pair_is_repaired_whatever_was_damaged_before(tmp_path):
 
     assert [row for _, row in read_rows(path, Row, damage)] == [Row(1, "cut \ufffd")]
     assert (damage.lines, damage.damaged) == (5, 4)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (b'{"a":NaN,"b":[-Infinity,Infinity]}', b'{"a":null,"b":[null,null]}'),
+        (b'{"a":"NaN, \\"Infinity","NaN":1}', b'{"a":"NaN, \\"Infinity","NaN":1}'),
+        (b'{"a":"\\ud800"}', b'{"a":"\\ufffd"}'),
+    ],
+)
+def test_what_programs_write_beyond_json_is_read_as_json(written, read):
+    assert as_json(written) == read

@@ -13,7 +13,7 @@ from pathlib import Path
 from replay.importers.captures.targets import Target, TargetLayout
 from replay.reading.damage import Damage
 from replay.reading.text_lines import read_lines
-from replay.reading.written_values import absolute, filled_in
+from replay.reading.written_values import absolute, filled_in, kept_value
 from replay.trace.errors import TraceError, shown_path
 
 _NONE = Damage(is_refused=True)
@@ -87,7 +87,7 @@ def _request(block: Sequence[tuple[int, str]], values: dict[str, str], file: Pat
                 f"{shown_path(file)}, line {n}: neither a request, a comment nor a value (@name = value)."
             )
         if value is not None:
-            values[value["name"]] = value["value"].strip()
+            values[value["name"]] = kept_value(value["name"], value["value"].strip())
         elif found is not None:
             written, _, last = found["url"].rpartition(" ")
             url = filled_in(

@@ -20,7 +20,7 @@ import msgspec
 from replay.importers.captures.targets import Target, TargetLayout
 from replay.reading.forms import FormPart, form_body
 from replay.reading.inputs import read_document
-from replay.reading.written_values import absolute, filled_in
+from replay.reading.written_values import absolute, filled_in, kept_value
 from replay.trace.errors import TraceError, shown, shown_path
 
 _IS_REPORT = re.compile(rb'\s*\{\s*"collection"\s*:\s*\{').match
@@ -100,7 +100,9 @@ def _read(file: Path) -> Iterator[Target]:
     if found.run is not None:
         return
     values = {
-        each.key: str(each.value or "") for each in found.variable or () if each.key and not each.disabled
+        each.key: kept_value(each.key, str(each.value or ""), each.type == "secret")
+        for each in found.variable or ()
+        if each.key and not each.disabled
     }
     yield from _inside(found.item, values, shown_path(file), 0)
 

@@ -9,7 +9,8 @@ said in replay/importers/logs/logged_requests.py. What the keys tell:
   are the end. So is every other instant, where there is a duration to go back by, as nginx and most others write a
   line when the request has ended.
 - `duration` has no unit in its name: where the line is Envoy's (`start_time` or `response_code`) it is ms; Caddy's
-  is s. Elsewhere it is not used, and counted. A text with a unit (`12ms`, `0.5s`) is what it says.
+  is s. Elsewhere it is not used, and counted. A text with a unit (`12ms`, `1m2.5s`, `00:00:01.25`, `PT1.25S`)
+  is what it says.
 - The client is the first address that the request was forwarded for, or else the peer, with its user agent.
 - Bodies have the size `bytes_received` (Envoy) or `content_length`; `request_length` (nginx) counts the head of the
   request as well.
@@ -43,7 +44,7 @@ from replay.importers.logs.json_keys import (
 from replay.importers.logs.json_layouts import told_by_layout
 from replay.importers.logs.line_logs import add_line
 from replay.importers.logs.log_frames import unframed
-from replay.importers.logs.log_times import duration_us, instant_ns
+from replay.importers.logs.log_times import duration_us, instant_ns, told_duration_us
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
 from replay.importers.logs.named_keys import NamedKeys
 from replay.importers.requests.log_fields import (
@@ -56,6 +57,7 @@ from replay.importers.requests.log_fields import (
 from replay.importers.requests.step_texts import LEFT_OUT_REFERERS
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.inputs import input_files
+from replay.reading.rows import as_json
 from replay.trace.errors import shown_path
 
 # A number under a key that only sounds like a start may be a duration.
@@ -142,7 +144,7 @@ def _entry(line: str) -> dict[str, Any] | None:
     try:
         found = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
+        found = _repaired(line)
     if not isinstance(found, dict):
         return None
     layout = told_by_layout(found)
@@ -156,6 +158,15 @@ def _entry(line: str) -> dict[str, Any] | None:
                 key: inner,
             }
     return entry
+
+
+def _repaired(line: str) -> Any:
+    """What a line with values that JSON has not would say without these; None where that is no JSON either."""
+    data = line.encode("utf-8", "replace")
+    try:
+        return None if (repaired := as_json(data)) == data else msgspec.json.decode(repaired)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
 def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,8 +227,8 @@ def _took_us(entry: Mapping[str, Any], log: RequestLog) -> int | None:
     text = _first(entry, DURATIONS_BY_TEXT)
     if text is None:
         return None
-    if text[-1] == "s":
-        return duration_us(text, "s")
+    if (told_us := told_duration_us(text)) is not None:
+        return told_us
     if all(key in entry for key in TRAEFIK):
         return duration_us(text, "ns")
     if "start_time" in entry or "response_code" in entry:

@@ -56,6 +56,10 @@ _RECORDS = {
     "Fluentd's prefix": re.compile(
         rf"(?P<time>{_ISO})\t[\w./@\-]{{1,255}}\t(?P<line>\{{.*\}})", re.DOTALL
     ).fullmatch,
+    "Fluentd's prefix on stdout": re.compile(
+        r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})? [+-]\d{4}) [\w./@\-]{1,255}: (?P<line>\{.*\})",
+        re.DOTALL,
+    ).fullmatch,
     "Fluent Bit's prefix": re.compile(
         r"(?:\[\d{1,9}\] )?[\w./@\-]{1,255}: \[(?:\[(?P<time>\d{1,11}(?:\.\d{1,9})?), \{[^{}]{0,1000}\}\]|"
         r"(?P<before>\d{1,11}(?:\.\d{1,9})?)), (?P<line>\{.*\})\]",

@@ -125,13 +125,20 @@ def _tokens(item: Item, usage: dict[str, Any], word: str) -> int:
     """All tokens of a kind, whatever the categories that they were counted in."""
     for each in (word, _OLD_WORDS[word]):
         counts = [
-            min(max(value, 0), MOST_TOKENS)
+            min(max(count, 0), MOST_TOKENS)
             for key, value in usage.items()
-            if each in key.lower() and "cost" not in key.lower() and isinstance(value, int | float)
+            if each in key.lower() and "cost" not in key.lower() and (count := _number(value)) is not None
         ]
         if counts:
             return int(sum(counts))
     return int(min(item.value(float, *_OLD_USAGE[word]) or 0.0, MOST_TOKENS))
+
+
+def _number(value: Any) -> int | float | None:
+    """A number; databases write those of 64 bits as texts."""
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() and len(value) < 20 else None
+    return value if isinstance(value, int | float) else None
 
 
 def _session_id(item: Item, session_by: str | None) -> str | None:

@@ -33,6 +33,7 @@ _PLACES = tuple(
         ("bundle", r"bundle\s+config\s+(?:set\s+)?(?:--\w{1,10}\s+)?[\w.\-]{1,100}\s+[\w.\-]{1,100}:"),
         ("pgpass", r"[\w.\-*]{1,200}:(?:\d{2,5}|\*):[^:\s]{1,100}:[^:\s]{1,100}:"),
         ("configure", r"aws\s+configure\b[^\n]{0,100}<<[^\n]{1,40}\n[^\n]{0,200}\n"),
+        ("encrypt_string", r"ansible-vault\s+encrypt_string\s+(?:--?\S{1,50}[ =]\S{1,200}\s+){0,4}?"),
         ("ENV ", r"ENV\s+(?P<name>\w{1,100})[ \t]+"),
         ("auth=(", r"auth=\(\s*[\"'][^\"'\n]{1,200}[\"'],\s*(?=[\"'])"),
         ("Auth(", r"(?:Basic|Digest)Auth\(\s*[\"'][^\"'\n]{1,200}[\"'],\s*(?=[\"'])"),

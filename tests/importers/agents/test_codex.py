@@ -440,7 +440,7 @@ def test_logs_that_name_each_other_as_parent_are_sessions_of_their_own(tmp_path)
         (b'{"type":"turn_context","payload":{"model":1}}', ", line 1, payload: model: expected a string or null, got a whole number."),
         (b'{"type":"event_msg","timestamp":"2026-03-21T00:00:00Z","payload":"a"}', ", line 1, payload: expected an object, got a string."),
         (b'{"type":"event_msg","payload":' + b"[" * 100_000, ", line 1: nested too deeply to be read."),
-        (b'{"type":"session_meta","payload":{"source":NaN}}', ", line 1: not valid JSON: invalid character (byte 43)."),
+        (b'{"type":"session_meta","payload":{"source":Nan}}', ", line 1: not valid JSON: invalid character (byte 43)."),
         (b"", ": no model or tool calls."),
     ],
 )  # fmt: skip

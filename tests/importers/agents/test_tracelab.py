@@ -120,7 +120,7 @@ def test_what_is_missing_is_counted(path):
         (b"{", "line 1: not valid JSON: Input data was truncated."),
         (b'{"session_id":1,"timing_events":[]}', "line 1: session_id: expected a string, got a whole number."),
         (b'{"session_id":"s","timing_events":[{"event_type":"text","timestamp":"NaN"}]}', 'line 1: "NaN" is not a time like 2026-06-01T05:40:20.151Z.'),
-        (b'{"session_id":"s","input_tokens_total":NaN,"timing_events":[]}', "line 1: not valid JSON: invalid character (byte 39)."),
+        (b'{"session_id":"s","input_tokens_total":Nan,"timing_events":[]}', "line 1: not valid JSON: invalid character (byte 39)."),
         (b'{"session_id":"s","timing_events":[]}', "no model or tool calls."),
         (b"[" * 100_000, "line 1: expected an object, got an array."),
         (b'{"session_id":"s","x":' + b"[" * 100_000, "line 1: nested too deeply to be read."),

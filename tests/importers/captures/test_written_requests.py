@@ -660,3 +660,20 @@ def test_what_a_shell_gives_a_command_is_what_it_sends(imported, given, body):
     )
 
     assert [(request.path, request.body) for request in requests] == [("/x", body), ("/y", None)]
+
+
+def test_what_is_called_a_secret_is_one_wherever_it_is_filled_in(imported):
+    item = {"name": "a", "request": {"method": "GET", "url": "https://h/x?k={{secretVar}}&p={{pass}}&n={{n}}"}}
+    variables = [
+        {"key": "secretVar", "value": "hunter2", "type": "secret"},
+        {"key": "pass", "value": "{{password}}"},
+        {"key": "password", "value": "hunter3"},
+        {"key": "n", "value": "7"},
+    ]
+    [of_postman], _ = imported("postman", postman(item, variables=variables))
+    [of_file], _ = imported(
+        "http-file", "@password = hunter3\n@n=7\n\nGET https://h/x?k={{password}}&n={{n}}\n"
+    )
+
+    assert of_postman.path == "/x?k=redacted&p=redacted&n=7"
+    assert of_file.path == "/x?k=redacted&n=7"

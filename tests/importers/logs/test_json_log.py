@@ -182,7 +182,7 @@ def test_values_named_like_secrets_do_not_get_into_the_trace(imported):
 
 def test_damaged_lines_are_counted_and_the_first_is_named(imported, tmp_path):
     deep = b'{"a":' * 50_000 + b"1" + b"}" * 50_000
-    lines = [b"{", b"[1]", b'{"a":NaN}', b"\xff", deep, {"status": 200}, {"msec": -5}]
+    lines = [b"{", b"[1]", b'{"a":Nan}', b"\xff", deep, {"status": 200}, {"msec": -5}]
     _, result = imported(*[NGINX] * 8, *lines)
     assert told(result)["unreadable"] == 7
     place = f"{tmp_path}/access.json, line 9"

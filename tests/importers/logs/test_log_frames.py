@@ -77,6 +77,10 @@ def test_every_kind_of_log_may_stand_in_a_frame(tmp_path, prefix):
 
 COLLECTED = {
     "fluentd": ("Fluentd's prefix", lambda s, record: f"2025-10-10T13:55:{s:02}+00:00\tapp.nginx\t{record}"),
+    "fluentd on stdout": (
+        "Fluentd's prefix on stdout",
+        lambda s, record: f"2025-10-10 13:55:{s:02}.000000000 +0000 app.nginx: {record}",
+    ),
     "fluent bit 1": ("Fluent Bit's prefix", lambda s, record: f"app.nginx: [{1_760_104_500 + s}.25, {record}]"),
     "fluent bit 2": (
         "Fluent Bit's prefix",

@@ -17,6 +17,9 @@ NOON_NS = 1_714_557_600_000_000_000  # 2024-05-01T10:00:00Z
         ("01/May/2024:10:00:00.25 +0000", NOON_NS + 250_000_000),
         ("01/May/2024:10:00:00", NOON_NS),
         ("01/May/2024 10:00:00", NOON_NS),  # Python's http.server and werkzeug
+        ("Wed, 01 May 2024 10:00:00 GMT", NOON_NS),
+        ("1 May 2024 12:30:00 +0230", NOON_NS),
+        ("Wed May  1 10:00:00 2024", NOON_NS),
         ("2024-05-01T10:00:00+00:00", NOON_NS),
         ("2024-05-01T10:00:00.123456789Z", NOON_NS + 123_456_789),
         ("1714557600.123", NOON_NS + 123_000_000),
@@ -57,13 +60,24 @@ def test_what_is_no_instant_is_none(text):
         ("0.058927s", "ms", 58_927),
         ("12ms", "s", 12_000),
         ("3.5µs", "s", 4),
+        ("3.5μs", "s", 4),
+        ("1m2.5s", "ms", 62_500_000),
+        ("1h0m0.25s", "ms", 3_600_250_000),
+        ("2h", "ms", 7_200_000_000),
+        ("00:01:02.5000000", "ms", 62_500_000),
+        ("1.00:00:01", "ms", 86_401_000_000),
+        ("1 day, 0:00:01.5", "ms", 86_401_500_000),
+        ("PT1.25S", "ms", 1_250_000),
+        ("P1DT1M2S", "ms", 86_462_000_000),
     ],
 )
 def test_durations_have_the_unit_they_say_or_else_that_of_their_field(text, unit, us):
     assert duration_us(text, unit) == us
 
 
-@pytest.mark.parametrize("text", ["", "-", "-1", "nan", "inf", "1e5", "1.2.3", "0.1, 0.2", "9" * 19, "1h"])
+@pytest.mark.parametrize(
+    "text", ["", "-", "-1", "nan", "inf", "1e5", "1.2.3", "0.1, 0.2", "9" * 19, "1d", "m", "PT", "1:2:3"]
+)
 def test_what_is_no_duration_is_none(text):
     assert duration_us(text, "s") is None
 

@@ -202,3 +202,12 @@ def test_whatever_was_recorded_a_walk_starts_every_call_when_it_started(
         walked = walked_starts_ms(session)
         for step in session.steps:
             assert abs(walked[step.id] - step.at_ms) <= found.header.resolution_ms
+
+
+def test_counts_that_a_database_wrote_as_texts_are_counts(path):
+    call = observation(
+        "plan", "GENERATION", 0, 1000, usageDetails={"input": "10", "output": "5", "x_input": "?"}
+    )
+    _, [session] = imported(path, [call])
+
+    assert (session.steps[0].llm.input_tokens, session.steps[0].llm.output_tokens) == (10, 5)

@@ -640,7 +640,7 @@ def test_the_resolution_is_that_of_the_times(path, times, resolution_ms):
         (data(chat("a", 0, 1, startTimeUnixNano="1e9")), ', line 1, span "a", startTimeUnixNano: "1e9" is not a time in ns since 1970.'),
         (data(chat("a", 0, 1, endTimeUnixNano=2**63)), ', line 1, span "a", endTimeUnixNano: "9223372036854775808" is not a time in ns since 1970.'),
         (data(chat("a", 0, 1, startTimeUnixNano=True)), ", line 1, resourceSpans or batches: [0].scopeSpans[0].spans[0].startTimeUnixNano: expected a number or a string or null, got true or false."),
-        ('{"resourceSpans": NaN}', ", line 1: not valid JSON: invalid character (byte 18)."),
+        ('{"resourceSpans": Nan}', ", line 1: not valid JSON: invalid character (byte 18)."),
         (data(), ": no model calls, tool calls or HTTP client's requests among the spans."),
         ("hello", ": neither OTLP in JSON nor OTLP in protobuf. Name a file of trace data in one of these."),
         ("", ": neither OTLP in JSON nor OTLP in protobuf. Name a file of trace data in one of these."),

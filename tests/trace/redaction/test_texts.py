@@ -122,6 +122,7 @@ IN_TEXTS = [
     'DriverManager.getConnection(url, "ada", "{}")',
     "kubectl create secret generic x --from-literal=a=1 --from-literal=b={}",
     "vault kv put secret/x a=1 b={}",
+    "ansible-vault encrypt_string --vault-id dev@pw '{}' --name 'db_password'",
     "fly secrets set A=1 B={}",
     "the password is {}Q9",
     "my password: {}Q9 ok",
