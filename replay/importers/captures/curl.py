@@ -33,7 +33,7 @@ _FLAGS = ("get", "head", "next", "globoff", "path-as-is")
 _DATA = ("data", "data-raw", "data-binary", "data-ascii", "data-urlencode", "json")
 _HEADERS = {"user-agent": "User-Agent", "referer": "Referer", "cookie": "Cookie"}
 _TAKEN = frozenset(_SHORT.values()) | {
-    *_DATA, *_FLAGS, "url", "url-query", "form-string", "oauth2-bearer", "request-target",
+    *_DATA, *_FLAGS, "url", "url-query", "form-string", "oauth2-bearer", "request-target", "retry",
 }  # fmt: skip
 # The other options that take a value (`curl --help all`), which has no part in the request.
 _PASSED = frozenset(
@@ -51,7 +51,7 @@ _PASSED = frozenset(
         "proxy-cert", "proxy-cert-type", "proxy-ciphers", "proxy-crlfile", "proxy-header", "proxy-key",
         "proxy-key-type", "proxy-pass", "proxy-pinnedpubkey", "proxy-service-name", "proxy-tls13-ciphers",
         "proxy-tlsauthtype", "proxy-tlspassword", "proxy-tlsuser", "proxy-user", "proxy1.0", "pubkey", "quote",
-        "random-file", "rate", "resolve", "retry", "retry-delay", "retry-max-time",
+        "random-file", "rate", "resolve", "retry-delay", "retry-max-time",
         "sasl-authzid", "service-name", "sigalgs", "socks4", "socks4a", "socks5", "socks5-gssapi-service",
         "socks5-hostname", "speed-limit", "speed-time", "ssl-sessions", "stderr", "telnet-option", "tftp-blksize",
         "time-cond", "tls-max", "tls13-ciphers", "tlsauthtype", "tlspassword", "tlsuser", "trace", "trace-ascii",
@@ -89,6 +89,7 @@ class _Asked(msgspec.Struct):
     has_unset: bool = False
     is_told_by_variable: bool = False
     is_get: bool = False
+    is_repeated: bool = False
     is_literal: bool = False
     keeps_dots: bool = False
     kind: str = "application/x-www-form-urlencoded"
@@ -162,6 +163,8 @@ def _take(asked: _Asked, name: str, value: str) -> None:
         asked.method = value
     elif name == "head":
         asked.method = asked.method or "HEAD"
+    elif name == "retry":
+        asked.is_repeated = value.strip("0") != ""
     elif name == "get":
         asked.is_get = True
     elif name == "globoff":
@@ -260,6 +263,7 @@ def _targets(asked: _Asked, command: CurlCommand) -> Iterator[Target]:
             has_file,
             has_unset=asked.has_unset,
             is_conditional=command.is_conditional,
+            is_repeated=asked.is_repeated,
         )
 
 

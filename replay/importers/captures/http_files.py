@@ -1,6 +1,8 @@
 """Requests of the `http-file` format: `.http` files, as REST clients of VS Code, Visual Studio and JetBrains read them.
 
 Requests stand between lines that begin with `###`: a line `METHOD URL HTTP/1.1`, its headers, a blank line, its body.
+A path alone is of the Host that stands among the headers, as in VS Code. A query of GraphQL (by the method GRAPHQL, or
+X-REQUEST-TYPE) goes out as JSON, with the variables below its blank line.
 `@name = value` sets what `{{name}}` stands for; what nothing sets is its name. Comments and scripts (`> {% %}`,
 `< {% %}`) are dropped, and bodies out of files (`< path`) counted. The format is that of JetBrains'
 http-request-in-editor-spec. What becomes of a request is said in replay/importers/captures/targets.py.
@@ -9,6 +11,9 @@ http-request-in-editor-spec. What becomes of a request is said in replay/importe
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from replay.importers.captures.targets import Target, TargetLayout
 from replay.reading.damage import Damage
@@ -17,7 +22,7 @@ from replay.reading.written_values import absolute, filled_in, kept_value
 from replay.trace.errors import TraceError, shown_path
 
 _NONE = Damage(is_refused=True)
-_METHODS = "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT"
+_METHODS = "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT|GRAPHQL"
 # A URL without its scheme, which may stand behind a method.
 _HOST = r"(?:localhost|[\w\-]{1,100}(?:\.[\w\-]{1,100}){1,9}|[\w\-]{1,100}(?=:\d))(?::\d{1,5})?(?=[/?\s]|$)"
 _REQUEST = re.compile(
@@ -32,9 +37,10 @@ _SNIFFED = re.compile(
 )
 _PARTED = re.compile(rb"^(?:###|@[\w.\-]+\s*=)", re.MULTILINE).search
 _COMMENTS = ("#", "//")
-_GRAPHQL = (
-    "a query of GraphQL (X-REQUEST-TYPE), which VS Code sends as JSON. Write it as JSON, without that header."
-)
+_IS_GRAPHQL = "x-request-type"
+# Behind a query, a blank line and an object. A query has blank lines of its own, too.
+_WITH_VARIABLES = re.compile(r"(?P<query>.*?\})\s*\n\s*\n\s*(?P<variables>\{.*\})", re.DOTALL).fullmatch
+_TLS_PORTS = (":443", ":8443")
 _SCRIPT = re.compile(r"[<>]\s+\{%").match
 
 
@@ -93,12 +99,45 @@ def _request(block: Sequence[tuple[int, str]], values: dict[str, str], file: Pat
             url = filled_in(
                 (written.strip() if _VERSION(last) else found["url"]) + _continued(block, n), values
             )
-            url = f"http://localhost{url}" if url.startswith("/") else absolute(url)
             rest = [line for at, line in block if at > n]
             place = f"{shown_path(file)}, line {n}"
             headers, body, has_file_body = _parts(rest, values, place)
-            yield Target(place, found["method"] or "GET", url, headers, body, has_file_body)
+            url = f"{_origin(headers)}{url}" if url.startswith("/") else absolute(url)
+            method = found["method"] or "GET"
+            if method == "GRAPHQL" or _asks_graphql(headers):
+                method = "POST" if method == "GRAPHQL" else method
+                headers, body = _as_graphql(headers, body or b"", place)
+            yield Target(place, method, url, headers, body, has_file_body)
             return
+
+
+def _origin(headers: Sequence[tuple[str, str]]) -> str:
+    """Where a path alone is asked for."""
+    host = next((value for name, value in headers if name.lower() == "host"), "localhost")
+    return f"http{'s' * host.endswith(_TLS_PORTS)}://{host}"
+
+
+def _asks_graphql(headers: Sequence[tuple[str, str]]) -> bool:
+    return (_IS_GRAPHQL, "graphql") in ((name.lower(), value.strip().lower()) for name, value in headers)
+
+
+def _as_graphql(
+    headers: Sequence[tuple[str, str]], body: bytes, place: str
+) -> tuple[list[tuple[str, str]], bytes]:
+    """The headers and the body as they are sent. Raises TraceError where the variables are no object."""
+    text = body.decode("utf-8", "replace")
+    found = _WITH_VARIABLES(text)
+    asked: dict[str, Any] = {"query": text}
+    if found is not None:
+        try:
+            variables = msgspec.json.decode(found["variables"], type=dict[str, Any])
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise TraceError(f"{place}: the variables below a query of GraphQL are not an object.") from error
+        asked = {"query": found["query"], "variables": variables}
+    kept = [(name, value) for name, value in headers if name.lower() != _IS_GRAPHQL]
+    is_typed = any(name.lower() == "content-type" for name, _ in kept)
+    typed = [] if is_typed else [("Content-Type", "application/json")]
+    return [*kept, *typed], msgspec.json.encode(asked)
 
 
 def _continued(block: Sequence[tuple[int, str]], n: int) -> str:
@@ -130,8 +169,6 @@ def _parts(
                 )
             elif header is not None and not text.startswith(_COMMENTS):
                 name, value = filled_in(header["name"], values), filled_in(header["value"], values)
-                if (name.lower(), value.strip().lower()) == ("x-request-type", "graphql"):
-                    raise TraceError(f"{place}: {_GRAPHQL}")
                 headers.append((name, value))
         elif text.startswith("< "):
             has_file_body = True

@@ -39,7 +39,7 @@ class Target(msgspec.Struct):
     """A request, and where it stands, for errors. has_file_body: whether its body stands in another file.
 
     has_unset: whether variables that nothing sets stand in it. is_conditional: whether a loop may send it several
-    times, or a condition not at all.
+    times, or a condition not at all. is_repeated: whether its sender repeats it when it fails.
     """
 
     place: str
@@ -50,6 +50,7 @@ class Target(msgspec.Struct):
     has_file_body: bool = False
     has_unset: bool = False
     is_conditional: bool = False
+    is_repeated: bool = False
 
 
 class TargetLayout(msgspec.Struct, frozen=True):
@@ -78,6 +79,7 @@ class _Counts(msgspec.Struct):
     redacted_bodies: int = 0
     with_unset_variables: int = 0
     conditional: int = 0
+    repeated_on_failure: int = 0
     passed: dict[str, list[int | str]] = {}
 
     def passes(self, passed: Passed) -> None:
@@ -167,6 +169,7 @@ def _step(target: Target, counts: _Counts) -> Step:
     counts.dropped_file_bodies += target.has_file_body
     counts.with_unset_variables += target.has_unset
     counts.conditional += target.is_conditional
+    counts.repeated_on_failure += target.is_repeated
     return Step("1", "http", grouped_name(target.method, redacted), request=request, attributes={"host": host})
 
 
@@ -195,6 +198,9 @@ def _notes(counts: _Counts, spec: str, seed: int, with_bodies: str) -> Iterator[
         yield f"Inferred: {counts.with_unset_variables} {text}."
     if counts.conditional:
         yield f"Inferred: {counts.conditional} request(s) of commands in loops or behind conditions, each sent once."
+    if counts.repeated_on_failure:
+        text = "request(s) with --retry, sent once: [retry] in a target file sends again what fails."
+        yield f"Inferred: {counts.repeated_on_failure} {text}"
     if counts.bodies_by_size:
         yield f"{counts.bodies_by_size} body(ies) of more than {LARGEST_BODY_BYTES >> 20} MiB are kept by size only."
     if counts.coded_bodies:

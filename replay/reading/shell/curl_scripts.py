@@ -82,6 +82,7 @@ _OTHER_CLIENTS = re.compile(
     r"\s*(?:\$ )?(?:(?:wget|curlie|hurl)\s|(?:https?|xhs?)\s(?=.{0,300}?(?:://|\s:|[A-Z]{3,7}\s|\w\.\w|\w:\d|/)))"
 ).match
 _UNREAD = "line(s) about curl, of which no command could be read"
+_NEVER = "command(s) that the script never runs (behind `false &&`, or `true ||`)"
 _OF_OTHERS = "command(s) of wget, HTTPie or xh: written for curl they are read"
 # The lines that a word takes in: "$(cat <<EOF ... EOF )".
 _CAT = re.compile(r"\$\(\s{0,9}cat\s{0,9}<<-?\s{0,9}(?P<quote>['\"\\]?)(?P<word>\w{1,100})['\"]?\n")
@@ -211,7 +212,11 @@ def commands_of_curl(file: Path) -> Iterator[CurlCommand | Passed]:
         for command in found.commands:
             inside += command.words[0] in ("do", "then")
             inside = max(inside - (command.words[0] in ("done", "fi")), 0)
-            is_conditional = inside > 0 or command.before == "||" or "watch" in command.words
+            if _is_never_run(command, before):
+                if any(map(_is_curl, command.words)):
+                    yield Passed(_NEVER, place)
+                continue
+            is_conditional = inside > 0 or _may_be_left_out(command, before) or "watch" in command.words
             printed = _printed(before) if before is not None and command.before == "|" else None
             given = found.here if printed is None else printed
             for words in _of_curl(command.words, values):
@@ -219,6 +224,27 @@ def commands_of_curl(file: Path) -> Iterator[CurlCommand | Passed]:
             if "xargs" in command.words and any(map(_is_curl, command.words)):
                 yield Passed(_UNREAD, place)
             before = command
+
+
+# What tells whether the next command runs, and else does nothing. Others are there to be done, and mostly are.
+_TESTS = frozenset(
+    ("[", "[[", "test", "grep", "command", "which", "type", "pgrep", "false", "!", "cmp", "diff", "nc")
+)
+
+
+def _may_be_left_out(command: Command, before: Command | None) -> bool:
+    """Whether the command may not be run, by how the one before ends."""
+    if before is None or command.before not in ("&&", "||"):
+        return command.before == "||"
+    is_certain = before.words[:1] == ["false" if command.before == "||" else "true"]
+    return not is_certain and (command.before == "||" or before.words[0] in _TESTS)
+
+
+def _is_never_run(command: Command, before: Command | None) -> bool:
+    """Whether the command before is there to have this one left out."""
+    if before is None or before.before in ("&&", "||"):
+        return False
+    return (command.before, *before.words) in (("&&", "false"), ("||", "true"), ("||", ":"))
 
 
 def _printed(command: Command) -> str | None:

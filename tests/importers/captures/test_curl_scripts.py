@@ -54,7 +54,6 @@ def imported(tmp_path):
         ("(curl http://h/a)", [("GET", "/a", None)]),
         ("{ curl http://h/a; }", [("GET", "/a", None)]),
         ("eval curl http://h/a", [("GET", "/a", None)]),
-        ("[ -f x ] && curl http://h/a", [("GET", "/a", None)]),
         ("true && curl http://h/a", [("GET", "/a", None)]),
         ("f() {\n  curl http://h/a\n}\nf", [("GET", "/a", None)]),
         ("curl -: http://h/a", [("GET", "/a", None)]),
@@ -212,3 +211,27 @@ def test_variables_that_stand_for_far_more_than_was_written_are_refused(imported
         imported(text)
     path = tmp_path / "requests.sh"
     assert str(refused.value) == f"{path}: its variables stand for more than 64 MiB of text."
+
+
+NEVER = "command(s) that the script never runs (behind `false &&`, or `true ||`), as in "
+REPEATED = "request(s) with --retry, sent once: [retry] in a target file sends again what fails."
+
+
+@pytest.mark.parametrize(
+    ("script", "paths", "said"),
+    [
+        ("false && curl http://h/a\ncurl http://h/b", ["/b"], [NEVER]),
+        ("true || curl http://h/a; curl http://h/b", ["/b"], [NEVER]),
+        ("false && cd x && curl http://h/a\ncurl http://h/b", ["/b"], [NEVER]),
+        ("false || curl http://h/a", ["/a"], []),
+        ("cd /tmp && curl http://h/a && curl http://h/b", ["/a", "/b"], []),
+        ('[ -n "$X" ] && curl http://h/a', ["/a"], [LOOPS]),
+        ("command -v jq && curl http://h/a || curl http://h/b", ["/a", "/b"], [LOOPS]),
+        ("curl --retry 3 http://h/a\ncurl --retry 0 http://h/b", ["/a", "/b"], [REPEATED]),
+    ],
+)
+def test_what_a_script_may_not_run_or_may_repeat_is_told(imported, script, paths, said):
+    requests, notes = imported(f"#!/bin/sh\n{script}\n")
+
+    assert [path for _, path, _ in requests] == paths
+    assert [each in note for each, note in zip(said, notes, strict=True)] == [True] * len(said)

@@ -598,9 +598,8 @@ def test_graphql_variables_go_out_as_json_whether_they_were_written_as_such_or_a
         ("http-file", "###\n< {%\nGET http://h/a HTTP/1.1\n", "line 2: a script that no %} closes."),
         (
             "http-file",
-            "POST http://h/a HTTP/1.1\nX-REQUEST-TYPE: GraphQL\n\nquery { a }\n",
-            "line 1: a query of GraphQL (X-REQUEST-TYPE), which VS Code sends as JSON. "
-            "Write it as JSON, without that header.",
+            "POST http://h/a HTTP/1.1\nX-REQUEST-TYPE: GraphQL\n\nquery { a }\n\n{1: 2}\n",
+            "line 1: the variables below a query of GraphQL are not an object.",
         ),
         ("http-file", "GET http://h/a HTTP/1.1\n\n> {%\n", "line 3: a script that no %} closes."),
         ("postman", postman({"name": "x", "request": {"method": "GET"}}), ', "x": a request without a URL.'),
@@ -677,3 +676,29 @@ def test_what_is_called_a_secret_is_one_wherever_it_is_filled_in(imported):
 
     assert of_postman.path == "/x?k=redacted&p=redacted&n=7"
     assert of_file.path == "/x?k=redacted&n=7"
+
+
+@pytest.mark.parametrize("begin", ["GRAPHQL https://h/q", "POST https://h/q\nX-Request-Type: GraphQL"])
+@pytest.mark.parametrize(
+    ("written", "variables"), [("", {}), ('\n\n{"id": {{id}}, "s": "}"}', {"variables": {"id": 7, "s": "}"}})]
+)
+def test_a_query_of_graphql_in_an_http_file_goes_out_as_json(imported, begin, written, variables):
+    query = "query A($id: Int) {\n  a(id: $id) {\n\n    b\n  }\n}"
+    [request], _ = imported(
+        "http-file", f"@id = 7\n###\n{begin}\nAccept: application/json\n\n{query}{written}\n"
+    )
+
+    assert (request.method, request.path) == ("POST", "/q")
+    assert request.headers == {"Accept": "application/json", "Content-Type": "application/json"}
+    assert content_of(request) == {"query": query, **variables}
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [("api.test", "http://api.test"), ("api.test:8443", "https://api.test:8443"), (None, "http://localhost")],
+)
+def test_a_path_alone_is_asked_of_the_host_among_its_headers(imported, host, origin):
+    header = f"Host: {host}\n" if host else ""
+    [request], result = imported("http-file", f"###\nGET /a?b=1 HTTP/1.1\n{header}Accept: */*\n")
+
+    assert (request.path, result.header.origins) == ("/a?b=1", (origin,))
