@@ -13,8 +13,8 @@ others in their `child_runs`. What becomes what:
 - A session is what has the same `session_id`, `thread_id` or `conversation_id` in its metadata, or else the same
   `trace_id`: the `session_id` of a run itself is its project. `session_by` names another field of the run or of
   its metadata.
-- A batch that its SDK sent, with the beginnings of runs in `post` and their ends in `patch`, and a table (CSV) with the
-  names of these fields become the same: replay/importers/tracing/langsmith_runs.py.
+- A batch that its SDK sent, in JSON or as a form, with the beginnings of runs in `post` and their ends in `patch`, and
+  a table (CSV) with the names of these fields become the same: replay/importers/tracing/langsmith_runs.py.
 - A bulk export has `extra`, `inputs`, `outputs` and `events` as texts of JSON, and becomes the same.
 - Edges are inferred as replay/trace/edges/spans.py says. The resolution is the coarsest power of ten that
   divides all times, between 1 ms and 1 us.
@@ -28,7 +28,7 @@ from pathlib import Path
 import msgspec
 
 from replay.importers.tool_requests import as_arguments
-from replay.importers.tracing.langsmith_runs import COLUMNS, RunFiles
+from replay.importers.tracing.langsmith_runs import COLUMNS, RunFiles, is_form
 from replay.importers.tracing.span_sessions import SpanCollector
 from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.csv_rows import has_columns
@@ -59,7 +59,7 @@ class LangSmith:
     describe = "runs exported from LangSmith, JSON, JSON Lines or CSV, and batches of its SDK"
 
     def sniff(self, first_bytes: bytes) -> bool:
-        if has_columns(first_bytes, COLUMNS):
+        if has_columns(first_bytes, COLUMNS) or is_form(first_bytes):
             return True
         start = first_bytes.lstrip()[:1]
         return start in (b"{", b"[") and _KEYS.search(first_bytes) is not None

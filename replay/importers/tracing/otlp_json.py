@@ -17,6 +17,7 @@ from replay.importers.tracing.otlp_spans import (
     Wanted,
     is_first_chunk,
     kept_value,
+    take_event,
 )
 from replay.reading.json_items import Item
 from replay.trace.errors import TraceError, escaped, shown
@@ -54,6 +55,12 @@ class _KeyValues(msgspec.Struct):
 class _Event(msgspec.Struct, rename="camel", gc=False):
     name: str | None = None
     time_unix_nano: int | str | float | None = None
+    attributes: list[_KeyValue] | None = None
+
+    def told(self, key: str) -> Any:
+        """An attribute; None where there is none."""
+        values = (each.value for each in self.attributes or () if each.key == key)
+        return next((_plain(value, 0) for value in values if value is not None), None)
 
 
 class _Status(msgspec.Struct, gc=False):
@@ -129,6 +136,9 @@ def _span(span: _Span, resource: dict[str, Any], place: str, wanted: Wanted) -> 
     inner = f"{place}, span {shown(name)}"
     parent_id = (span.parent_span_id or "")[:_LONGEST_ID]
     status = span.status.code if span.status else None
+    attributes = _attributes(span.attributes, wanted)
+    for event in span.events or ():
+        take_event(attributes, event.name or "", event.told)
     return OtlpSpan(
         trace_id=(span.trace_id or "")[:_LONGEST_ID],
         id=(span.span_id or "")[:_LONGEST_ID],
@@ -137,7 +147,7 @@ def _span(span: _Span, resource: dict[str, Any], place: str, wanted: Wanted) -> 
         kind=_kind(span.kind),
         start_ns=_time_ns(span.start_time_unix_nano, f"{inner}, startTimeUnixNano") or 0,
         end_ns=_time_ns(span.end_time_unix_nano, f"{inner}, endTimeUnixNano"),
-        attributes=_attributes(span.attributes, wanted),
+        attributes=attributes,
         resource=resource,
         first_chunk_ns=_first_chunk_ns(span.events, inner),
         is_error=status == ERROR_CODE or (isinstance(status, str) and status.endswith("ERROR")),

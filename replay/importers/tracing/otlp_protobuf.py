@@ -6,7 +6,8 @@ type are skipped, as protobuf does.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from replay.importers.tracing.otlp_spans import (
@@ -17,6 +18,7 @@ from replay.importers.tracing.otlp_spans import (
     Wanted,
     is_first_chunk,
     kept_value,
+    take_event,
 )
 
 _LONGEST_ID_BYTES = 100
@@ -27,6 +29,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 # Tags of fields: the number, shifted, with the wire type.
 _FIRST, _SECOND = 1 << 3 | _BYTES, 2 << 3 | _BYTES
 _OLD_SCOPE_SPANS = 1000 << 3 | _BYTES
+_EVENT_ATTRIBUTES = 3 << 3 | _BYTES
 _ATTRIBUTES, _EVENTS, _STATUS = 9 << 3 | _BYTES, 11 << 3 | _BYTES, 15 << 3 | _BYTES
 
 
@@ -137,13 +140,26 @@ def _time_ns(value: int) -> int:
 
 def _add_event(data: bytes, start: int, end: int, span: OtlpSpan) -> None:
     at_ns, name = 0, ""
+    told: list[tuple[int, int]] = []
     for tag, a, b in _fields(data, start, end):
         if tag == 1 << 3 | _FIXED64:
             at_ns = _time_ns(a)
         elif tag == _SECOND:
             name = _text(data, a, min(b, a + _LONGEST_NAME_BYTES))
+        elif tag == _EVENT_ATTRIBUTES:
+            told.append((a, b))
+    take_event(span.attributes, name, partial(_told_by_event, data, told))
     if at_ns and is_first_chunk(name) and (span.first_chunk_ns is None or at_ns < span.first_chunk_ns):
         span.first_chunk_ns = at_ns
+
+
+def _told_by_event(data: bytes, told: Sequence[tuple[int, int]], key: str) -> Any:
+    """An attribute of an event; None where there is none. told: where each of them stands."""
+    for begin, end in told:
+        found, value = _key_value(data, begin, end)
+        if found == key:
+            return _value(data, *value, 0)
+    return None
 
 
 def _add_attribute(data: bytes, start: int, end: int, found: dict[str, Any], wanted: Wanted) -> None:

@@ -149,7 +149,10 @@ ARGUMENTS = (
     "tool.parameters",
     "input.value",
     "traceloop.entity.input",
+    "gen_ai.tool.message",
 )
+# An event on a tool's span holds what it was called with, as Strands Agents writes it; on a model's, what a tool gave.
+_TOOL_EVENT, _TOOL_EVENT_CONTENT = "gen_ai.tool.message", "content"
 TOOL_DEFINITIONS = ("gen_ai.tool.definitions", "ai.prompt.tools")
 AGENT_NAME = ("gen_ai.agent.name", "gen_ai.workflow.name", "agent.name", "traceloop.entity.name")
 ENTITY_NAME = ("traceloop.entity.name",)
@@ -264,6 +267,14 @@ def text_of(attributes: Mapping[str, Any], names: tuple[str, ...]) -> str:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)
     return ""
+
+
+def take_event(attributes: dict[str, Any], name: str, told: Callable[[str], Any]) -> None:
+    """Put the arguments that an event of a tool's span holds among the span's attributes. told: the event's own."""
+    if name == _TOOL_EVENT and attributes.get(OPERATION[0]) == "execute_tool" and name not in attributes:
+        content = told(_TOOL_EVENT_CONTENT)
+        if isinstance(content, str):
+            attributes[name] = kept_value(name, content)
 
 
 def is_first_chunk(event_name: str) -> bool:

@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timedelta
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -303,3 +304,41 @@ def test_tokens_that_a_cache_knew_are_prefix_blocks(path):
     assert len({*first} & {*second}) == 2
     assert len({*second} & {*third}) == 3
     assert any("prefix blocks" in what for what in found.header.attributes["import"]["inferred"])
+
+
+def form(boundary, *parts):
+    """As LangSmith's SDK 0.15 sends a batch; fields of one run stand in parts of their own."""
+    return b"".join(
+        b'--%b\r\nContent-Disposition: form-data; name="%b"\r\nContent-Type: application/json\r\n'
+        b"Content-Length: %d\r\n\r\n%b\r\n" % (boundary, name.encode(), len(content.encode()), content.encode())
+        for name, content in parts
+    ) + b"--%b--\r\n" % (boundary,)
+
+
+def parted(operation, one):
+    large = ("inputs", "outputs", "extra", "error")
+    head = {key: value for key, value in one.items() if key not in large}
+    yield f"{operation}.{one['id']}", json.dumps(head)
+    yield from ((f"{operation}.{one['id']}.{key}", json.dumps(one[key])) for key in large if one.get(key))
+
+
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_batches_as_they_go_over_the_wire_become_the_runs_that_they_tell_of(path, is_compressed):
+    _, whole = imported(path, lines(*GRAPH))
+    first = form(
+        b"aa", *(part for one in GRAPH for part in parted("post", begun(one))), ("attachment.x.y", "\0--")
+    )
+    second = form(b"bb", *(part for one in GRAPH for part in parted("patch", ended(one))), ("feedback.x", "{}"))
+    data = first + second
+    assert LangSmith().sniff(data[:4096])
+    path.write_bytes(zstandard.compress(data) if is_compressed else data)
+    found = LangSmith().read([path], ImportOptions())
+
+    assert list(found.sessions()) == whole
+
+
+def test_a_form_that_is_cut_off_is_refused(path):
+    path.write_bytes(form(b"aa", *parted("post", GRAPH[0]))[:-9])
+
+    with pytest.raises(TraceError, match=r"the last batch has no end\. The file was probably cut off\."):
+        LangSmith().read([path], ImportOptions())

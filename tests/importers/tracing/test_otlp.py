@@ -123,6 +123,17 @@ def test_the_servers_first_token_is_whole_ms_or_a_part_of_a_second(path, written
     assert (step.recorded.ttft_ms, step.llm.stream) == (ttft_ms, True)
 
 
+def test_a_tools_arguments_may_stand_in_an_event_of_its_span(path):
+    """As Strands Agents 1.62 writes them; such an event on a model's span holds what a tool gave."""
+    told = {"role": "tool", "content": '{"city": "Rome", "api_key": "hunter2"}', "id": "x1"}
+    events = [{"name": "gen_ai.tool.message", "timeUnixNano": "1", "attributes": pairs(told)}]
+    steps = steps_of(
+        path, chat("c", 0, 1, "", events=events), tool("a", 2, 3, "", events=events), tool("b", 4, 5, "", {"gen_ai.tool.call.arguments": "{}"}, events=events)
+    )  # fmt: skip
+
+    assert [bytes(step.request.json) for step in steps[1:]] == [b'{"city":"Rome","api_key":"redacted"}', b"{}"]
+
+
 def test_what_arguments_a_tool_takes_are_none_that_it_got(path):
     """As spans of CrewAI 1.15 tell them, by OpenInference."""
     schema = '{"properties": {"city": {"title": "City", "type": "string"}}, "type": "object"}'

@@ -15,7 +15,14 @@ import msgspec
 
 from replay.importers.logs.log_lines import read_log_lines
 from replay.importers.tracing.layouts.node_console import is_printed_by_node, read_node
-from replay.importers.tracing.otlp_spans import MOST_ATTRIBUTES, OtlpSpan, Wanted, is_first_chunk, kept_value
+from replay.importers.tracing.otlp_spans import (
+    MOST_ATTRIBUTES,
+    OtlpSpan,
+    Wanted,
+    is_first_chunk,
+    kept_value,
+    take_event,
+)
 from replay.reading.damage import Damage
 from replay.reading.inputs import decoded, first_bytes
 from replay.reading.rows import read_rows
@@ -38,6 +45,7 @@ class _Context(msgspec.Struct, gc=False):
 class _Event(msgspec.Struct, gc=False):
     name: str = ""
     timestamp: str = ""
+    attributes: dict[str, Any] | None = None
 
 
 class _Status(msgspec.Struct, gc=False):
@@ -138,6 +146,9 @@ def _read(
 
 def _span(span: _Span, wanted: Wanted) -> OtlpSpan:
     times = [unix_ns(event.timestamp) for event in span.events or () if is_first_chunk(event.name)]
+    attributes = _attributes(span.attributes, wanted)
+    for event in span.events or ():
+        take_event(attributes, event.name, (event.attributes or {}).get)
     return OtlpSpan(
         trace_id=_id(span.context.trace_id),
         id=_id(span.context.span_id),
@@ -146,7 +157,7 @@ def _span(span: _Span, wanted: Wanted) -> OtlpSpan:
         kind=_KINDS.get(span.kind.removeprefix("SpanKind."), 0),
         start_ns=unix_ns(span.start_time or "") or 0,
         end_ns=unix_ns(span.end_time or ""),
-        attributes=_attributes(span.attributes, wanted),
+        attributes=attributes,
         resource=_attributes(span.resource.attributes if span.resource else None, wanted),
         first_chunk_ns=min((each for each in times if each is not None), default=None),
         is_error=span.status is not None and span.status.status_code == "ERROR",

@@ -19,6 +19,7 @@ from replay.importers.tracing.otlp_spans import (
     Wanted,
     is_first_chunk,
     kept_value,
+    take_event,
 )
 from replay.reading.damage import Damage
 from replay.reading.json_items import Item, read_items
@@ -112,6 +113,10 @@ def _span(span: _Span, resource: dict[str, Any], wanted: Wanted) -> OtlpSpan:
         if each.kind == "CHILD_OF" and each.trace_id == span.trace_id
     ]
     start_us = span.start_us if 0 <= span.start_us < _LATEST_US else 0
+    attributes = _attributes(span.tags, wanted)
+    for log in span.logs or ():
+        fields = {field.key: field.value for field in log.fields or ()}
+        take_event(attributes, str(fields.get("event", "")), fields.get)
     lasts = span.duration is not None and 0 <= span.duration < _LATEST_US - start_us
     return OtlpSpan(
         trace_id=span.trace_id[:_LONGEST_ID],
@@ -121,7 +126,7 @@ def _span(span: _Span, resource: dict[str, Any], wanted: Wanted) -> OtlpSpan:
         kind=_KINDS.get(str(told.get("span.kind", "")).lower(), 0),
         start_ns=start_us * 1_000,
         end_ns=(start_us + (span.duration or 0)) * 1_000 if lasts else None,
-        attributes=_attributes(span.tags, wanted),
+        attributes=attributes,
         resource=resource,
         first_chunk_ns=_first_chunk_ns(span.logs or ()),
         is_error=told.get("error") in (True, "true") or told.get("otel.status_code") == "ERROR",
