@@ -36,7 +36,8 @@ LOOPS = [
     "for i in 1; do\n  curl h/a -d @- <<E\n{\"x\": $i}\nE\ndone",
 ]  # fmt: skip
 # Bodies that no output can tell apart are left out: what is given on standard input is none of curl's words.
-CURL = "curl() { local w; for w in \"$@\"; do printf '%s\\t' \"$w\"; done; printf '\\n'; }\n"
+# In one write, so that what runs in the background is not mixed.
+CURL = 'curl() { local w l=; for w in "$@"; do l+="$w"$\'\\t\'; done; printf \'%s\\n\' "$l"; }\n'
 
 
 @pytest.fixture
