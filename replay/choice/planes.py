@@ -218,10 +218,23 @@ def _put_ceiling(found: PilotPlane, verdict: CeilingVerdict) -> None:
         )
     else:
         found.ceiling_rps, found.limited_by = ceiling.rps, ceiling.limited_by
-        found.ceiling_ci_rps = low, high
+        found.ceiling_ci_rps = _for_certain(ceiling, low, high)
         found.ceiling_at_once = ceiling.at_once
     if found.machines:
         found.capacity_rps = round(found.ceiling_rps / found.machines, 3)
+
+
+def _for_certain(ceiling: Ceiling, low: float, high: float | None) -> tuple[float, float | None]:
+    """Between which requests a second the ceiling lies for certain. low, high: of its bracket, which is no interval:
+    near a ceiling a load holds in one run and not in the next. The bracket's own end where no load was sure beyond it.
+    """
+    sure_low, sure_high = ceiling.sure_scale or (None, None)
+    at_low, at_high = ceiling.ci_scale
+    if sure_low is not None and at_low:
+        low = round(min(low, low * sure_low / at_low), 3)
+    if high is not None and sure_high is not None and at_high:
+        high = round(max(high, high * sure_high / at_high), 3)
+    return low, high
 
 
 def _by_scale(ceiling: Ceiling) -> tuple[float, float | None]:

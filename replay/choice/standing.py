@@ -87,18 +87,30 @@ def carries_rps(plane: PilotPlane) -> float | None:
 
 
 def breaks_at_rps(plane: PilotPlane) -> float | None:
-    """Requests a second that surely break the plane: the upper end of its ceiling's bracket, by as many machines as
-    are priced. None where no load broke it, or it is not known which did.
+    """Requests a second that surely break the plane: the upper end of where its ceiling lies for certain, by as many
+    machines as are priced. None where no load broke it, or it is not known which did.
     """
-    carries, bracket = carries_rps(plane), plane.ceiling_ci_rps
+    carries, certain = carries_rps(plane), plane.ceiling_ci_rps
     if plane.ceiling_verdict != "found" or carries is None:
         return None
-    if bracket is None or bracket[1] is None or not plane.ceiling_rps:
+    if certain is None or certain[1] is None or not plane.ceiling_rps:
         return carries
-    machines = 1.0
-    if plane.capacity_rps is not None and plane.machines is not None:
-        machines = plane.capacity_rps * plane.machines / plane.ceiling_rps
-    return max(carries, round(bracket[1] * machines, 3))
+    return max(carries, round(certain[1] * _times_measured(plane), 3))
+
+
+def _surely_carries_rps(plane: PilotPlane) -> float | None:
+    """Requests a second that it held beyond chance: in its search, or all through its own run."""
+    certain = plane.ceiling_ci_rps
+    if certain is None:
+        return None
+    return max(round(certain[0] * _times_measured(plane), 3), plane.carried_rps or 0.0)
+
+
+def _times_measured(plane: PilotPlane) -> float:
+    """How many times what its ceiling was found with is priced."""
+    if plane.capacity_rps is None or plane.machines is None or not plane.ceiling_rps:
+        return 1.0
+    return plane.capacity_rps * plane.machines / plane.ceiling_rps
 
 
 def breaks_below_the_peak(case: Case, plane: PilotPlane) -> bool:
@@ -107,14 +119,21 @@ def breaks_below_the_peak(case: Case, plane: PilotPlane) -> bool:
 
 
 def may_break_below_the_peak(case: Case, plane: PilotPlane) -> str | None:
-    """In words, where the trace's peak is within the bracket of the plane's ceiling; None where it is not."""
-    breaks_at, carries = breaks_at_rps(plane), carries_rps(plane)
-    if breaks_at is None or carries is None or not carries < case.peak_rps <= breaks_at:
+    """In words, where the peak is between what the plane surely carries and what surely breaks it; None where not."""
+    breaks_at, carries, least = breaks_at_rps(plane), carries_rps(plane), _surely_carries_rps(plane)
+    if breaks_at is None or carries is None:
         return None
-    return (
-        f"{plane.target} takes {number(carries)} requests/s and breaks at {number(breaks_at)}; the {case.whose_peak} "
-        f"peak of {number(case.peak_rps)} is in between"
-    )
+    if carries < case.peak_rps <= breaks_at:
+        return (
+            f"{plane.target} takes {number(carries)} requests/s and breaks at {number(breaks_at)}; the "
+            f"{case.whose_peak} peak of {number(case.peak_rps)} is in between"
+        )
+    if least is not None and least < case.peak_rps <= carries:
+        return (
+            f"{plane.target} takes {number(carries)} requests/s, of which {number(least)} are beyond chance; the "
+            f"{case.whose_peak} peak of {number(case.peak_rps)} is in between"
+        )
+    return None
 
 
 def too_long(case: Case, plane: PilotPlane) -> list[StepClass]:

@@ -259,7 +259,13 @@ class PilotPlane(msgspec.Struct, kw_only=True):
         None
     )
     ceiling_ci_rps: Annotated[
-        tuple[float, float | None] | None, Meta(description="The interval of ceiling_rps at 95 %.")
+        tuple[float, float | None] | None,
+        Meta(
+            description=(
+                "Between which requests a second the ceiling lies for certain: the most that held by its own 95% "
+                "interval, and the least that did not; the search's bracket on a side where no load was that sure."
+            )
+        ),
     ] = None
     ceiling_at_once: Annotated[
         float | None,

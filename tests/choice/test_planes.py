@@ -214,3 +214,21 @@ def test_p95_has_an_interval_where_p99_has_none():
 
     assert found.p99_ci_ms[1] is None
     assert found.p95_ci_ms[0] < 190.0 < found.p95_ci_ms[1]
+
+
+@pytest.mark.parametrize(
+    ("sure", "said"),
+    [
+        (None, (50.0, 60.0)),  # of a verdict that does not have it
+        ((1.6, 3.0), (40.0, 75.0)),
+        ((None, 3.0), (50.0, 75.0)),
+        ((2.0, None), (50.0, 60.0)),
+    ],
+)
+def test_a_ceiling_lies_for_certain_where_its_search_is_sure_and_not_in_its_bracket(sure, said):
+    found = ceiling("found", "pass", "fail")
+    assert found.ceiling is not None
+    assert found.ceiling.ci_scale == (2.0, 2.4)
+    found.ceiling.sure_scale = sure
+
+    assert figures(ceiling=found).ceiling_ci_rps == said

@@ -164,6 +164,17 @@ def test_a_plane_is_out_only_if_what_broke_it_is_below_the_peak():
     assert below.out == {"s": "takes 3.5 requests/s, below the trace's peak of 4"}
 
 
+def test_a_peak_that_a_plane_carries_by_chance_alone_is_a_doubt():
+    near = {"ceiling_rps": 4.5, "ceiling_ci_rps": (3.5, 6.0), "cost_month": 3.0}
+
+    found, carried = decide(case(near)), decide(case(near | {"carried_rps": 4.2}))
+
+    said = "s takes 4.5 requests/s, of which 3.5 are beyond chance; the trace's peak of 4 is in between"
+    assert found.choice == "serverless"
+    assert said in found.doubts
+    assert said not in carried.doubts
+
+
 def test_of_more_machines_than_were_measured_both_ends_of_the_bracket_count_as_often():
     # Measured on one, which holds 1.2 and breaks at 1.5; three are priced, which the peak of 4 may break.
     three = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, NamedTuple
 
 import msgspec
@@ -382,8 +383,8 @@ def _interval_of_both(one: _Both, shape: Shape) -> tuple[float, float] | None:
 
 
 def _interval(one: _Priced, shape: Shape) -> tuple[float, float] | None:
-    """Of a serverless bill by resampled windows; of machines by the interval of what one carries. The bill itself is
-    always in it.
+    """Of a serverless bill by resampled windows; of machines by where their ceiling lies for certain. The bill itself
+    is always in it.
     """
     cost, plane = one.cost, one.plane
     if one.group is not None:
@@ -396,13 +397,20 @@ def _interval(one: _Priced, shape: Shape) -> tuple[float, float] | None:
         return round(min(low, one.bill.total), 4), round(max(high, one.bill.total), 4)
     if plane.ceiling_ci_rps is None or plane.ceiling_rps is None or plane.capacity_how != "measured":
         return None
-    least, most = plane.ceiling_ci_rps
-    each = [end / cost.machines for end in (most or plane.ceiling_rps, least) if end]
-    if plane.capacity_rps is not None and plane.capacity_rps < plane.ceiling_rps / cost.machines:
-        # What comes at once sizes them, whatever rate there may be besides.
-        each = [min(end, plane.capacity_rps) for end in each]
+    least_rps, most_rps = plane.ceiling_ci_rps
+    by_rate_rps = plane.ceiling_rps / cost.machines
+    # What comes at once sizes them, whatever rate there may be besides.
+    at_most_rps = inf
+    if plane.capacity_rps is not None and plane.capacity_rps < by_rate_rps:
+        at_most_rps = plane.capacity_rps
     peak = shape.workload.peak_rps
-    fleets = [fleet_of(cost, machines_for(peak, rps, headroom_kept(cost, plane))) for rps in each]
+    each_rps = min((most_rps or plane.ceiling_rps) / cost.machines, at_most_rps)
+    counts = [machines_for(peak, each_rps, headroom_kept(cost, plane))]
+    if least_rps:
+        # Headroom is kept for what is not known of the ceiling, too: the same machines have less left then.
+        enough = machines_for(peak, min(least_rps / cost.machines, at_most_rps), 0.0)
+        counts.append(max(plane.machines or 1, enough))
+    fleets = [fleet_of(cost, count) for count in counts]
     totals = [one.bill.total] + [machine_bill(one.month, one.table, fleet).total for fleet in fleets]
     return round(min(totals), 4), round(max(totals), 4)
 

@@ -753,3 +753,24 @@ def test_a_serverless_bill_has_itself_without_the_free_tier():
     plane, _ = priced(SERVERLESS, a_run())
 
     assert by_what(plane) == {"without the free tier": plane.cost_without_free}
+
+
+@pytest.mark.parametrize(
+    ("certain", "fewest", "most"),
+    [
+        ((0.8, 1.3), 1, 2),  # two bear the peak of one request a second at 0.8 each, with less room left
+        ((0.45, 1.0), 2, 3),
+        ((1.0, None), 2, 2),
+    ],
+)
+def test_a_fleet_costs_what_it_would_at_either_end_of_where_its_ceiling_lies_for_certain(
+    certain: tuple[float, float | None], fewest: int, most: int
+):
+    found = {"ceiling_rps": 1.0, "ceiling_ci_rps": certain, "ceiling_verdict": "found", "budget": "fail"}
+
+    plane, _ = priced(msgspec.structs.replace(MACHINE, headroom_percent=30.0), a_run(), **found)
+
+    assert plane.machines == 2
+    assert plane.cost_ci == pytest.approx(
+        tuple(n * E2_MEDIUM + (BALANCER if n > 1 else 0.0) for n in (fewest, most)), abs=0.01
+    )
