@@ -100,6 +100,7 @@ class Columns(NamedTuple):
     recorded_at_ns: Int64s | None = None
     recorded_ttft_ns: Int64s | None = None
     recorded_status: Int64s | None = None
+    recorded_bytes: Int64s | None = None
     recorded_input_tokens: Int64s | None = None
     recorded_output_tokens: Int64s | None = None
     stream: Flags | None = None
@@ -185,6 +186,7 @@ _NUMBERS = (
     "output_tokens",
     "hidden_tokens",
     "recorded_status",
+    "recorded_bytes",
     "recorded_input_tokens",
     "recorded_output_tokens",
 )

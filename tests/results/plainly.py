@@ -25,6 +25,7 @@ _NUMBERS = (
     "output_tokens",
     "hidden_tokens",
     "recorded_status",
+    "recorded_bytes",
     "recorded_input_tokens",
     "recorded_output_tokens",
 )

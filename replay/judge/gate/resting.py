@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from replay.judge.gate.shorter import shorter_answers
 from replay.judge.measures.metrics import rows_of
 from replay.judge.measures.remembering import remembering
 from replay.judge.measures.slo import Slo, SloWindow
@@ -42,7 +43,7 @@ def rests_on(
         notes.append(_answered_whole(run))
     if any(slo.statistic == "cold" for slo in slos):
         notes.append(_silent(run))
-    notes += [_emptied(run), _bodiless(run), _alike(run), _sent_before(run)]
+    notes += [_emptied(run), _bodiless(run), _alike(run), *shorter_answers(run), _sent_before(run)]
     return [
         note for note in (*notes, tried_again(run.summary.counts), _never_tried(run.summary.counts)) if note
     ]
