@@ -54,7 +54,7 @@ def test_no_image_runs_as_root():
     root = PAGE.parents[1]
     images += [path.read_text() for path in (root / "Dockerfile", root / "targets" / "app" / "Dockerfile")]
 
-    assert all(re.findall(r"^USER (\d+)$", image, re.MULTILINE)[-1:] == ["10001"] for image in images)
+    assert all(re.findall(r"^USER (\d+)(?::\d+)?$", image, re.MULTILINE)[-1:] == ["10001"] for image in images)
 
 
 def test_the_exit_codes_are_those_of_the_command():
