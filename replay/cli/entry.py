@@ -24,10 +24,13 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         try:
-            from replay.system.addresses import hold_to_room
+            from replay.system.interrupts import ending_at_once
 
-            hold_to_room()
-            from replay.cli.main import main as run
+            with ending_at_once():
+                from replay.system.addresses import hold_to_room
+
+                hold_to_room()
+                from replay.cli.main import main as run
         except (ImportError, MemoryError, OSError) as error:
             if os.environ.get("REPLAY_DEBUG"):
                 raise

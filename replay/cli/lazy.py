@@ -5,6 +5,7 @@ stands beside its name, in words for a list; its own help says the rest.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -13,6 +14,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from replay.cli.command import DONE, Ends, write_examples, write_exit_codes
+from replay.engine.hosting.ownership import owns_signals
+from replay.system.interrupts import ending_at_once
 
 
 class Member(NamedTuple):
@@ -51,7 +54,8 @@ class LazyGroup(click.Group):
         if member is None:
             return None
         module, _, name = member.where.partition(":")
-        command: click.Command = getattr(import_module(module), name)
+        with ending_at_once() if owns_signals() else nullcontext():
+            command: click.Command = getattr(import_module(module), name)
         return command
 
     def resolve_command(

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
+
+
+_EXIT_INTERRUPTED = 130
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Inside, Ctrl-C ends this process there and then: for imports, of which nothing has to be kept or cleaned up.
+
+    Python imports by callbacks and destructors too, and what these raise it prints and forgets, KeyboardInterrupt as
+    anything else: a command that was interrupted then went on as if nothing had been said.
+    See https://github.com/python/cpython/blob/v3.11.7/Lib/importlib/_bootstrap.py#L191
+    """
+    is_ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not is_ours or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: os._exit(_EXIT_INTERRUPTED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Where the command begins: a machine on which it cannot even be imported is told of in a sentence."""
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -40,3 +41,35 @@ def test_arrays_are_added_up_by_one_thread_unless_more_are_asked_for(monkeypatch
         entry.main()
 
     assert os.environ["OPENBLAS_NUM_THREADS"] == then
+
+
+_INTERRUPTED_BY_AN_IMPORT = """
+import os, signal, sys
+from replay.cli.entry import main
+
+class Forgets:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):  # until the interpreter looks for signals
+            pass
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            Forgets()
+
+sys.meta_path.insert(0, Finder())
+sys.argv = ["replay", "trace", "validate", "no-such-trace.jsonl"]
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, a process cannot send itself Ctrl-C")
+@pytest.mark.parametrize("module", ["replay.cli.main", "replay.cli.traces.trace_info"])
+def test_ctrl_c_ends_a_command_that_is_being_imported_whatever_python_does_just_then(module):
+    """In a destructor or a callback KeyboardInterrupt is printed and forgotten: the command went on and ended with 0."""
+    code = _INTERRUPTED_BY_AN_IMPORT.format(module=module)
+
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+    assert (told.returncode, told.stdout, told.stderr) == (130, "", "")
