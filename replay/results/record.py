@@ -7,6 +7,7 @@ import msgspec
 
 from replay.results.rundir import RunDirError
 from replay.results.types import StepRecord
+from replay.words.names import clean
 
 _BLOCK_BYTES = 8 << 20
 
@@ -41,7 +42,7 @@ def read_blocks(
 def steps_of_session(path: Path, session: str) -> list[StepRecord]:
     """What read_steps gives of one session. Only lines in which its id stands are decoded: of a long run they are few.
 
-    Raises RunDirError where one of these is no record.
+    Raises RunDirError where one of these is no record, or ends before it began.
     """
     decoder = msgspec.json.Decoder(StepRecord)
     sought = msgspec.json.encode(session)
@@ -53,9 +54,22 @@ def steps_of_session(path: Path, session: str) -> list[StepRecord]:
             found += _readable(decoder, whole[start:end], path, before + whole.count(b"\n", 0, start), None)
             at = whole.find(sought, end)
     # Another program's line may write the same id with other escapes; then it is the same in all of its lines.
-    return [record for record in found if record.session == session] or [
+    steps = [record for record in found if record.session == session] or [
         record for record in read_steps(path) if record.session == session
     ]
+    for step in steps:
+        began = [at_ns for at_ns in (step.intended_ns, step.sent_ns) if at_ns is not None]
+        if began and step.end_ns is not None and step.end_ns < max(began):
+            raise ends_too_early(path, session, step.step)
+    return steps
+
+
+def ends_too_early(path: Path, session: str, step: str) -> RunDirError:
+    """That a step ends before it was due or sent. No run records one: it would be faster than any."""
+    return RunDirError(
+        f'{path}: step "{clean(step)}" of session "{clean(session)}" ends before it began, which no run '
+        "records. Copy the run again, or repeat it."
+    )
 
 
 def _whole_lines(

@@ -25,6 +25,9 @@ _RESERVE_FILE = ".reserve"
 _RESERVES_BYTES = (64 << 10, 16 << 10, 8 << 10)
 
 _SESSIONS_NAMED = 5
+SCHEMA_VERSION = 1
+"""The version of each file of a run and of each verdict that this release reads and writes."""
+_SCHEMA = re.compile(r"replay\.[a-z]+/([0-9]{1,9})")
 
 
 class RunDirError(InputError):
@@ -56,6 +59,21 @@ def decoded(data: bytes, kind: type[_Value], place: str, fault: str) -> _Value:
         # msgspec tells it so from 0.23 on.
         why = "it is not valid UTF-8" if "Invalid UTF-8" in str(cause) else str(cause)
         raise RunDirError(f"{place}: {fault} ({why}).") from cause
+
+
+class _Named(msgspec.Struct):
+    schema: str = ""
+
+
+def document(data: bytes, kind: type[_Value], place: str, fault: str) -> _Value:
+    """As `decoded`, of a file that names its schema. Raises RunDirError, too, where that is of a later release."""
+    named = decoded(data, _Named, place, fault).schema
+    later = _SCHEMA.fullmatch(named)
+    if later is not None and int(later[1]) > SCHEMA_VERSION:
+        raise RunDirError(
+            f"{place}: is of a later release of agent-replay (its schema is {named}). Read it with that one."
+        )
+    return decoded(data, kind, place, fault)
 
 
 def read_lines(path: Path, kind: type[_Value], fault: str) -> list[_Value]:
@@ -125,7 +143,7 @@ class RunDir:
         path = self.path / MANIFEST_FILE
         _refuse_devices(self.path)
         try:
-            return decoded(path.read_bytes(), Manifest, str(path), "is not a run's manifest")
+            return document(path.read_bytes(), Manifest, str(path), "is not a run's manifest")
         except (FileNotFoundError, NotADirectoryError) as cause:
             why = f"no run is recorded here ({MANIFEST_FILE} is missing)"
             if not self.path.exists():

@@ -12,7 +12,7 @@ from replay.judge.cold.types import ColdVerdict
 from replay.judge.load.recovery import RecoveryVerdict
 from replay.judge.load.types import CeilingVerdict
 from replay.judge.types import VERDICT_FILE, CompareVerdict, GateVerdict
-from replay.results.rundir import RunDir, RunDirError, decoded, read_lines
+from replay.results.rundir import RunDir, RunDirError, decoded, document, read_lines
 from replay.results.types import INSTANCES_FILE, InstanceRecord
 from replay.system.files import write_whole
 
@@ -45,7 +45,7 @@ def read_verdict(directory: Path) -> AnyVerdict | None:
     }
     place, fault = str(path), "is not a verdict"
     kind = kinds.get(decoded(data, _Command, place, fault).command)
-    return None if kind is None else decoded(data, kind, place, fault)
+    return None if kind is None else document(data, kind, place, fault)
 
 
 class _Command(msgspec.Struct):

@@ -107,6 +107,40 @@ def test_numbers_that_cannot_be_are_refused_by_line(command, fields, run, sound)
 
 
 @every_command
+@pytest.mark.parametrize("early", ["intended_ns", "sent_ns"])
+def test_a_step_that_ends_before_it_began_is_refused_and_not_the_fastest_of_all(command, early, run, sound):
+    """A gate passed steps of -400 ms."""
+    changed(run, **{**shifted(5_000_000), early: 9_000_000})
+
+    assert ended(command, run, sound) == (
+        2,
+        f'{run}/steps.jsonl: step "a" of session "s-0" ends before it began, which no run records. '
+        "Copy the run again, or repeat it.",
+    )
+
+
+@every_command
+def test_a_run_of_a_later_release_is_refused_and_not_half_understood(command, run, sound):
+    manifest = run / "run.json"
+    manifest.write_text(manifest.read_text().replace('"replay.run/1"', '"replay.run/2"'))
+
+    assert ended(command, run, sound) == (
+        2,
+        f"{manifest}: is of a later release of agent-replay (its schema is replay.run/2). Read it with that one.",
+    )
+
+
+def test_so_is_a_verdict_of_one(run, sound):
+    (run / "verdict.json").write_text('{"schema":"replay.verdict/10","command":"gate","verdict":"perhaps"}')
+
+    assert ended("report", run, sound) == (
+        2,
+        f"{run}/verdict.json: is of a later release of agent-replay (its schema is replay.verdict/10). "
+        "Read it with that one.",
+    )
+
+
+@every_command
 def test_a_step_decades_later_than_the_others_takes_no_more_than_any(command, run, sound):
     changed(run, **shifted(60 * YEAR_NS))
 

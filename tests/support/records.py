@@ -15,6 +15,15 @@ def maybe(values):
     return st.none() | values
 
 
+def _ordered(step: StepRecord) -> StepRecord:
+    """One that does not end before it began, as no run records."""
+    if step.end_ns is None:
+        return step
+    return msgspec.structs.replace(
+        step, end_ns=max(step.end_ns, *(at_ns or 0 for at_ns in (step.intended_ns, step.sent_ns)))
+    )
+
+
 RECORDS = st.builds(
     StepRecord,
     session=st.sampled_from(["a", "b", "c", "ü"]),
@@ -63,7 +72,7 @@ RECORDS = st.builds(
     made_up=st.booleans(),
     withheld=st.booleans(),
     attributes=maybe(st.just({"tenant": "a"})),
-)
+).map(_ordered)
 
 
 BLOCKS = st.lists(st.lists(RECORDS, max_size=12), max_size=4)

@@ -81,7 +81,7 @@ def test_what_all_lines_have_in_common_is_not_read_line_by_line(tmp_path, monkey
     import pyarrow.parquet as parquet
 
     step = msgspec.structs.replace(STEP, recorded_at_ms=1.0)
-    steps = [msgspec.structs.replace(step, end_ns=n, error=None if n else "timeout") for n in range(9)]
+    steps = [msgspec.structs.replace(step, end_ns=2 + n, error=None if n else "timeout") for n in range(9)]
     run = written(tmp_path / "r", steps)
     expected = read_columns(run)
     read_row_group, looked_at = parquet.ParquetFile.read_row_group, set()
