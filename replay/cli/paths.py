@@ -41,12 +41,14 @@ class NamedPath(click.Path):
 class OutputFile(NamedPath):
     """A file that is written in the end, so its folder must be there in the beginning."""
 
+    _instead_of_dash = "For standard output, name /dev/stdout."
+
     def __init__(self) -> None:
         super().__init__(dir_okay=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "-":
-            self.fail("is not a regular file. For standard output, name /dev/stdout.", param, ctx)
+            self.fail(f"-: not a regular file. {self._instead_of_dash}", param, ctx)
         path = super().convert(value, param, ctx)
         try:
             folder = end_of_links(path).parent
@@ -58,8 +60,14 @@ class OutputFile(NamedPath):
             )
         # A file is written beside and renamed.
         if not is_written_through(path) and not os.access(folder, os.W_OK | os.X_OK):
-            self.fail(f"{shown_path(path)}: nothing may be written in {shown_path(folder)}.", param, ctx)
+            self.fail(f"{shown_path(path)}: nothing may be written in {shown_folder(folder)}.", param, ctx)
         return path
+
+
+class TraceFile(OutputFile):
+    """A trace that is written: beside, and renamed once it is whole, which standard output cannot be."""
+
+    _instead_of_dash = "A trace is written to a file: name one that ends in .jsonl or .jsonl.zst."
 
 
 def refuse_lost_files(ctx: click.Context) -> None:
@@ -86,6 +94,11 @@ def refuse_lost_files(ctx: click.Context) -> None:
             raise InputError(f"{shown_path(path)}: is named for two files. Write each to its own.")
 
 
+def shown_folder(folder: Path) -> str:
+    """A folder within or at the end of a sentence, where a lone point would be read as its end."""
+    return "this folder" if folder == Path() else shown_path(folder)
+
+
 def is_stdout_a_file(ctx: click.Context) -> bool:
     """Whether standard output is named as a file to write, so that nothing else may be printed there.
 
@@ -96,6 +109,7 @@ def is_stdout_a_file(ctx: click.Context) -> bool:
 
 PATH = NamedPath()
 OUTPUT_FILE = OutputFile()
+TRACE_FILE = TraceFile()
 
 
 def replace_trace(out: Path, *inputs: Path) -> None:

@@ -33,8 +33,9 @@ def read_trace(trace: Path, options: RunOptions) -> TraceScan:
     Raises TraceError, also where there is nothing in it to replay.
     """
     if trace.exists() and not trace.is_file() and not trace.is_dir():
+        kind = "a socket" if trace.is_socket() else "a pipe" if trace.is_fifo() else "a device"
         raise TraceError(
-            f"{shown_path(trace)}: is a pipe rather than a file, and a trace is read twice. Write it to a file."
+            f"{shown_path(trace)}: is {kind} rather than a file, and a trace is read twice. Write it to a file."
         )
     found = scan(trace, references=options.references, keeps=_may_be_planned(options))
     if not found.steps:

@@ -48,7 +48,27 @@ def test_a_dash_is_no_file_to_write(option, tmp_path, monkeypatch):
 
     code, said = told("report", tmp_path, option, "-")
 
-    assert (code, "is not a regular file. For standard output, name /dev/stdout." in said) == (2, True)
+    assert (code, "-: not a regular file. For standard output, name /dev/stdout." in said) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("synth", "steady"),
+        ("transform", "t.jsonl", "--scale", "2"),
+        ("import", "t.log"),
+    ],
+)
+def test_a_trace_is_written_to_a_file_and_standard_output_is_not_suggested(arguments, tmp_path, monkeypatch):
+    """It cannot be written there, as it appears under its name once it is whole."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("t.jsonl", "t.log"):
+        (tmp_path / name).touch()
+
+    code, said = told("trace", *arguments, "-o", "-")
+
+    assert (code, "-: not a regular file." in said, ".jsonl.zst" in said) == (2, True, True), said
+    assert "/dev/stdout" not in said
 
 
 @pytest.mark.parametrize(
@@ -229,6 +249,7 @@ def test_a_page_may_stand_beside_the_files_of_its_run_and_two_outputs_may_go_now
         (["trace", "record", "--upstream", "http://x", "-o", "NOWHERE"], "NOWHERE: a link that leads nowhere."),
         (["trace", "record", "--upstream", "http://x", "-o", "CIRCLE"], "CIRCLE: a link that leads nowhere."),
         (["trace", "record", "--upstream", "http://x", "-o", "/dev/null"], "/dev/null: not a regular file."),
+        (["trace", "record", "--upstream", "http://x", "-o", "-"], "-: not a regular file."),
     ],
 )
 def test_what_nothing_can_be_made_of_is_refused_in_the_beginning(arguments, why, files, monkeypatch):
@@ -254,4 +275,4 @@ def test_a_folder_in_which_nothing_may_be_written_is_told_before_anything_is_sen
 
     code, said = told(*GATE, option, "x")
 
-    assert (code, "x: nothing may be written in ." in said) == (2, True), said
+    assert (code, "x: nothing may be written in this folder." in said) == (2, True), said

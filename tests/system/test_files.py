@@ -166,6 +166,17 @@ def test_a_pipe_is_written_to(tmp_path):
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
+def test_what_is_no_file_is_named_as_it_was_given(tmp_path):
+    """It was said of what the link led to: of /dev/stdout, for one, /proc/26521/fd/pipe:[1030827]."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+
+    with pytest.raises(TraceError) as refused:
+        WholeFile(tmp_path / "link")
+
+    assert str(refused.value) == f"{tmp_path}/link: not a regular file. Name a file to write."
+
+
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
 def test_what_stands_for_an_open_file_is_written_to_and_not_replaced(name, tmp_path):

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from replay.cli.command import Command
-from replay.cli.paths import PATH
+from replay.cli.paths import PATH, shown_folder
 from replay.cli.setup.starters import JOBS, NEXT, PACKAGE, Ci, Wish, gate_command, job_text, target_text
 from replay.cli.slos import read_slos
 from replay.engine.types import Knobs, RunOptions
@@ -148,7 +148,7 @@ def _below(folder: Path, trace: Path) -> str:
         return trace.resolve().relative_to(folder.resolve()).as_posix()
     except ValueError as cause:
         raise click.UsageError(
-            f"{shown_path(trace)} is not below {shown_path(folder)}, so a job would not find it. Copy it there first."
+            f"{shown_path(trace)} is not below {shown_folder(folder)}, so a job would not find it. Copy it there first."
         ) from cause
 
 

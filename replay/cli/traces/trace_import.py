@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from replay.cli.command import Command
-from replay.cli.paths import EMPTY, OUTPUT_FILE, replace_trace
+from replay.cli.paths import EMPTY, TRACE_FILE, replace_trace
 from replay.cli.traces.personal import personal_data, personal_options, redact_option
 from replay.cli.units import DURATION, WORKERS_ON_ALL_CORES, WholeNumber
 from replay.importers import IMPORTERS
@@ -82,7 +82,7 @@ def _described(importer: OtherImporter) -> str:
     "-o",
     "--out",
     required=True,
-    type=OUTPUT_FILE,
+    type=TRACE_FILE,
     help="The trace to write; .zst or .gz compresses.",
 )
 @click.option("--name", help="The trace's name.  [default: from PATH]")

@@ -235,6 +235,8 @@ def _options(out: Path, name: str | None, chosen: dict[str, Any]) -> RecordOptio
         )
     if mirror is not None and (mirror.host, mirror.port) == (host, port):
         raise click.UsageError("the --mirror is the recorder's own --listen address. Name another target.")
+    if out == Path("-"):
+        raise TraceError("-: not a regular file. Name a .jsonl or .jsonl.zst file to write.")
     if out.is_dir():
         raise TraceError(f"{shown_path(out)}: a directory. Name a .jsonl or .jsonl.zst file to write.")
     if out.is_symlink() and not out.exists():

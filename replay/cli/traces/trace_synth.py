@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from replay.cli.command import Command
-from replay.cli.paths import OUTPUT_FILE, PATH, replace_trace
+from replay.cli.paths import PATH, TRACE_FILE, replace_trace
 from replay.cli.units import DURATION, WholeNumber
 from replay.trace.synthesis.presets import PRESETS, preset_text
 from replay.trace.synthesis.recipe import Recipe
@@ -36,7 +36,7 @@ from replay.words.phrases import counted
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="Random seed; the same seed makes the same trace."
 )
-@click.option("-o", "--output", type=OUTPUT_FILE, help="The trace to write; .zst compresses.")
+@click.option("-o", "--output", type=TRACE_FILE, help="The trace to write; .zst compresses.")
 @click.option("--print-recipe", is_flag=True, help="Print the preset's recipe, to change and use as --recipe.")
 def synth(
     preset: str | None,

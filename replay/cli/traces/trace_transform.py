@@ -11,7 +11,7 @@ import msgspec
 
 from replay.cli.command import Command
 from replay.cli.documents import print_json
-from replay.cli.paths import OUTPUT_FILE, PATH, replace_trace
+from replay.cli.paths import PATH, TRACE_FILE, replace_trace
 from replay.cli.traces.personal import personal_data, personal_options, redact_option
 from replay.cli.units import DURATION, Factor, Percent, WholeNumber
 from replay.live.working import working
@@ -176,7 +176,7 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
     ),
 )
 @click.argument("paths", metavar="TRACE...", nargs=-1, required=True, type=PATH)
-@click.option("-o", "--out", required=True, type=OUTPUT_FILE, help="The trace to write.")
+@click.option("-o", "--out", required=True, type=TRACE_FILE, help="The trace to write.")
 @_repeated("from", DURATION, "Keep sessions that start at this time or later.")
 @_repeated("to", DURATION, "Keep sessions that start before this time.")
 @_repeated("keep", str, "Keep only these steps (kind=tool, name=crm*) or sessions (attr.model=m-1).")

@@ -173,6 +173,10 @@ class _Parser:
         if name in ("median", "avg", "average"):
             better = "p50" if name == "median" else "mean"
             raise self._tokens.error(f'unknown metric "{head.text}"; write {better}', head.at)
+        if name[:1].isdecimal():
+            raise self._tokens.error(
+                "an SLO begins with what is measured, and its limit comes last, as in p99 < 800ms", head.at
+            )
         raise self._tokens.error(
             f'unknown metric "{head.text}"{_near(name, _STATISTICS)}; known are a percentile such as p99, '
             "mean, min, max, errors, cold, share and rate",

@@ -265,11 +265,10 @@ class WholeFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         # As the user names it: what a shell has put behind /dev/stdout has no name of its own.
-        is_file = path.is_file() or path.is_dir() or not path.exists()
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise TraceError(f"{shown_path(path)}: not a regular file. Name a file to write.")
         with self._translated():
             self._path = path = end_of_links(path)
-        if not is_file:
-            raise TraceError(f"{shown_path(path)}: not a regular file. Name a file to write.")
         self._part = part_of(path)
 
     def _open(self) -> None:

@@ -5,6 +5,7 @@ import os
 import pty
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -144,6 +145,19 @@ def test_ctrl_c_while_the_program_is_still_loading_is_an_interruption(tmp_path, 
     )
 
     assert (done.returncode, done.stdout, done.stderr.strip()) == (130, b"", b"")
+
+
+def test_a_socket_and_a_device_are_no_traces_and_not_called_pipes(truth, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("s.sock")
+
+        said = [replay("run", name, "-t", truth.url, cwd=tmp_path)[2] for name in ("s.sock", "/dev/zero")]
+
+    assert said == [
+        f"replay: {name}: is a {kind} rather than a file, and a trace is read twice. Write it to a file.\n"
+        for name, kind in (("s.sock", "socket"), ("/dev/zero", "device"))
+    ]
 
 
 def test_a_pipe_is_no_trace(truth, tmp_path):

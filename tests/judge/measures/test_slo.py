@@ -72,6 +72,14 @@ def test_it_reads_what_people_write(text, field, value):
             "errors, cold, share and rate (character 1).\n  eror < 1%\n  ^",
         ),
         ("", "an empty SLO. Write for example: p99 < 800ms"),
+        *(
+            (
+                text,
+                "an SLO begins with what is measured, and its limit comes last, as in p99 < 800ms (character 1).\n"
+                f"  {text}\n  ^",
+            )
+            for text in ("800ms > p99", "1% > errors", "0.8s>=p95(ttft)")
+        ),
         ("p101 < 3s", "a percentile lies between 0 and 100 (character 1).\n  p101 < 3s\n  ^"),
         (
             "errors < 0.1",
