@@ -2,6 +2,9 @@
 
 import io
 
+import msgspec
+import pytest
+
 from replay.live.live import PlainView
 from replay.live.screen import draw
 from replay.report.plain import plain_console
@@ -59,3 +62,24 @@ def test_a_terminal_shows_what_is_waited_for():
     console.print(draw(snapshot(12.0, state="waiting for auth.command")))
 
     assert "waiting for auth.command" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [28, 30, 43, 44, 60, 71, 72, 80, 200])
+def test_a_narrow_terminal_has_its_figures_in_fewer_columns_and_cuts_none(width):
+    """At 30 columns it read "achi…", "resp…" and "fli…"."""
+    busy = msgspec.structs.replace(
+        snapshot(3723.0, done=7),
+        steps=10,
+        offered_rps=12.34,
+        achieved_rps=11.99,
+        sessions_done=30,
+        left_s=7199.0,
+    )
+    busy = msgspec.structs.replace(busy, p50_ms=123.4, p99_ms=2345.6, lag_p99_us=1234.0)
+    console = plain_console(file=io.StringIO(), width=width)
+    console.print(draw(busy, width))
+
+    shown = " ".join(console.file.getvalue().replace("│", " ").split())
+    assert "…" not in shown
+    for words in ("7 of 10 steps", "achieved", "12/s", "p50 123 ms", "p99 2.35 s", "30", "lag p99 1.23 ms"):
+        assert words in shown, words

@@ -70,6 +70,8 @@ _OTHERS = tuple(
         (("Q~",), r"[A-Za-z0-9_~.]{3}\dQ~[A-Za-z0-9_~.\-]{31,34}"),
         ((":AA",), r":AA(?<=\d{8}:AA)[A-Za-z0-9_\-]{33}"),
         (("hooks.slack.com/",), r"hooks\.slack\.com/\w{1,20}/[A-Za-z0-9/]{16,}"),
+        # Behind a proxy that records for hooks.slack.com only the path is left of it.
+        (("/services/T",), r"/services/T[A-Z0-9]{6,20}/B[A-Z0-9]{6,20}/[A-Za-z0-9]{16,}"),
         (("jdbc:oracle:",), r"jdbc:oracle:\w{1,10}:[^\s/\"']{1,100}/[^\s\"'@]{1,200}+(?=@)"),
         (("IncomingWebhook/", "webhookb2/"), r"(?:IncomingWebhook|webhookb2)/[A-Za-z0-9@\-]{16,}[\w/@\-]*+"),
         (("/api/webhooks/",), r"/api/webhooks/\d{1,30}/[A-Za-z0-9_\-]{40,}"),

@@ -146,6 +146,10 @@ def test_secrets_in_paths_are_replaced_also_when_they_are_encoded():
     assert clean.path("/a?key=1&api_key=2&x=3#f") == "/a?key=redacted&api_key=redacted&x=3#f"
     assert clean.path("/mail/me%40home.org/x?to=you%40home.org&n=1") == "/mail/redacted/x?to=redacted&n=1"
     assert clean.path("/bot/sk-" + "abcdefghijklmnopqrst/send") == "/bot/redacted/send"
+    assert clean.path("/services/T024BE7LD/B024BE7LD/" + "abcDEF0123456789abcdef12?x=1") == "/redacted?x=1"
+    assert (
+        clean.path("/services/Templates/Basic/anything-at-all") == "/services/Templates/Basic/anything-at-all"
+    )
 
 
 def test_a_path_is_visible_ascii_and_begins_with_a_slash_whatever_is_replaced():
