@@ -134,6 +134,7 @@ def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodie
             ttft_ms=None if first_ns is None else _ms(first_ns - exchange.begin_ns),
             request_bytes=exchange.body_bytes,
             response_bytes=exchange.response_bytes,
+            content_type=exchange.content_type,
             response_json=response_json,
             response_headers=response_headers,
         ),

@@ -31,7 +31,7 @@ from replay.relay.clients import Clients
 from replay.relay.doorway import Doorway
 from replay.relay.front import Passage
 from replay.system.shortage import shortage_of
-from replay.trace.redaction.responses import MOST_RESPONSE_BYTES, is_json_type
+from replay.trace.redaction.responses import MOST_RESPONSE_BYTES, is_json_type, media_type
 from replay.words.numbers import seconds
 
 _CONNECT_TIMEOUT_S = 30.0
@@ -114,6 +114,7 @@ class RecordedPassage(Passage):
             headers = response.headers
             exchange.session = self._sessions.answered(exchange.session, headers, exchange.first_byte_ns)
         content_type = response.value(b"content-type")
+        exchange.content_type = media_type(content_type)
         if self.keeps_response:
             exchange.response_headers = response.headers
             if is_json_type(content_type):

@@ -73,6 +73,7 @@ class Exchange(msgspec.Struct):
     first_token_ns: of a model's stream.
     body: the request's, without its transfer coding; None where it is larger than what is kept. body_hash: of all of
     it. is_cut_short: whether the request's body did not come to its end. usage: token counts seen in the response.
+    content_type: the media type of the response's body.
     response_headers, response_body: only where they are to be kept; the body without its transfer coding, None where it
     is too large. fault: what went wrong, in words. socket: None for a request; else body is the message, and the
     response all that came before the client's next.
@@ -95,6 +96,7 @@ class Exchange(msgspec.Struct):
     is_cut_short: bool = False
     status: int | None = None
     response_bytes: int = 0
+    content_type: str | None = None
     usage: dict[str, int] = {}
     response_headers: list[tuple[str, str]] = []
     response_body: bytes | None = None

@@ -258,6 +258,9 @@ class Recorded(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
         bool,
         Meta(description="Whether response_bytes counts the response's head, too, as load balancers' logs do."),
     ] = False
+    content_type: Annotated[
+        str | None, Meta(description="The media type of the response's body, as text/html, without parameters.")
+    ] = None
     cold: Annotated[
         bool | None, Meta(description="Whether it was a cold start, where the recording tells.")
     ] = None

@@ -105,6 +105,17 @@ async def answer_ok(reader, writer, scene):
         writer.write(OK)
 
 
+async def test_the_type_of_an_answer_is_recorded_even_where_answers_are_not():
+    async def answer(reader, writer, scene):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: Text/CSV; charset=utf-8\r\nContent-Length: 0\r\n\r\n")
+
+    async with scene_of(answer) as scene:
+        await scene.ask()
+
+    assert [(exchange.content_type, exchange.response_headers) for exchange in scene.over] == [("text/csv", [])]
+
+
 async def test_a_request_and_its_response_pass_through_and_are_recorded():
     async with scene_of(answer_ok) as scene:
         answer = await scene.ask()

@@ -7,6 +7,7 @@ tells nothing: pages are named chart.js and cat.jpg. Who sends JSON as text/html
 otherwise, sends no page.
 """
 
+from replay.trace.redaction.responses import media_type
 from replay.trace.types import Step
 
 
@@ -18,8 +19,8 @@ def asked_instead_of_page(step: Step) -> str | None:
     if recorded is not None:
         if recorded.response_json is not None:
             return "JSON"
-        kind = recorded.response_headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind:
+        kind = media_type(recorded.content_type or recorded.response_headers.get("content-type"))
+        if kind is not None:
             return None if "html" in kind else kind
     accept = next((value for name, value in request.headers.items() if name.lower() == "accept"), "").lower()
     is_for_json = "json" in accept and not any(other in accept for other in ("html", "*/*", "text/*"))

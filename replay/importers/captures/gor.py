@@ -11,6 +11,7 @@
   records that hold no HTTP request.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from replay.trace.file.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.file.stored import StoredBytes, open_lines
 from replay.trace.origins import OriginTally
 from replay.trace.redaction.requests import NO_BODY, Redactor
+from replay.trace.redaction.responses import media_type
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
 from replay.words.phrases import counted
 
@@ -47,6 +49,7 @@ _MOST_REQUESTS = 2_000_000
 _MOST_BODY_BYTES = 1 << 20
 _END_NS = 1 << 62
 _REDACTOR = Redactor()
+_CONTENT_TYPE = re.compile(rb"\r\ncontent-type:[ \t]*([^\r\n]{1,200})", re.IGNORECASE).search
 
 
 class _Call(msgspec.Struct):
@@ -168,7 +171,7 @@ def _take(
         call.end_ns = at_ns
         status = message[9:12]
         if status.isdigit() and message.startswith(b"HTTP/"):
-            call.step.recorded = Recorded(status=int(status))
+            call.step.recorded = Recorded(status=int(status), content_type=_type_of(message))
         return
     found = _request(message, counts)
     if found is None:
@@ -183,6 +186,11 @@ def _take(
     step = Step("", "http", grouped_name(request.method, request.path), request=request)
     call = open_calls[key] = _Call(at_ns, step, session)
     calls.append(call)
+
+
+def _type_of(response: bytes) -> str | None:
+    found = _CONTENT_TYPE(response.partition(b"\r\n\r\n")[0])
+    return None if found is None else media_type(found[1].decode("latin-1"))
 
 
 def _request(message: bytes, counts: _Counts) -> tuple[Request, list[tuple[str, str]], str] | None:

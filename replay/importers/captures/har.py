@@ -67,7 +67,13 @@ from replay.trace.file.rules import LONGEST_MS, MOST_BODY_BYTES
 from replay.trace.model_calls import call_by_counts
 from replay.trace.origins import OriginTally
 from replay.trace.redaction.requests import NO_BODY, Redactor, RequestRedactor
-from replay.trace.redaction.responses import MOST_RESPONSE_BYTES, is_json_type, response_headers, response_json
+from replay.trace.redaction.responses import (
+    MOST_RESPONSE_BYTES,
+    is_json_type,
+    media_type,
+    response_headers,
+    response_json,
+)
 from replay.trace.socket_steps import OpenedSocket, socket_steps
 from replay.trace.types import FORMAT, VERSION, Anchor, Edge, Header, Recorded, Request, Session, Step
 from replay.words.numbers import milliseconds
@@ -264,6 +270,7 @@ def _of_entry(entry: Item, n: int, options: ImportOptions, counts: _Counts, grai
             status=status if status is not None and 100 <= status <= 599 else None,
             ttft_ms=None if timing.first_us is None else timing.first_us / 1_000,
             response_bytes=count(response, "bodySize"),
+            content_type=None if response is None else _type_of(response),
         ),
         attributes={"host": parts.netloc.rpartition("@")[2][:LONGEST_TEXT]},
     )
@@ -420,6 +427,13 @@ def _content(content: Item) -> bytes | None:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
+
+
+def _type_of(response: Item) -> str | None:
+    """The type of a response's body, by its header or else by what the browser took it for."""
+    stated = next((value for name, value in _pairs(response) if name.lower() == "content-type"), None)
+    content = response.inner("content")
+    return media_type(stated) or media_type(None if content is None else content.plain("mimeType"))
 
 
 def _keep_response(step: Step, response: Item, sent: Sequence[tuple[str, str]]) -> None:

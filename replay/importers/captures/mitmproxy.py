@@ -48,6 +48,7 @@ from replay.trace.redaction.requests import NO_BODY, Redactor, RequestRedactor
 from replay.trace.redaction.responses import (
     MOST_RESPONSE_BYTES,
     is_json_type,
+    media_type,
     response_headers,
     response_json,
 )
@@ -376,10 +377,12 @@ def _answer(response: _Flow | None, start_us: int) -> tuple[int | None, Recorded
     if first_us is not None and took_us is not None and 0 <= first_us - start_us <= took_us:
         ttft_us = first_us - start_us
     content = response.raw_content
+    named = {name.lower(): value for name, value in response.headers.fields}
     return took_us, Recorded(
         status=status_of(response.status_code),
         ttft_ms=None if ttft_us is None else min(ttft_us / 1_000, LONGEST_MS),
         response_bytes=None if content is None else len(content),
+        content_type=media_type(named.get(b"content-type", b"").decode("latin-1")),
     )
 
 

@@ -3,6 +3,7 @@
 Only what values are taken from: JSON bodies up to 64 KiB, and the headers that are not the same for every response.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from replay.trace.redaction.headers import kept_headers
 
 MOST_RESPONSE_BYTES = 64 << 10
 _MOST_HEADER_BYTES = 8 << 10
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+\-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+\-]{0,60}").fullmatch
 # Of the message, the server or the hop; nothing that a client would send back.
 _NEVER_SENT_BACK = frozenset(
     {
@@ -42,6 +44,12 @@ _NEVER_SENT_BACK = frozenset(
         "x-powered-by",
     }
 )
+
+
+def media_type(content_type: str | None) -> str | None:
+    """The type that a header names, in small letters and without parameters; None where that is none."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    return kind if _MEDIA_TYPE(kind) else None
 
 
 def is_json_type(content_type: str) -> bool:

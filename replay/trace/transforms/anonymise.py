@@ -281,6 +281,8 @@ class _Work:
         self._tally["kept responses dropped"] += has_response
         recorded.response_json = None
         recorded.response_headers = {}
+        if recorded.content_type not in _MEDIA_TYPES | _IMAGES:  # a name of a customer's own may be in it
+            recorded.content_type = None
         self._drop_unknown(recorded)
 
     def _drop_unknown(

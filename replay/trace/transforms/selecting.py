@@ -86,7 +86,7 @@ class Waits(msgspec.Struct, frozen=True):
                         step.request = step.llm = step.mcp = step.ws = step.grpc = None
                         step.extract = {}
                         if step.recorded is not None:
-                            step.recorded.response_json = None
+                            step.recorded.content_type = step.recorded.response_json = None
                             step.recorded.response_headers = {}
                         tally["steps turned into waits"] += 1
             yield session

@@ -28,6 +28,7 @@ def step(path="/orders/7", recorded=None, expect=None, **headers):
         (step(accept="application/vnd.api+json"), "JSON"),
         (step(recorded=Recorded(200, response_json={"id": 7})), "JSON"),
         (step(recorded=Recorded(200, response_headers={"content-type": "image/png; q=1"})), "image/png"),
+        (step(recorded=Recorded(200, content_type="text/csv")), "text/csv"),
     ],
 )
 def test_a_page_is_none_of_what_was_asked_for(one, asked):
@@ -47,6 +48,8 @@ def test_a_page_is_none_of_what_was_asked_for(one, asked):
         step("/package/chart.js"),
         step("/wiki/File:Cat.jpg"),
         step(accept="application/json", recorded=Recorded(200, response_headers={"content-type": "text/html"})),
+        step(accept="application/json", recorded=Recorded(200, content_type="application/xhtml+xml")),
+        step(recorded=Recorded(200, content_type="what you like")),
     ],
 )
 def test_a_page_may_be_what_was_asked_for(one):

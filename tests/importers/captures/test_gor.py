@@ -21,11 +21,9 @@ def request(key, at_ms, path="/a", headers="", body=b"", method="GET"):
     return head.encode() + body + SEPARATOR
 
 
-def response(key, at_ms, status=200):
-    return (
-        f"2 {key} {ZERO_NS + int(at_ms * 1e6)} 5\nHTTP/1.1 {status} OK\r\nContent-Length: 0\r\n\r\n".encode()
-        + SEPARATOR
-    )
+def response(key, at_ms, status=200, headers=""):
+    head = f"HTTP/1.1 {status} OK\r\nContent-Length: 0\r\n{headers}\r\n"
+    return f"2 {key} {ZERO_NS + int(at_ms * 1e6)} 5\n{head}".encode() + SEPARATOR
 
 
 def imported(tmp_path, *records, **options):
@@ -172,3 +170,17 @@ def test_values_that_differ_only_far_behind_are_sessions_of_their_own(tmp_path):
 
     assert len({session.id for session in sessions}) == 2
     assert all(len(session.id) == 200 for session in sessions)
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        ("content-type: Application/JSON; charset=utf-8\r\n", "application/json"),
+        ("Content-Type: <b>\r\n", None),
+        ("", None),
+    ],
+)
+def test_the_type_of_an_answer_is_kept(tmp_path, headers, kind):
+    _, [session] = imported(tmp_path, request("a1", 0), response("a1", 30, headers=headers))
+
+    assert session.steps[0].recorded.content_type == kind

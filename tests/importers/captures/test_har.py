@@ -324,3 +324,23 @@ def test_a_model_call_too_long_to_be_kept_is_known_by_its_counts(tmp_path):
     )
     assert {step.request.body_bytes for step in (second, third)} == {len(asked)}
     assert any("1 model calls among them" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("header", "taken_for", "kind"),
+    [
+        ("Text/CSV; charset=utf-8", "text/plain", "text/csv"),
+        (None, "application/json; charset=utf-8", "application/json"),
+        (None, "x-unknown", None),
+        ("hunter2", "", None),
+    ],
+)
+def test_the_type_of_an_answer_is_what_its_header_says_or_else_the_browser(tmp_path, header, taken_for, kind):
+    told = entry(0)
+    told["response"] |= {
+        "headers": [{"name": "content-type", "value": header}] if header else [],
+        "content": {"mimeType": taken_for, "size": 0},
+    }
+    _, [session] = imported(tmp_path, told)
+
+    assert session.steps[0].recorded.content_type == kind

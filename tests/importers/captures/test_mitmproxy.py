@@ -43,7 +43,11 @@ def flow(at_ms=0.0, took_ms=20.0, path="/a", **changed):
         raw_content=changed.pop("body", b""),
     )
     response = SimpleNamespace(
-        timestamp_start=first_s, timestamp_end=end_s, status_code=changed.pop("status", 200), raw_content=b"ok"
+        timestamp_start=first_s,
+        timestamp_end=end_s,
+        status_code=changed.pop("status", 200),
+        raw_content=b"ok",
+        headers=SimpleNamespace(fields=((b"Content-Type", b"Text/Plain; charset=utf-8"),)),
     )
     connection = SimpleNamespace(id=changed.pop("connection", "c-1"))
     made = SimpleNamespace(

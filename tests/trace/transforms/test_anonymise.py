@@ -80,6 +80,7 @@ def sessions(draw):
                 Recorded(
                     200,
                     2.0,
+                    content_type=f"application/vnd.{draw(SAID).lower()}+json",
                     response_json={draw(SAID): draw(SAID)},
                     response_headers={draw(SAID): draw(SAID)},
                     extra=extra(),
