@@ -1,6 +1,7 @@
 """A difference and its interval: drawn again where that tells enough, else made of what each side tells by itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf, isinf
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Pair
 from replay.judge.statistics.distributions import normal_quantile
 from replay.judge.statistics.own_intervals import Known, OwnIntervals, p_value_of
-from replay.judge.statistics.proportion import mean_bounds, mean_known, share_bounds
+from replay.judge.statistics.proportion import as_clustered, mean_bounds, mean_known, share_bounds
 from replay.judge.statistics.quantile import quantile, quantile_bounds, quantile_worth
 from replay.judge.statistics.repeated import Repeated
 from replay.judge.statistics.resampling import Resampled, differences_of, mean_difference
@@ -49,7 +50,11 @@ def difference_of(pair: "Pair", metric: Metric, selector: Selector, confidence: 
     alone = pair.alone(metric, selector)
     if not is_share and pair.repeats and (beside := _beside_known(*alone, metric, confidence)) is not None:
         return beside
-    ours, theirs = (_known(sample, metric, confidence) for sample in alone)
+    ours, theirs = (
+        _shares_known(alone, confidence)
+        if is_share
+        else (_known(sample, metric, confidence) for sample in alone)
+    )
     correlation = 0.0
     if is_share and pair.is_paired and pair.are_enough(None, confidence):
         correlation = _correlation(*pair.samples(metric, selector), pair.resampling.blocks_a)
@@ -103,12 +108,18 @@ def _known(sample: Sample, metric: Metric, confidence: float) -> Known:
     if metric.q is not None:
         q, ordered, tells = metric.q, sample.ordered, quantile_worth(sample, metric.q, confidence)
         return Known(quantile(ordered, q), lambda level: quantile_bounds(ordered, tells, q, level))
-    figure = float(sample.values.mean())
-    if metric.statistic in ("errors", "cold"):
-        tells = worth(sample.values > 0, sample, confidence)
-        return Known(figure, lambda level: share_bounds(figure, tells, level))
     known = mean_known(sample)
-    return Known(figure, lambda level: mean_bounds(known, level))
+    return Known(float(sample.values.mean()), lambda level: mean_bounds(known, level))
+
+
+def _shares_known(samples: Sequence[Sample], confidence: float) -> list[Known]:
+    """Of both sides together, since one without a failure does not show how they cluster."""
+    shares = [float(sample.values.mean()) for sample in samples]
+    alone = [worth(sample.values > 0, sample, confidence) for sample in samples]
+    known = as_clustered(shares, alone, [sample.n for sample in samples])
+    return [
+        Known(share, partial(share_bounds, share, tells)) for share, tells in zip(shares, known, strict=True)
+    ]
 
 
 def _correlation(a: Sample, b: Sample, blocks: int) -> float:

@@ -28,6 +28,7 @@ from replay.judge.measures.metrics import measured, rows_of
 from replay.judge.measures.slo import Slo
 from replay.judge.statistics.distributions import student_quantile
 from replay.judge.statistics.own_intervals import widened
+from replay.judge.statistics.proportion import as_clustered, share_bounds
 from replay.judge.statistics.quantile import least_n
 from replay.judge.statistics.resampling import Resampling, quantile_differences
 from replay.judge.statistics.sample import Sample
@@ -143,7 +144,8 @@ def against_baselines(
         blocks = min(blocks_of([one.columns], stretches).n for one in (run, *baselines))
         if are_enough(blocks, stretches, slo.q, confidence):
             return _by_resampling(slo, run, baselines[0], limit, confidence, stretches)
-    own = _with_baseline_width(interval, observed, slo, others)
+    figure, *others = _as_clustered(slo, [figure, *others], confidence)
+    own = _with_baseline_width(figure.interval or interval, observed, slo, others)
     return _wider(own, _predicted(slo, observed, known, confidence)) if is_scatter_known else own
 
 
@@ -171,6 +173,30 @@ def _in_blocks(slo: Slo, run: Evidence, block: Codes) -> Sample:
     """The SLO's values, in blocks of sessions rather than in sessions."""
     sample = measured(run.columns, slo.measure, rows_of(run.columns, slo.selector, slo.window), slo.part).sample
     return Sample(sample.values, block[sample.cluster])
+
+
+def _as_clustered(slo: Slo, figures: Sequence[Figure], confidence: float) -> list[Figure]:
+    """Shares of runs that are alike, of which one without a hit does not show how hits cluster."""
+    if slo.unit != "percent":
+        return list(figures)
+    shown = [
+        (one, one.observed / 100, one.worth)
+        for one in figures
+        if one.observed is not None and one.worth is not None and one.interval is not None and not one.is_open
+    ]
+    known = as_clustered(
+        [share for _, share, _ in shown], [tells for *_, tells in shown], [one.n for one, *_ in shown]
+    )
+    wider = {
+        id(one): msgspec.structs.replace(
+            one,
+            interval=Interval(
+                *(None if end is None else 100 * end for end in share_bounds(share, tells, confidence))
+            ),
+        )
+        for (one, share, _), tells in zip(shown, known, strict=True)
+    }
+    return [wider.get(id(one), one) for one in figures]
 
 
 def _with_baseline_width(own: Interval, observed: float, slo: Slo, others: Sequence[Figure]) -> Interval:

@@ -6,6 +6,7 @@ are exact for independent values, and so never too narrow; at few hits they are 
 For a mean the interval is Student's over the clusters' ratio residuals, or over independent stretches of the run.
 """
 
+from collections.abc import Sequence
 from math import exp
 from typing import NamedTuple
 
@@ -44,6 +45,22 @@ def share_bounds(share: float, found: Worth, confidence: float) -> Interval:
     low = 0.0 if k <= 0 else beta_quantile(tail, k, found.n_effective - k + 1)
     high = 1.0 if share >= 1 else beta_quantile(1 - tail, k + 1, found.n_effective - k)
     return Interval(max(low, tail * share), min(high, 1 - tail * (1 - share)))
+
+
+def as_clustered(shares: Sequence[float], known: Sequence[Worth], sizes: Sequence[int]) -> list[Worth]:
+    """What samples of one kind are worth for their shares, each of so many values, where some have no hits to tell by.
+
+    Of nothing but hits, or none, nobody sees how they cluster: one session of 20 steps that fails as a whole, in one
+    run, stands beside none in another, and that is one event. So a value of such a sample is worth no more than one of
+    those that show it.
+    """
+    effect = max(
+        (one.design_effect for share, one in zip(shares, known, strict=True) if 0 < share < 1), default=1.0
+    )
+    return [
+        one if 0 < share < 1 else one._replace(n_effective=max(1.0, min(one.n_effective, n / effect)))
+        for share, one, n in zip(shares, known, sizes, strict=True)
+    ]
 
 
 class MeanKnown(NamedTuple):

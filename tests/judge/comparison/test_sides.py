@@ -536,3 +536,29 @@ def test_attempts_that_a_side_had_to_repeat_are_told_of_it(rng):
     assert told == [
         "new: 25 attempts failed and had another after it (4.76% of all); errors are of steps, each by its last attempt"
     ]
+
+
+def sessions_that_fail_whole(rng, sessions, share, steps=20):
+    """Of the sessions this share fails, from the first step to the last."""
+    n = sessions * steps
+    session = np.repeat(np.arange(sessions, dtype=np.int32), steps)
+    ok = np.repeat(rng.random(sessions) >= share, steps)
+    return queues.evidence_of(queues.Made(np.arange(n) * 10.0, rng.lognormal(2, 0.4, n), session), ok=ok)
+
+
+@pytest.mark.parametrize("sessions", [20, 100])
+def test_a_session_that_fails_whole_on_one_side_is_one_event(rng, sessions):
+    """The side without a failure shows nothing of how they cluster: half of the pairs of 20 sessions named a side."""
+    runs, named = 60, 0
+    for _ in range(runs):
+        pair_of = [Side(name, [sessions_that_fail_whole(rng, sessions, 0.03)]) for name in "ab"]
+        found = judge_difference(*pair_of, "paired", Metric("errors"), 5.0, 0.95)
+        named += found.verdict in ("a_faster", "b_faster")
+
+    assert named / runs <= 0.05
+
+
+def test_a_third_of_the_sessions_that_fail_on_one_side_alone_are_told(rng):
+    a, b = (Side(name, [sessions_that_fail_whole(rng, 100, share)]) for name, share in (("a", 0.0), ("b", 0.3)))
+
+    assert judge_difference(a, b, "paired", Metric("errors"), 5.0, 0.95).verdict == "a_faster"

@@ -8,6 +8,7 @@ from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
+from tests.judge.queues import Made, evidence_of
 from tests.support.runs import evidence, step, summary
 
 
@@ -21,6 +22,20 @@ def run_of(values_ms, failed=()):
     for n in failed:
         records[n] = msgspec.structs.replace(records[n], outcome="failed", status=503, error="status_5xx")
     return Evidence(summary(), columns_of([records]), "run")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_session_that_fails_whole_decides_nothing_beside_runs_without_one(rng, count):
+    """Of 20 sessions, of which three in a hundred fail whole, a quarter of the runs failed, and as many passed."""
+    session = np.repeat(np.arange(20, dtype=np.int32), 20)
+
+    def made():
+        ok = np.repeat(rng.random(20) >= 0.03, 20)
+        return evidence_of(Made(np.arange(400) * 10.0, rng.lognormal(2, 0.4, 400), session), ok=ok)
+
+    said = [check("errors < baseline", made(), [made() for _ in range(count)]).verdict for _ in range(60)]
+
+    assert said.count("inconclusive") >= 57
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
