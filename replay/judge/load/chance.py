@@ -1,8 +1,9 @@
 """Whether the failures at one load come of that load, or are what the target fails at any; the same of slow steps.
 
 Fisher's exact test of two shares, one-sided (Fisher 1935; Agresti, Categorical Data Analysis, 3.5): given all failures
-of both, how often so many of them, or more, would fall on these requests by chance. Failures that come in clusters make
-it too sure.
+of both, how often so many of them, or more, would fall on these requests by chance. Failures that come together, as
+where sessions fail as a whole, count for as many as would come by themselves (their design effect, as Rao and Scott
+1992 have it: "A simple method for the analysis of clustered binary data", Biometrics 48).
 
 Of shares at several loads: the test for a linear trend, one-sided (Armitage 1955; Agresti, 5.3.5), by the loads
 themselves. It sees more than a test of two of them, and asks for none that was picked for what it showed.
@@ -40,7 +41,8 @@ def come_of_load(here: Failures, there: Failures, looks: int = 1) -> bool:
     """Whether steps fail more often at this load than at that lower one, beyond chance; looks: levels among which this
     one stood out, so that one of them would by chance (Bonferroni).
     """
-    return more_often(here, there) < BY_CHANCE / looks
+    together = max(here.together, there.together)
+    return more_often(here.by_themselves(together), there.by_themselves(together)) < BY_CHANCE / looks
 
 
 def grow_with_load(shares: Mapping[float, Failures]) -> float:

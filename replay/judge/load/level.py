@@ -14,10 +14,11 @@ from replay.judge.load.refusing import breaks, holds_without_refused, tries, wer
 from replay.judge.load.types import Level
 from replay.judge.load.unlike import usual_sizes
 from replay.judge.measures.failures import MAYBE_OURS, by_class, example_of
-from replay.judge.measures.metrics import measured, rows_of, starts_of
+from replay.judge.measures.metrics import measured, rows_of, sample_of, starts_of
 from replay.judge.measures.slo import Slo, SloWindow
 from replay.judge.statistics.distributions import at_least
 from replay.judge.statistics.quantile import quantile
+from replay.judge.statistics.sample import effect_of_sessions
 from replay.results.columns import Columns, Flags
 from replay.results.evidence import Evidence
 from replay.results.histogram import Int64s
@@ -88,6 +89,9 @@ def judge_level(
         usual_bytes=usual_sizes(columns, rows),
         busiest_rps=_busiest_rps(columns.intended_ns[rows], from_ns, to_ns),
     )
+    if 0 < bad < n:
+        tried = sample_of(columns, np.zeros(n), rows)
+        level.errors_together = round(effect_of_sessions(failed[rows], tried), 3)
     asked = tries(columns, rows)
     level.refused_percent = round(100 * asked.refused / asked.sent, 4) if n else 0.0
     if asked.sent > n:
@@ -166,7 +170,9 @@ def _decide(
     bounds_errors = any(slo.statistic == "errors" for slo in slos)
     if not bounds_errors and level.error_percent > 100 * _MOST_FAILED:
         # Below the lower bound of Clopper and Pearson (1934) lies what is allowed.
-        level.verdict, level.is_sure = "fail", float(at_least(level.errors, n, _MOST_FAILED)) < _DOUBT
+        apart = level.failures.by_themselves(level.errors_together)
+        level.verdict = "fail"
+        level.is_sure = float(at_least(apart.errors, apart.requests, _MOST_FAILED)) < _DOUBT
         level.limited_by, level.reason = "errors", f"{number(level.error_percent)}% of requests failed"
         level.allowed_percent = 100 * _MOST_FAILED
         return

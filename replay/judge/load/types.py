@@ -12,13 +12,24 @@ GivesWay = Literal["latency", "errors", "refusals", "throughput", "generator", "
 
 
 class Failures(NamedTuple):
-    """So many of so many requests: those that failed, or those that took too long."""
+    """So many of so many requests: those that failed, or those that took too long. together: as many of them tell no
+    more than one that comes by itself would, since sessions fail as a whole.
+    """
 
     errors: int
     requests: int
+    together: float = 1.0
 
     def __add__(self, other: "Failures") -> "Failures":  # type: ignore[override]
-        return Failures(self.errors + other.errors, self.requests + other.requests)
+        return Failures(
+            self.errors + other.errors,
+            self.requests + other.requests,
+            max(self.together, other.together),
+        )
+
+    def by_themselves(self, together: float) -> "Failures":
+        """As many as there would be if each came by itself, where so many come together."""
+        return Failures(round(self.errors / together), round(self.requests / together))
 
     @property
     def percent(self) -> float:
@@ -100,6 +111,15 @@ class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
         float | None,
         Meta(description="Steps that may fail, in percent, where more of them did than that."),
     ] = None
+    errors_together: Annotated[
+        float,
+        Meta(
+            description=(
+                "As many failures as tell no more than one that comes by itself, since sessions fail as a whole: their "
+                "design effect."
+            )
+        ),
+    ] = 1.0
     slo: Annotated[str | None, Meta(description="The SLO that did not hold, as it was written.")] = None
     beyond: Annotated[
         dict[str, tuple[int, int]],
@@ -131,7 +151,7 @@ class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     @property
     def failures(self) -> Failures:
-        return Failures(self.errors, self.requests)
+        return Failures(self.errors, self.requests, self.errors_together)
 
     def slow(self, slo: str) -> Failures:
         """The steps beyond the limit of this SLO on a percentile."""

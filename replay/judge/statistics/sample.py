@@ -162,6 +162,12 @@ def narrower(df: float, confidence: float) -> float:
     return (normal_quantile(1 - tail) / student_quantile(1 - tail, df)) ** 2 if df < _MOST_DF else 1.0
 
 
+def effect_of_sessions(hits: Flags, sample: Sample) -> float:
+    """The design effect of the share of these hits by sessions alone: 1 where each comes by itself."""
+    sizes = sample.sizes
+    return _design_effect(sizes, np.bincount(sample.cluster[hits], minlength=len(sizes)))[0]
+
+
 def _of_stretches(hits: Flags, sample: Sample, window: float) -> tuple[Int64s, Int64s]:
     """Each session's share of each stretch of the run as a cluster of its own: how many values it has, and hits."""
     n = sample.n

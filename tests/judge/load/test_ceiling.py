@@ -13,6 +13,7 @@ from replay.judge.load.types import Level
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from tests.judge import queues
+from tests.judge.queues import Made, evidence_of
 from tests.support.runs import MS, Evidence, step, summary
 
 DURATION_S = 10.0
@@ -595,3 +596,35 @@ def test_few_sessions_that_ask_for_little_are_taken_for_chance(sessions, share, 
 
     assert ceiling.scale == pytest.approx(2**0.5 * told, rel=1e-4)
     assert any("in the long run" in reason for reason in reasons) == (told < 1)
+
+
+def sessions_that_fail_whole(rng, scale, share, sessions_a_second=2, steps=20):
+    """A level of 10 s of a target that never slows down. Of the sessions this share fails, whatever the load."""
+    n = max(1, rng.poisson(10 * sessions_a_second * scale))
+    at_ms = (np.sort(rng.random(n))[:, None] * 10_000 + np.arange(steps) * 0.4).ravel()
+    order = np.argsort(at_ms, kind="stable")
+    session = np.repeat(np.arange(n, dtype=np.int32), steps)[order]
+    ok = np.repeat(rng.random(n) >= share, steps)[order]
+    made = Made(at_ms[order], 10 * np.exp(rng.normal(0, 0.3, n * steps)), session)
+    return judge_level([parse_slo("p95 < 100ms")], evidence_of(made, ok=ok), scale, 10.0, None)
+
+
+def test_a_session_that_fails_whole_now_and_then_is_no_ceiling(rng):
+    """Taken for twenty failures, one such session ended 7 of 40 searches with a ceiling, of one in 200."""
+    found = [
+        conclude(search_with(lambda scale: sessions_that_fail_whole(rng, scale, 0.005), most=16.0))[0]
+        for _ in range(20)
+    ]
+
+    assert found.count("at_least") >= 19
+
+
+def test_sessions_that_fail_whole_beyond_a_load_are_its_ceiling(rng):
+    search = search_with(
+        lambda scale: sessions_that_fail_whole(rng, scale, 0.002 if scale < 8 else 0.3), most=64.0
+    )
+
+    verdict, _, ceiling = conclude(search)
+
+    assert (verdict, ceiling.limited_by) == ("found", "errors")
+    assert ceiling.scale == pytest.approx(8, rel=0.06)
