@@ -19,6 +19,7 @@ from replay.importers.closing_table import closing_table
 from replay.importers.doubts import Doubts, is_much
 from replay.importers.explained import Explained
 from replay.importers.foreign import foreign, is_binary
+from replay.importers.mixed_folders import note_on_others
 from replay.importers.mixed_lines import of_most_lines, other_format
 from replay.importers.nearest import nearest, told
 from replay.importers.others import ImporterFault, OtherImporter, other_importers
@@ -195,7 +196,9 @@ def import_(
         if doubted:  # known once all is written
             _put_doubts(out, with_import_doubts(header, [agreed(f"{n} {what}") for n, what in doubted]))
         work.end()
-        sentences, table = closing_table(result.notes, writer.sessions, writer.steps, doubted)
+        others = filter(None, (_note_on_others(path, importer) for path in paths if path.is_dir()))
+        notes = (*result.notes, *others)
+        sentences, table = closing_table(notes, writer.sessions, writer.steps, doubted)
         for note in (*sentences, *table):
             for spool, name in names.items():
                 note = note.replace(spool, name)
@@ -203,6 +206,11 @@ def import_(
         if redaction is not None:
             click.echo(f"{', '.join(tallied(n, what) for what, n in tally.items())}.", err=True)
         click.echo(f"{shown_path(out)}: {counted(writer.sessions, 'session')}, {counted(writer.steps, 'step')}")
+
+
+def _note_on_others(folder: Path, importer: Importer) -> str | None:
+    beginnings = ((file.name, _beginning(file)) for file in telling_files(folder))
+    return note_on_others(beginnings, importer, IMPORTERS)
 
 
 def _doubts_of(header: Header, importer: Importer, paths: list[Path]) -> Doubts:

@@ -63,3 +63,19 @@ def test_a_recording_of_one_format_stays_of_it(name):
     beginning = FORMATS[name].of(40).encode()
 
     assert of_most_lines(IMPORTERS[name], beginning, IMPORTERS) is IMPORTERS[name]
+
+
+def test_files_of_a_folder_that_look_like_another_format_are_told(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    for name, format_name in (("a.log", "access-log"), ("b.jsonl", "json-log"), ("c.jsonl", "json-log")):
+        (folder / name).write_text(FORMATS[format_name].of(3))
+    (folder / "README").write_text("What was recorded.\n")
+    mixed = CliRunner().invoke(trace, ["import", str(folder), "-o", str(tmp_path / "out.jsonl")])
+    (folder / "a.log").unlink()
+    alone = CliRunner().invoke(trace, ["import", str(folder), "-o", str(tmp_path / "out.jsonl")])
+
+    told = "1 file in this folder looks like another format, as a.log (access-log). Import such apart."
+    assert (mixed.exit_code, alone.exit_code) == (0, 0)
+    assert told in mixed.output.splitlines()
+    assert "another format" not in alone.output
