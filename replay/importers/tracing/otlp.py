@@ -194,7 +194,8 @@ def _traces(
             if n > MOST_SPANS:
                 what = f"more than {MOST_SPANS:,} spans. Import fewer files at a time."
                 raise TraceError(f"{shown_path(files[0])}: {what}")
-            span.first_chunk_ns = span.first_chunk_ns or by_common_names(span.attributes)
+            named_ns = by_common_names(span.attributes)
+            span.first_chunk_ns = span.first_chunk_ns or named_ns
             units.add(other_unit(span.start_ns))
             grain.add(span.start_ns)
             if span.end_ns is not None:

@@ -44,7 +44,7 @@ _FIRST_TOKEN = "langfuse.observation.completion_start_time"
 _IS_CACHED = re.compile(r"(?!.*(?:creat|writ|miss|1h|5m|output)).*(?:cache.?read|cached|cache.?hit)").match
 
 _KIND_OF_MLFLOW = "mlflow.spanType"
-_STREAM = "stream"  # a parameter of the call, as MLflow logs them
+_STREAM, _MODEL = "stream", "model"  # parameters of the call, as MLflow logs them
 
 OWN_NAMES = frozenset((*_KINDS, *_TEXTS, *_USAGES, _FIRST_TOKEN, _STREAM))
 
@@ -77,6 +77,8 @@ def by_common_names(attributes: dict[str, Any]) -> int | None:
             cached = cached_in(usage)
             if cached is not None:
                 attributes.setdefault(_CACHED, cached)
+    if _KIND_OF_MLFLOW in attributes and isinstance(model := _plain(attributes.get(_MODEL)), str):
+        attributes[_MODEL] = model
     if _KIND_OF_MLFLOW in attributes and (stream := _plain(attributes.get(_STREAM))) in (
         True,
         False,

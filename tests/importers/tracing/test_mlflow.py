@@ -142,3 +142,31 @@ def test_a_damaged_database_is_refused_in_words(tmp_path):
 
     with pytest.raises(TraceError, match=r"mlflow\.db: not a database that can be read \("):
         list(Otlp().read([path], ImportOptions()).sessions())
+
+
+@pytest.mark.parametrize(
+    ("pieces_ms", "ttft_ms"),
+    [
+        (
+            (208, 308, 408),
+            208.0,
+        ),  # as MLflow 3.17 noted those of a generator that gave one each 0.1 s, the first after 0.2
+        ((495, 496, 497), None),  # noted at the end
+        ((208,), None),  # nothing tells when it was noted
+        ((-9, 208), None),
+    ],
+)
+def test_pieces_that_were_noted_as_they_came_tell_the_first_token(tmp_path, pieces_ms, ttft_ms):
+    told = span(
+        1, None, "llm", 0, 500, {"mlflow.spanType": "LLM", "model": "m-1", "mlflow.chat.tokenUsage": USAGE}
+    )
+    told["events"] = [
+        {"name": f"mlflow.chunk.item.{n}", "time_unix_nano": ZERO_NS + at_ms * 1_000_000, "attributes": {}}
+        for n, at_ms in enumerate(pieces_ms)
+    ]
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps({"info": trace()["info"], "data": {"spans": [told]}}))
+    [session], _ = imported(path)
+    [step] = session.steps
+
+    assert (step.llm.model, step.recorded and step.recorded.ttft_ms) == ("m-1", ttft_ms)

@@ -784,3 +784,11 @@ def test_definitions_of_any_size_are_held_by_their_size_alone(path):
     [step] = steps_of(path, chat("a", 0, 5, None, {"gen_ai.tool.definitions": json.dumps(long)}))
 
     assert step.llm.tools == LlmTools(1, 4 << 20)
+
+
+def test_a_call_in_names_of_its_tools_own_is_one_beside_an_event_of_its_first_token(path):
+    own = {"langfuse.observation.type": "generation", "langfuse.observation.model.name": "m-1"}
+    events = [{"name": "gen_ai.content.completion.chunk", "timeUnixNano": str(START_NS + 200_000_000)}]
+    [step] = steps_of(path, span("c", 0, 1000, "", own, events=events))
+
+    assert (step.llm.model, step.recorded.ttft_ms) == ("m-1", 200.0)
