@@ -17,7 +17,7 @@ from replay.importers.requests.spilled import Spilled
 from replay.importers.requests.types import FIRST, HEAD, Ints, Ordered, Rows
 from replay.trace.edges.concurrent import EdgeCounts
 
-_STRETCH_BYTES = 8 << 20
+_STRETCH_BYTES = 4 << 20
 # Of all runs together. Each time that some are read costs 80 us for a run.
 _READ_HEADS = 1 << 16
 _NO_LIMIT = (np.iinfo(np.int64).max - 1, 0)
