@@ -201,7 +201,10 @@ _OUTPUT_OPTIONS = [
         help="The run directory.  [default: runs/<UTC time>-<trace>-<target>]",
     ),
     click.option(
-        "--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout, and nothing else there."
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print one JSON document on stdout, and nothing else there: a run's summary, or the verdict.",
     ),
 ]
 

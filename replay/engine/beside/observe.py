@@ -6,6 +6,7 @@ not trusted: whatever is wrong with it makes a poll that was missed, and it can 
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from io import StringIO
 from itertools import islice
@@ -19,6 +20,7 @@ from replay.engine.beside.plane_client import ask, state_address
 from replay.results.manifest_types import PlaneFigures
 from replay.results.types import PLANE_FILE
 from replay.trace.redaction.shown_urls import shown_url
+from replay.words.numbers import seconds
 from replay.words.phrases import counted
 
 _EVERY_S = 1.0
@@ -97,7 +99,7 @@ class PlaneObserver:
         except Exception as cause:
             # Whatever it is; which kind it was is told, so that a fault of ours is not taken for the plane's.
             self.missed += 1
-            self.last_miss = type(cause).__name__
+            self.last_miss = _why(cause)
 
     def _learn(self, found: dict[str, Any]) -> None:
         """Remember what a plane of ours says; any other says something else."""
@@ -114,8 +116,8 @@ class PlaneObserver:
         found = []
         if self.missed:
             found.append(
-                f"{self.missed:,} of {counted(self.polls, 'poll')} of {shown_url(self._url)} failed, "
-                f"the last with {self.last_miss}"
+                f"{self.missed:,} of {counted(self.polls, 'poll')} of {shown_url(self._url)} failed; "
+                f"the last: {self.last_miss}"
             )
         if self.unwritten:
             found.append(
@@ -168,3 +170,11 @@ def _labelled(line: str) -> tuple[str, str, str]:
     """A sample with labels: its name and labels, and its value without the timestamp that may follow."""
     name, _, rest = line.rpartition("}")
     return f"{name}}}", " ", rest.split()[0] if rest.split() else ""
+
+
+def _why(cause: Exception) -> str:
+    if isinstance(cause, TimeoutError):
+        return f"no answer within {seconds(_ANSWER_S)}"
+    if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
+        return os.strerror(cause.errno).lower()
+    return type(cause).__name__

@@ -460,7 +460,7 @@ def _groups(
         is_alone = call.session is None and not has_times
         groups.setdefault(n if is_alone else call.session or "", []).append(call)
     if has_times:
-        counts.departures.infer("requests that say of no session, put together", len(groups.get("", ())))
+        counts.departures.infer("requests that name no session, taken for one", len(groups.get("", ())))
     taken = {str(value) for value in groups}
     is_secret = is_secret_session(options.session_by)
     found = []

@@ -17,7 +17,7 @@ from replay.trace.remembered import remembered
 _MOST_REQUESTS = 1 << 14
 
 LEFT_OUT_REFERERS = "referer(s)"
-BODY_UNKNOWN = "body or bodies of POST, PUT or PATCH, as not even the size is known"
+BODY_UNKNOWN = "bodies of POST, PUT and PATCH, of which not even the size is known"
 SECRET_PATHS = 'path(s) with secrets in the query, replaced by "redacted"'
 FILLED_BODIES = "request(s) with a body, which is filled to the size recorded"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})

@@ -440,8 +440,7 @@ def _say_what_is_needed(check: Check, figure: Figure, run: Evidence) -> None:
         check.needed_s = round(needed / figure.n * run.summary.elapsed_s, 1)
     about = ""
     if check.needed_s is not None:
-        about = (
-            f", about {seconds(check.needed_s)} of this load (--repeat --duration {ceil(check.needed_s)}s, or a "
-            "larger --scale)"
-        )
+        # No shorter one can be asked for, whatever a run of a few steps took.
+        lasts_s = max(1.0, check.needed_s)
+        about = f", about {seconds(lasts_s)} of this load (--repeat --duration {ceil(lasts_s)}s, or a larger --scale)"
     check.reason += f"; {counted(figure.n, 'step')}, at least {needed:,} are needed{about}"

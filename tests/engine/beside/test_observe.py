@@ -166,7 +166,7 @@ def test_an_address_that_drips_is_missed(tmp_path, monkeypatch):
 
     observer = polled(HEAD + b"{", tmp_path, drips=True)
 
-    assert (observer.missed, observer.last_miss) == (1, "TimeoutError")
+    assert (observer.missed, observer.last_miss) == (1, "no answer within 100 ms")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,17 @@ def test_an_address_that_answers_something_else_is_told_by_what_it_answered(tmp_
     observer = polled(answer, tmp_path)
 
     assert (observer.missed, observer.last_miss) == (1, why)
-    assert observer.notes()[0].endswith(f"failed, the last with {why}")
+    assert observer.notes()[0].endswith(f"failed; the last: {why}")
+
+
+@pytest.mark.anyio
+async def test_an_address_where_nobody_listens_is_told_in_the_systems_words(tmp_path):
+    """The note said: the last with ConnectionRefusedError."""
+    observer = PlaneObserver("http://127.0.0.1:1/state", tmp_path)
+
+    await observer.poll(0)
+
+    assert observer.notes() == ["1 of 1 poll of http://127.0.0.1:1/state failed; the last: connection refused"]
 
 
 def test_a_file_that_is_full_ends_there_and_says_so_once(truth, write_trace, tmp_path, monkeypatch):

@@ -107,7 +107,7 @@ def test_a_size_of_the_request_gives_it_a_body(imported):
     assert only_step(imported, f"{post} request_length=700").request.body_bytes == 330
     assert only_step(imported, f"{post} content_length=0 request_length=700").request.body_bytes is None
     _, result = imported(post)
-    assert told(result)["dropped"] == {"body or bodies of POST, PUT or PATCH, as not even the size is known": 1}
+    assert told(result)["dropped"] == {"bodies of POST, PUT and PATCH, of which not even the size is known": 1}
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,13 @@ def test_200_samples_do_not_tell_a_p99_9(rng):
     )
 
 
+def test_no_shorter_load_is_proposed_than_can_be_asked_for():
+    """Of a run of one step it said `--repeat --duration 0s`, which no command takes."""
+    found = check("p50 < 1s", evidence([1.0], elapsed_s=0.002))
+
+    assert found.reason.endswith("about 1 s of this load (--repeat --duration 1s, or a larger --scale)")
+
+
 def test_a_metric_without_samples_never_passes():
     found = check("p99(llm) < 800ms", evidence([1.0] * 500))
 
