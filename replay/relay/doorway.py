@@ -22,6 +22,8 @@ IDLE_S = 600.0
 # a while what comes is read and dropped (RFC 9112, section 9.6).
 LINGER_S = 5.0
 
+# How a client of TLS begins (RFC 8446, section 5.1): it then waits for an answer, as a head without end does.
+_TLS_HANDSHAKE = b"\x16\x03"
 _BLANK_LINES = re.compile(rb"\A(?:\r\n)++")
 
 
@@ -234,7 +236,9 @@ class Doorway(asyncio.Protocol):
             self._refuse(431, "The request head is too long.")
             return False
         if end < 0:
-            if _ends_otherwise(self._buffer):
+            if self._buffer.startswith(_TLS_HANDSHAKE):
+                self._refuse(400, "TLS is not spoken here: the URL has to begin with http://.")
+            elif _ends_otherwise(self._buffer):
                 self._refuse(400, "This is not an HTTP/1.1 request: a line does not end in CRLF.")
             self._searched = len(self._buffer)
             return False

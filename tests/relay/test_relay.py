@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from time import monotonic_ns
 
 import pytest
@@ -28,6 +29,16 @@ def waited(relay, seconds):
     """Let so much time seem to pass for the relay's clients."""
     for _ in range(int(seconds / clients.SWEEP_S)):
         relay.clients.sweep()
+
+
+async def test_a_client_that_speaks_tls_is_refused_at_once(kind):
+    """It waited for a minute for its part of the handshake."""
+    async with relay_of(kind, answer_ok) as relay:
+        with pytest.raises(ssl.SSLError):
+            async with asyncio.timeout(10):
+                await asyncio.open_connection("127.0.0.1", relay.port, ssl=ssl.create_default_context())
+
+        assert (await relay.ask()).endswith(b"ok")
 
 
 async def test_a_slow_reader_leaves_a_connection_that_the_next_client_can_use(kind):
