@@ -14,6 +14,7 @@ import msgspec
 
 from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, JournalEntry, JournalHeader
 from replay.trace.errors import TraceError, shown_path
+from replay.trace.file.raw_json import in_one_line, leave_out_empty
 
 try:
     import fcntl
@@ -78,8 +79,8 @@ class JournalWriter:
         return self._left.count(b"\n")
 
     def add(self, entry: JournalEntry) -> None:
-        line = msgspec.json.encode(entry)
-        self._waiting.append(line + b"\n")
+        leave_out_empty(entry.step)
+        self._waiting.append(in_one_line(msgspec.json.encode(entry)) + b"\n")
 
     def flush(self) -> None:
         """Hand everything to the operating system, which keeps it when this process is killed."""

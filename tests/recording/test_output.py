@@ -1,14 +1,15 @@
 """A journal becomes a trace, also when its end was cut off."""
 
+import msgspec
 import pytest
 
 from replay.recording import output
-from replay.recording.journal import JournalWriter
+from replay.recording.journal import JournalReader, JournalWriter
 from replay.recording.output import NothingRecorded, write_trace
 from replay.recording.types import JournalEntry, JournalHeader
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import open_trace
-from replay.trace.types import Edge, Recorded, Request, Step
+from replay.trace.types import Edge, GrpcCall, McpCall, Recorded, Request, Step, WsCall
 
 HEADER = JournalHeader("replay-journal", 1, "shop", "replay trace record", "2026-01-01T00:00:00.000+00:00")
 
@@ -91,6 +92,27 @@ def test_a_step_whose_answer_told_its_session_is_in_that_one_alone(journal, tmp_
         "cookie-2": ["r1"],
         "client-1": ["r2"],
     }
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"request": Request("POST", "/", json=msgspec.Raw(b""))},
+        {"request": Request("POST", "/", json=msgspec.Raw(b'{\n"a":\r\n1}'))},
+        {"mcp": McpCall("tools/list", arguments=msgspec.Raw(b""), params=msgspec.Raw(b""))},
+        {"ws": WsCall("/", json=msgspec.Raw(b""), text="a")},
+        {"grpc": GrpcCall("a.B/C", message=msgspec.Raw(b""))},
+    ],
+    ids=["request", "in lines", "mcp", "ws", "grpc"],
+)
+def test_json_that_is_empty_or_in_several_lines_spoils_no_line(journal, tmp_path, call):
+    made = msgspec.structs.replace(step("r1", 0.0), **{"request": None, **call})
+
+    with JournalReader(journal(("s", made), ("s", step("r2", 20.0)))) as reader:
+        found = reader.scan()
+        steps = [reader.entry(place.offset).step.id for place in found.places]
+
+    assert (steps, found.cut_bytes) == (["r1", "r2"], 0)
 
 
 def test_only_a_last_line_that_was_cut_off_is_lost(journal, tmp_path):

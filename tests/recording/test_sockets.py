@@ -140,3 +140,25 @@ def test_a_recorder_passes_a_websocket_on_and_records_it(tmp_path, ends):
         [session.steps[0].id],
         [session.steps[1].id],
     ]
+
+
+@pytest.mark.parametrize("message", ["hello", "", b"\x00\xff", '{\n "n": 1\r\n}', '{"n":1}'])
+def test_a_recording_of_messages_of_any_kind_becomes_a_trace(tmp_path, message):
+    """One that was no JSON made a line of the journal that nothing reads, and no trace came of the whole recording."""
+
+    async def handler(socket):
+        async for heard in socket:
+            await socket.send(heard)
+
+    with websocket_server(handler) as url:
+        recorded = Recorded(tmp_path / "t.jsonl", "--upstream", url)
+        with connect(recorded.url.replace("http", "ws") + "/live") as client:
+            client.send(message)
+            assert client.recv() == message
+        code, _, _ = recorded.stop()
+
+    assert code == 0
+    [session] = recorded.sessions()
+    call = session.steps[1].ws
+    sent = call.text if call.text is not None else bytes(call.json).decode()
+    assert (base64.b64decode(call.base64) if call.base64 is not None else sent) == message

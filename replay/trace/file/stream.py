@@ -24,12 +24,13 @@ from replay.trace.copies import Marks
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.explain import HEADER, decoding_fault, header_fault, sentence
 from replay.trace.file.import_doubts import import_doubts
+from replay.trace.file.raw_json import in_one_line, leave_out_empty
 from replay.trace.file.rules import LONGEST_MS, LONGEST_NAME, find_problem
 from replay.trace.file.stored import BlankLines, StoredBytes, WholeFile, open_lines
 from replay.trace.file.unknown import Resembling, encoded_with_extra, has_extra, resembling, set_aside
 from replay.trace.file.weight import is_too_heavy
 from replay.trace.origins import MOST_ORIGINS, origin_of
-from replay.trace.types import GrpcCall, Header, McpCall, Request, Session, WsCall
+from replay.trace.types import Header, Session
 from replay.trace.values.uses import Uses
 from replay.words.copies import COPY, LAP
 from replay.words.numbers import exact
@@ -46,9 +47,6 @@ MOST_KEPT_BYTES = 16 << 20
 _LEVELS = 5
 
 _BOM = b"\xef\xbb\xbf"
-_NO_JSON = Request("GET", "/").json
-_NO_ARGUMENTS, _NO_PARAMS = McpCall("").arguments, McpCall("").params
-_NO_MESSAGE, _NO_CALL = WsCall("").json, GrpcCall("").message
 _decode_header = msgspec.json.Decoder(Header).decode
 _decode_session = msgspec.json.Decoder(Session).decode
 _encode = msgspec.json.Encoder().encode
@@ -326,19 +324,9 @@ class TraceWriter:
             raise TraceError(f"{shown_path(self._path)}: {sentence(session.id, problem)}")
         self._refuse_early(session.start_ms, f"session {shown(session.id)}")
         for step in session.steps:
-            if step.request is not None and not step.request.json:
-                step.request.json = _NO_JSON  # the default is left out; another empty Raw would break the line
-            if step.mcp is not None:
-                step.mcp.arguments = step.mcp.arguments or _NO_ARGUMENTS
-                step.mcp.params = step.mcp.params or _NO_PARAMS
-            if step.ws is not None and not step.ws.json:
-                step.ws.json = _NO_MESSAGE
-            if step.grpc is not None:
-                step.grpc.message = step.grpc.message or _NO_CALL
+            leave_out_empty(step)
         line = encoded_with_extra(session) if has_extra(session) else _encode(session)
-        if b"\n" in line or b"\r" in line:  # within raw JSON bodies that were laid out for people
-            line = msgspec.json.format(line, indent=-1)
-        self._append(line, len(session.steps))
+        self._append(in_one_line(line), len(session.steps))
 
     @property
     def pack(self) -> Callable[[bytes], bytes]:

@@ -207,14 +207,15 @@ def test_a_trace_comes_back_as_it_was_written_unknown_fields_included(tmp_path_f
         ]
 
     assert bodies(read) == bodies(written)
+    nothing = msgspec.Raw(b"")
     for one in (*read, *written):
         for each in one.steps:
             if each.request is not None:
-                each.request.json = file_module._NO_JSON
+                each.request.json = nothing
             if each.mcp is not None:
-                each.mcp.arguments, each.mcp.params = file_module._NO_ARGUMENTS, file_module._NO_PARAMS
+                each.mcp.arguments = each.mcp.params = nothing
             if each.grpc is not None:
-                each.grpc.message = file_module._NO_MESSAGE
+                each.grpc.message = nothing
     assert read == written
 
 
