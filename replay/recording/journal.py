@@ -123,11 +123,12 @@ def _is_being_written(path: Path) -> bool:
 
 
 class Found(NamedTuple):
-    """What a journal holds. cut_bytes: of a last line that a kill cut off."""
+    """What a journal holds. cut_bytes: of a last line that a kill cut off. damaged: lines that are no JSON."""
 
     header: JournalHeader
     places: list[Place]
     cut_bytes: int
+    damaged: int
 
 
 class JournalReader:
@@ -150,11 +151,13 @@ class JournalReader:
         self._file.close()
 
     def scan(self) -> Found:
-        """Find the last entry of every step. A last line without its end is left out; any other fault is an error."""
+        """Find the last entry of every step. A last line without its end is left out, as lines are that are no JSON:
+        what a disk has lost takes nothing else with it. Raises TraceError for JSON that is no entry.
+        """
         places: dict[str, Place] = {}
         header: JournalHeader | None = None
         sessions: dict[str, str] = {}
-        cut_bytes = 0
+        cut_bytes = damaged = 0
         for number, offset, line in self._lines():
             if not line.endswith(b"\n"):
                 cut_bytes = len(line)
@@ -164,14 +167,17 @@ class JournalReader:
                 continue
             try:
                 entry = msgspec.json.decode(line, type=JournalEntry)
-            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            except msgspec.ValidationError as error:
                 text = f"{shown_path(self._path)}, line {number}: no entry of a journal: {error}."
                 raise TraceError(text) from error
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
+                damaged += 1
+                continue
             session = sessions.setdefault(entry.session, entry.session)
             places[entry.step.id] = Place(session, entry.step.at_ms, offset, len(line))
         if header is None:
             raise TraceError(f"{shown_path(self._path)}: not a recording's journal. Name an OUT.journal file.")
-        return Found(header, list(places.values()), cut_bytes)
+        return Found(header, list(places.values()), cut_bytes, damaged)
 
     def entry(self, offset: int) -> JournalEntry:
         self._file.seek(offset)

@@ -27,6 +27,7 @@ class NothingRecorded(TraceError):
 class Written(msgspec.Struct, frozen=True):
     """What was made of a journal. told_by: sessions by how they were told. incomplete: steps whose request's body did
     not come to its end. by_counts: model calls whose body was not kept. cut_bytes: of a last line cut off.
+    damaged: lines of the journal that could not be read.
     """
 
     sessions: int
@@ -37,6 +38,7 @@ class Written(msgspec.Struct, frozen=True):
     incomplete: int
     by_counts: int
     cut_bytes: int
+    damaged: int
 
 
 def write_trace(journal: Path, out: Path, name: str | None = None) -> Written:
@@ -99,6 +101,7 @@ def write_trace(journal: Path, out: Path, name: str | None = None) -> Written:
         incomplete,
         by_counts,
         found.cut_bytes,
+        found.damaged,
     )
 
 

@@ -180,6 +180,18 @@ def test_what_is_no_journal_is_told_plainly(content, message, tmp_path):
     assert str(refused.value) == f"{path}: {message}"
 
 
+def test_a_line_that_is_no_json_takes_no_other_with_it(journal, tmp_path):
+    """One that a power cut left as zeros kept all that was recorded from becoming a trace."""
+    path = journal(("s", step("r1", 0.0)), ("s", step("r2", 20.0)), ("s", step("r3", 40.0)))
+    header, first, second, third = path.read_bytes().splitlines(keepends=True)
+    for damaged in (bytes(len(second) - 1) + b"\n", second.replace(b":", b":,", 1), b"\xff\n"):
+        path.write_bytes(header + first + damaged + third)
+
+        written, (session,) = sessions(path, tmp_path)
+
+        assert ([made.id for made in session.steps], written.damaged) == (["r1", "r3"], 1)
+
+
 def test_a_line_in_the_middle_that_is_no_entry_is_an_error_with_its_place(journal, tmp_path):
     path = journal()
     with path.open("ab") as file:

@@ -302,6 +302,8 @@ def _report(out: Path, written: Written) -> None:
             "and made by the [shape] of the target",
             err=True,
         )
+    if written.damaged:
+        click.echo(f"{counted(written.damaged, 'line')} of the journal could not be read: left out", err=True)
     if written.cut_bytes:
         click.echo(
             f"the journal's last line was cut off ({counted(written.cut_bytes, 'byte')}), and left out",
