@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 
 from replay.importers.foreign import foreign, is_binary
-from replay.importers.nearest import nearest, told
 from replay.importers.types import Importer, ImportOptions, ImportResult
-from replay.importers.unread import unread
 from replay.reading.inputs import SNIFFED_BYTES, first_bytes, telling_files
+from replay.reading.nearest import nearest, told
+from replay.reading.unread import unread
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.types import Session
 

@@ -168,6 +168,13 @@ FORMATS = (
         "logs.applications.uvicorn_log:UVICORN_LOG",
     ),
     Format(
+        "framework-log",
+        "requests as Gin (Ollama), chi, Tornado, aiohttp, Django, Sanic, Hypercorn, Granian, morgan, Koa and llama.cpp "
+        "log them",
+        "logs.line_logs:LineLog",
+        "logs.applications.framework_log:FRAMEWORK_LOG",
+    ),
+    Format(
         "uwsgi-log",
         "uWSGI's logs of requests",
         "logs.line_logs:LineLog",

@@ -93,7 +93,8 @@ def told(near: Sequence[Near]) -> str:
     """For people; empty where nothing is near."""
     if not near:
         return ""
-    each = (f"{name} ({'lacks ' + ', '.join(lacks) if lacks else _MISPLACED})" for name, lacks in near)
+    each = [f"{name} ({'lacks ' + ', '.join(lacks) if lacks else _MISPLACED})" for name, lacks in near]
     could_be_json = any(name == "json-log" and lacks for name, lacks in near)
     keys = " Other keys of a JSON log are named with --keys." if could_be_json else ""
-    return f" The nearest are {'; '.join(each)}.{keys}"
+    are = "is" if len(each) == 1 else "are"
+    return f" The nearest {are} {'; '.join(each)}.{keys}"

@@ -14,7 +14,7 @@ from tests.support.recordings import FORMATS, in_place_of_mitmproxy
 # Lists that somebody wrote, of which nothing may be missing.
 LISTS = {"vegeta", "http-file", "postman"}
 # Beside what they tell of requests, other lines are no damage.
-WITH_OTHER_LINES = {"uvicorn-log", "uwsgi-log", "lambda-log", "gor", "curl"}
+WITH_OTHER_LINES = {"uvicorn-log", "framework-log", "uwsgi-log", "lambda-log", "gor", "curl"}
 
 
 def steps_of(result):

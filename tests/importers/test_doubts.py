@@ -5,8 +5,8 @@ import pytest
 from replay.importers import IMPORTERS
 from replay.importers.closing_table import closing_table
 from replay.importers.doubts import Doubts
-from replay.importers.nearest import nearest, told
-from replay.importers.unread import unread
+from replay.reading.nearest import nearest, told
+from replay.reading.unread import unread
 from replay.trace.errors import TraceError
 from replay.trace.types import LlmCall, Session, Step
 

@@ -125,7 +125,7 @@ NOT_BY_LINES = {
 
 
 # Whatever is no request there is the application's own.
-AMONG_OTHERS = ("uvicorn-log", "uwsgi-log")
+AMONG_OTHERS = ("uvicorn-log", "framework-log", "uwsgi-log")
 TOLD_AS = ("could not be read", "hold no HTTP", "of the application itself", "that tell of no request")
 
 
@@ -166,6 +166,7 @@ def test_a_recording_that_is_mostly_damaged_is_refused_with_the_first_place(name
 
 # Of what stands around a call, a trace keeps the headers and the model's or the caller's name alone.
 KEEPS_TEXT = (
+    "framework-log",
     "burstgpt",
     "azure-functions",
     "vegeta",

@@ -8,7 +8,7 @@ from replay.importers import IMPORTERS
 from replay.importers.explained import Explained
 from replay.importers.foreign import foreign
 from replay.importers.types import ImportOptions
-from replay.importers.unread import unread
+from replay.reading.unread import unread
 from replay.trace.errors import TraceError
 from tests.support.recordings import FORMATS
 

@@ -352,6 +352,7 @@ PLANTED = {
     "fastify-log": [FORMATS["fastify-log"].of(1, CANARY).replace("/a/0", QUERY)],
     "heroku-log": [FORMATS["heroku-log"].of(1).replace("/a/0", QUERY)],
     "uvicorn-log": [FORMATS["uvicorn-log"].of(1).replace("/a/0", QUERY)],
+    "framework-log": [FORMATS["framework-log"].of(1).replace("/a/0", QUERY)],
     "uwsgi-log": [FORMATS["uwsgi-log"].of(1).replace("/a/0", QUERY)],
     "w3c-log": [
         "#Fields: date time cs-method cs-uri-stem cs-uri-query cs-username cs(Referer) cs(Cookie) sc-status\n"

@@ -322,6 +322,11 @@ def _uvicorn_log(n: int, text: str) -> str:
     return f'{at(n)} INFO:     192.0.2.7:57368 - "GET /a/{n} HTTP/1.1" 200 OK\n'
 
 
+def _framework_log(n: int, text: str) -> str:
+    when = (START + timedelta(seconds=n)).strftime("%d/%b/%Y:%H:%M:%S +0000")
+    return f'INFO:aiohttp.access:192.0.2.7 [{when}] "GET /a/{n} HTTP/1.1" 200 150 "-" "{text}"\n'
+
+
 def _uwsgi_log(n: int, text: str) -> str:
     when = (START + timedelta(seconds=n)).strftime("%a %b %d %H:%M:%S %Y")
     told = (
@@ -486,6 +491,7 @@ FORMATS = {
     "fastify-log": Format(_fastify_log, ".log"),
     "heroku-log": Format(_heroku_log, ".log"),
     "uvicorn-log": Format(_uvicorn_log, ".log", lasts=False),
+    "framework-log": Format(_framework_log, ".log", lasts=False),
     "uwsgi-log": Format(_uwsgi_log, ".log"),
     "lambda-log": Format(_lambda_log, ".jsonl"),
     "json-log": Format(_json_log, ".jsonl"),

@@ -21,12 +21,12 @@ from replay.importers.explained import Explained
 from replay.importers.foreign import foreign, is_binary
 from replay.importers.mixed_folders import note_on_others
 from replay.importers.mixed_lines import of_most_lines, other_format
-from replay.importers.nearest import nearest, told
 from replay.importers.others import ImporterFault, OtherImporter, other_importers
 from replay.importers.types import DEFAULT_BLOCK_SIZE, Importer, ImportOptions
-from replay.importers.unread import unread
 from replay.live.working import working
 from replay.reading.inputs import SNIFFED_BYTES, first_bytes, spooled, telling_files
+from replay.reading.nearest import nearest, told
+from replay.reading.unread import unread
 from replay.system.files import open_written
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path

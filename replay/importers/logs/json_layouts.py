@@ -6,6 +6,8 @@ the dots itself. The layouts:
 - ECS, the Elastic Common Schema, of Elastic's loggers and proxies: its fields `event`, `http`, `url`, `client`.
   `event.duration` is in ns. A request began at `event.start`, or else its duration before `@timestamp`.
 - pino, by pino-http: `req`, `res`, `responseTime` in ms, and `time` in ms, when the response had been sent.
+- winston, by express-winston: `meta.req`, `meta.res`, `meta.responseTime` in ms, at the instant that a format of
+  winston's adds.
 - Kong's logging plugins: `request`, `response`, `latencies.request` in ms from `started_at`.
 - Cloudflare's Logpush: from `EdgeStartTimestamp` to `EdgeEndTimestamp`, whichever of its formats these are in.
 - Azure's Front Door and Application Gateway: `properties`, with `timeTaken` in s, from the first byte to the last.
@@ -64,6 +66,20 @@ _PINO = _Layout(
         "http_user_agent": ("req.headers.user-agent",),
         "request_id": ("req.id", "reqId"),
         "http_referer": ("req.headers.referer",),
+    },
+)
+_WINSTON = _Layout(
+    ("meta.req.method", "meta.req.url", "meta.responseTime"),
+    {
+        "request_method": ("meta.req.method",),
+        "request_uri": ("meta.req.originalUrl", "meta.req.url"),
+        "status": ("meta.res.statusCode",),
+        "duration_ms": ("meta.responseTime",),
+        "content_length": ("meta.req.headers.content-length",),
+        "x_forwarded_for": ("meta.req.headers.x-forwarded-for",),
+        "http_host": ("meta.req.headers.host",),
+        "http_user_agent": ("meta.req.headers.user-agent",),
+        "http_referer": ("meta.req.headers.referer",),
     },
 )
 _KONG = _Layout(
@@ -167,7 +183,18 @@ _API_GATEWAY_BY_CODE = _Layout(
     ("requestId", "httpStatusCode"), {**_API_GATEWAY.keys, "status": ("httpStatusCode",)}
 )
 _OF_API_GATEWAY = ("requestTimeEpoch", "requestTime")
-_LAYOUTS = (_ECS, _PINO, _KONG, _CLOUDFLARE, _CLOUDFRONT, _AZURE, _VERCEL, _API_GATEWAY, _API_GATEWAY_BY_CODE)
+_LAYOUTS = (
+    _ECS,
+    _PINO,
+    _WINSTON,
+    _KONG,
+    _CLOUDFLARE,
+    _CLOUDFRONT,
+    _AZURE,
+    _VERCEL,
+    _API_GATEWAY,
+    _API_GATEWAY_BY_CODE,
+)
 # The lines of a log have the same few sets of keys.
 _MOST_KEY_SETS = 256
 

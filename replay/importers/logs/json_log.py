@@ -20,6 +20,7 @@ Lines with other keys are read by those that `--keys` names (replay/importers/lo
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ from replay.reading.inputs import input_files
 from replay.reading.rows import as_json
 from replay.trace.errors import shown_path
 
+_BYTES = re.compile(r"(?:\\x[\da-fA-F]{2})+")
 # A number under a key that only sounds like a start may be a duration.
 _EARLIEST_NS = 10**17  # in 1973
 
@@ -161,12 +163,19 @@ def _entry(line: str) -> dict[str, Any] | None:
 
 
 def _repaired(line: str) -> Any:
-    """What a line with values that JSON has not would say without these; None where that is no JSON either."""
+    """What a line with values and escapes that JSON has not would say; None where it is no JSON even so."""
     data = line.encode("utf-8", "replace")
+    repaired = as_json(_BYTES.sub(_as_json, line).encode("utf-8", "replace"))
     try:
-        return None if (repaired := as_json(data)) == data else msgspec.json.decode(repaired)
+        return None if repaired == data else msgspec.json.decode(repaired)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
+
+
+def _as_json(escaped: "re.Match[str]") -> str:
+    """Bytes as Apache writes them, and nginx without escape=json, as JSON has them."""
+    text = bytes.fromhex(escaped[0].replace("\\x", "")).decode("utf-8", "replace")
+    return json.dumps(text)[1:-1]
 
 
 def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,7 +221,10 @@ def _request(entry: Mapping[str, Any]) -> tuple[str, str] | None:
         if query and "?" not in path:
             path = f"{path}?{query.removeprefix('?')}"
         return method, path
-    words = (_told(entry, "line") or "").split(" ")
+    line = _told(entry, "line") or ""
+    if method and line.startswith("/"):  # Apache's "%U%q"
+        return method, line
+    words = line.split(" ")
     return (words[0], words[1]) if len(words) >= 2 and words[1] else None
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from replay.importers import IMPORTERS
 from replay.importers.types import ImportOptions
-from replay.importers.unread import unread
+from replay.reading.unread import unread
 from replay.trace.errors import TraceError
 
 

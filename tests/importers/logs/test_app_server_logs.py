@@ -191,3 +191,15 @@ def test_cloudfronts_lines_as_json_end_when_they_say(imported):
     ]
     assert next(result.sessions()).attributes["user_agent"] == "Mozilla/5.0 (X11)"
     assert result.header.origins == ("https://a.example",)
+
+
+def test_uwsgis_log_is_told_behind_all_that_it_says_as_it_starts(imported):
+    banner = ["*** Starting uWSGI 2.0.31 (64bit) on [Tue Dec  1 01:13:22 2026] ***", *["*** WARNING ***"] * 60]
+    request = (
+        "[pid: 4309|app: 0|req: 1/1] 192.0.2.7 () {28 vars in 370 bytes} [Tue Dec  1 01:13:22 2026] GET /a?i=0 => generated "
+        "0 bytes in 21 msecs (HTTP/1.1 500) 2 headers in 63 bytes (1 switches on core 1)"
+    )
+    steps, result = imported("uwsgi-log", *banner, request)
+
+    assert [step.request.path for step in steps] == ["/a?i=0"]
+    assert result.header.attributes["import"]["dropped"]["line(s) that tell of no request"] == len(banner)

@@ -393,3 +393,50 @@ def test_logs_of_gateways_and_networks_are_known_by_their_keys(told, took_ms, tm
     assert (step.request.method, step.request.path, step.recorded.status) == ("GET", "/a", 200)
     assert step.took_ms == took_ms
     assert result.header.attributes["import"]["first_unix_ns"] == 1_767_225_600_000_000_000
+
+
+def test_bytes_that_json_has_no_escape_for_are_what_apache_wrote(imported):
+    """Apache's %U, and nginx without escape=json, write bytes in hexadecimal."""
+    text = (
+        rb'{"time": "2026-01-01T00:00:00Z", "method": "GET", "path": "/\xc3\xa9/\x22?a=\x5cx41", "status": 200}'
+    )
+
+    assert only_step(imported, text).request.path == "/%C3%A9/%22?a=%5Cx41".replace("%22", '"').replace(
+        "%5C", "\\"
+    )
+
+
+@pytest.mark.parametrize("text", [rb'{"path": "\xzz"}', rb'{"path": "\x41', rb"\x41\x42", rb'"\x41"'])
+def test_bytes_in_hexadecimal_are_no_excuse_for_what_is_no_object(imported, text):
+    _, result = imported(NGINX, text)
+
+    assert told(result)["unreadable"] == 1
+
+
+def test_a_request_beside_a_method_may_be_its_path(imported):
+    """Apache's "%U%q" under that name."""
+    entry = {"time": "2026-01-01T00:00:00Z", "method": "PUT", "request": "/a b?c=1", "status": 201}
+
+    step = only_step(imported, entry)
+
+    assert (step.request.method, step.request.path, step.recorded.status) == ("PUT", "/a%20b?c=1", 201)
+
+
+def test_what_express_winston_writes(imported):
+    request = {
+        "method": "DELETE",
+        "url": "/a",
+        "originalUrl": "/v1/a?i=0",
+        "headers": {"host": "h:5", "user-agent": "x"},
+    }
+    meta = {"req": request, "res": {"statusCode": 500}, "responseTime": 22}
+    entry = {
+        "level": "info",
+        "message": "HTTP DELETE /v1/a",
+        "meta": meta,
+        "timestamp": "2026-12-01T01:17:29.052Z",
+    }
+
+    step = only_step(imported, entry)
+
+    assert (step.request.path, step.took_ms, step.recorded.status) == ("/v1/a?i=0", 22, 500)

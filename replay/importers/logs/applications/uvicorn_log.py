@@ -13,13 +13,10 @@ when the head of the answer is sent, and no duration: the time is taken as the s
 import re
 from typing import NamedTuple
 
-import msgspec
-
+from replay.importers.logs.applications.fronts import LONGEST_FRONT, stamp_ns, unpacked, without_time
 from replay.importers.logs.line_logs import LineFormat, LoggedLine
-from replay.importers.logs.log_times import instant_ns
 from replay.importers.requests.log_fields import status_of
 
-_COLOUR = re.compile(r"\x1b\[[\d;]{0,20}m")
 _BETWEEN = ' - "'
 _CLIENT = re.compile(r"(?P<client>\[?[\da-fA-F.:]{2,45}\]?):\d{1,5}\Z", re.ASCII).search
 _REQUEST = re.compile(
@@ -29,35 +26,13 @@ _REQUEST = re.compile(
 ).fullmatch
 _IS_CUT_OFF = re.compile(r"[\da-fA-F.\]]:\d{1,5} - \"[A-Z]{1,20} /[^\"]*+\Z", re.ASCII).search
 _LONGEST_CLIENT = 60
-_LONGEST_FRONT = 300
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII).search
 _OF_HEROKU = re.compile(r"(?:app|heroku)\[[\w.]{1,60}\]:").search
 
-_NO_TIME = (
-    "has no time: uvicorn writes none by itself. Collect its log with times (docker logs -t, kubectl logs "
-    "--timestamps), or give its loggers a format that has one."
-)
 _CUT_OFF = "was cut off within its request."
 _OTHERS = "line(s) of the application itself"
 _EXPLAINED = (
     "Without durations, times are taken as starts; uvicorn writes a line when the head of the answer is sent.",
 )
-
-
-class _Docker(msgspec.Struct):
-    log: str
-    time: str
-
-
-def _unpacked(line: str) -> str:
-    """The line without colours; the time and the line that are in docker's JSON."""
-    if line.startswith('{"log"'):
-        try:
-            found = msgspec.json.decode(line, type=_Docker)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return line
-        line = f"{found.time} {found.log.rstrip()}"
-    return _COLOUR.sub("", line) if "\x1b" in line else line
 
 
 class _Parts(NamedTuple):
@@ -68,8 +43,8 @@ class _Parts(NamedTuple):
 
 def _parts(line: str) -> _Parts | None:
     """What stands in front of a request, who sent it, and the request; None where the line is none of uvicorn's."""
-    front, between, rest = _unpacked(line).partition(_BETWEEN)
-    client = _CLIENT(front[-_LONGEST_CLIENT:]) if between and len(front) <= _LONGEST_FRONT else None
+    front, between, rest = unpacked(line).partition(_BETWEEN)
+    client = _CLIENT(front[-_LONGEST_CLIENT:]) if between and len(front) <= LONGEST_FRONT else None
     request = None if client is None else _REQUEST(rest)
     return None if client is None or request is None else _Parts(front, client["client"], request)
 
@@ -82,13 +57,12 @@ def _tells(line: str) -> bool:
 def _read(line: str) -> LoggedLine | str:
     found = _parts(line)
     if found is None:
-        return _CUT_OFF if _IS_CUT_OFF(_unpacked(line)) else LoggedLine(left_out=_OTHERS)
-    time = _TIME(found.front)
-    stamp_ns = None if time is None else instant_ns(time[0].replace(",", ".").replace(" ", "T"))
-    if stamp_ns is None:
-        return _NO_TIME
+        return _CUT_OFF if _IS_CUT_OFF(unpacked(line)) else LoggedLine(left_out=_OTHERS)
+    began_ns = stamp_ns(found.front)
+    if began_ns is None:
+        return without_time("uvicorn")
     return LoggedLine(
-        stamp_ns=stamp_ns,
+        stamp_ns=began_ns,
         method=found.request["method"],
         target=found.request["target"],
         peer=found.client,

@@ -59,4 +59,4 @@ def _read(line: str) -> LoggedLine | str:
     )
 
 
-UWSGI_LOG = LineFormat("uwsgi-log", "uWSGI's logs of requests", _tells, _read, _EXPLAINED)
+UWSGI_LOG = LineFormat("uwsgi-log", "uWSGI's logs of requests", _tells, _read, _EXPLAINED, is_whole=_tells)

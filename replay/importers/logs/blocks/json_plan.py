@@ -70,7 +70,8 @@ def plan_for(keys: tuple[str, ...]) -> Plan | None:
     if not instants or len(durations) > 1 or not is_sure:
         return None
     told = {name: tuple(flat[key] for key in known if key in flat) for name, known in TOLD.items()}
-    if not (told["method"] and told["path"]) and not told["line"]:
+    # A method without a path may have it in what is otherwise the whole line of the request.
+    if not (told["method"] and told["path"]) and (told["method"] or not told["line"]):
         return None
     attributes: dict[str, tuple[str, ...]] = {
         name: (flat[key],) for key, name in ATTRIBUTES.items() if key in flat
