@@ -41,7 +41,7 @@ UNUSUAL = (
     {"is_stream": True, "first_token_ns": ORIGIN_NS + 10**9, "itl_ns": [1000, 2000], "token_count": 3},
     {"facts": BodyFacts(usage=Usage(3, 4))},
     {"number": 2},
-    {"stale_retries": 1, "stale_sent_ns": ORIGIN_NS, "stale_end_ns": ORIGIN_NS + MS},
+    {"stale_retries": 1, "stale_sent_ns": ORIGIN_NS + 100 * MS, "stale_end_ns": ORIGIN_NS + 101 * MS},
     {"instance": "i-1", "cold": True},
     {"error": "status_5xx", "status": 500},
     {"error": "timeout", "censored": True, "phase": "body"},
