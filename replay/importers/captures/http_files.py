@@ -38,8 +38,7 @@ _SNIFFED = re.compile(
 _PARTED = re.compile(rb"^(?:###|@[\w.\-]+\s*=)", re.MULTILINE).search
 _COMMENTS = ("#", "//")
 _IS_GRAPHQL = "x-request-type"
-# Behind a query, a blank line and an object. A query has blank lines of its own, too.
-_WITH_VARIABLES = re.compile(r"(?P<query>.*?\})\s*\n\s*\n\s*(?P<variables>\{.*\})", re.DOTALL).fullmatch
+_IS_SELECTION = re.compile(r"\{\s*[A-Za-z_.#]").match
 _TLS_PORTS = (":443", ":8443")
 _SCRIPT = re.compile(r"[<>]\s+\{%").match
 
@@ -125,19 +124,30 @@ def _as_graphql(
     headers: Sequence[tuple[str, str]], body: bytes, place: str
 ) -> tuple[list[tuple[str, str]], bytes]:
     """The headers and the body as they are sent. Raises TraceError where the variables are no object."""
-    text = body.decode("utf-8", "replace")
-    found = _WITH_VARIABLES(text)
-    asked: dict[str, Any] = {"query": text}
-    if found is not None:
+    query, below = _with_variables(body.decode("utf-8", "replace"))
+    asked: dict[str, Any] = {"query": query}
+    if below:
         try:
-            variables = msgspec.json.decode(found["variables"], type=dict[str, Any])
+            asked["variables"] = msgspec.json.decode(below, type=dict[str, Any])
         except (msgspec.MsgspecError, RecursionError) as error:
             raise TraceError(f"{place}: the variables below a query of GraphQL are not an object.") from error
-        asked = {"query": found["query"], "variables": variables}
     kept = [(name, value) for name, value in headers if name.lower() != _IS_GRAPHQL]
     is_typed = any(name.lower() == "content-type" for name, _ in kept)
     typed = [] if is_typed else [("Content-Type", "application/json")]
     return [*kept, *typed], msgspec.json.encode(asked)
+
+
+def _with_variables(text: str) -> tuple[str, str]:
+    """A query, and the object that stands behind a blank line below it; empty where none does.
+
+    A query has blank lines and braces of its own, too, behind which a field stands first, a fragment, or a comment.
+    """
+    lines = text.rstrip().splitlines(keepends=True)
+    places = range(len(lines) - 1, 0, -1)
+    begins = next((n for n in places if lines[n].lstrip().startswith("{") and not lines[n - 1].strip()), 0)
+    query, below = "".join(lines[:begins]).rstrip(), "".join(lines[begins:]).strip()
+    is_object = below.startswith("{") and not _IS_SELECTION(below)
+    return (query, below) if query.endswith("}") and is_object else (text, "")
 
 
 def _continued(block: Sequence[tuple[int, str]], n: int) -> str:

@@ -694,6 +694,29 @@ def test_a_query_of_graphql_in_an_http_file_goes_out_as_json(imported, begin, wr
 
 
 @pytest.mark.parametrize(
+    ("text", "query", "variables"),
+    [
+        ("fragment F on U { id }\n\n{ me { ...F } }", "fragment F on U { id }\n\n{ me { ...F } }", None),
+        ("{ a }\n\n{ b }\n\n\n{}", "{ a }\n\n{ b }", {}),
+        ('{ a }\n \n\n{\n  "n": 1,\n\n  "o": {"p": 2}\n}\n\n', "{ a }", {"n": 1, "o": {"p": 2}}),
+    ],
+)
+def test_what_stands_below_a_query_of_graphql_is_its_variables_or_more_of_it(imported, text, query, variables):
+    [request], _ = imported("http-file", f"###\nGRAPHQL https://h/q\n\n{text}\n")
+
+    asked = {"query": query} if variables is None else {"query": query, "variables": variables}
+    assert content_of(request) == asked
+
+
+@pytest.mark.parametrize("between", ["\n" * 40_000, " \n" * 20_000, "}\n\n" * 10_000])
+def test_a_query_of_graphql_is_read_in_time_that_grows_with_its_length(imported, between):
+    """What tells variables was cubic: 2,500 empty lines took minutes."""
+    [request], _ = imported("http-file", f"###\nGRAPHQL https://h/q\n\n{{ a }}{between}x\n")
+
+    assert content_of(request)["query"].startswith("{ a }")
+
+
+@pytest.mark.parametrize(
     ("host", "origin"),
     [("api.test", "http://api.test"), ("api.test:8443", "https://api.test:8443"), (None, "http://localhost")],
 )
