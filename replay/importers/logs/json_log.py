@@ -61,7 +61,7 @@ from replay.reading.inputs import input_files
 from replay.reading.rows import as_json
 from replay.trace.errors import shown_path
 
-_BYTES = re.compile(r"(?:\\x[\da-fA-F]{2})+")
+_ESCAPES = re.compile(r"\\\\|(?:\\x[\da-fA-F]{2})+")
 # A number under a key that only sounds like a start may be a duration.
 _EARLIEST_NS = 10**17  # in 1973
 
@@ -165,7 +165,7 @@ def _entry(line: str) -> dict[str, Any] | None:
 def _repaired(line: str) -> Any:
     """What a line with values and escapes that JSON has not would say; None where it is no JSON even so."""
     data = line.encode("utf-8", "replace")
-    repaired = as_json(_BYTES.sub(_as_json, line).encode("utf-8", "replace"))
+    repaired = as_json(_ESCAPES.sub(_as_json, line).encode("utf-8", "replace"))
     try:
         return None if repaired == data else msgspec.json.decode(repaired)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -174,6 +174,8 @@ def _repaired(line: str) -> Any:
 
 def _as_json(escaped: "re.Match[str]") -> str:
     """Bytes as Apache writes them, and nginx without escape=json, as JSON has them."""
+    if escaped[0] == "\\\\":
+        return escaped[0]
     text = bytes.fromhex(escaped[0].replace("\\x", "")).decode("utf-8", "replace")
     return json.dumps(text)[1:-1]
 

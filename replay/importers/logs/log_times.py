@@ -37,7 +37,8 @@ _IN_PARTS = tuple(
     re.compile(pattern, re.ASCII).fullmatch
     for pattern in (
         r"(?=\d{1,9}[hm])(?:(?P<hours>\d{1,9})h)?(?:(?P<minutes>\d{1,9})m)?(?:(?P<seconds>[\d.]{1,20})s)?",
-        r"(?:(?P<days>\d{1,5})(?:\.| days?, ))?(?P<hours>\d{1,2}):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d{1,9})?)",
+        r"(?:(?P<days>\d{1,5})(?:\.| days?, ))?(?P<hours>\d{1,2}):(?P<minutes>[0-5]\d):"
+        r"(?P<seconds>[0-5]\d(?:\.\d{1,9})?)",
         r"P(?:(?P<days>\d{1,5})D)?(?=T\d)T(?:(?P<hours>\d{1,9})H)?(?:(?P<minutes>\d{1,9})M)?(?:(?P<seconds>[\d.]{1,20})S)?",
     )
 )

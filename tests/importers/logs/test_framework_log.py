@@ -5,6 +5,7 @@ import json
 import pytest
 
 from replay.importers import IMPORTERS
+from replay.importers.logs.applications.framework_log import FRAMEWORK_LOG
 from replay.trace.errors import TraceError
 from tests.support.imported_logs import first_us, imported_as
 
@@ -30,6 +31,10 @@ LINES = {
     "Gin, of a quote and of a letter": (
         '[GIN] 2026/12/01 - 01:22:27 | 200 |      19.819µs |             ::1 | GET      "/w/tok\\"q/é\\u00e9?i=1"',
         (-20, 0.02, "GET", "/w/tok%22q/%C3%A9%C3%A9?i=1", 200, None),
+    ),
+    "Gin, of what Go escapes": (
+        r'[GIN] 2026/12/01 - 01:22:27 | 200 | 1s | 192.0.2.7 | GET "/a\nb\t\\c/\U0001f600\xff\xc3\xa9\ud800"',
+        (-1_000_000, 1_000.0, "GET", "/a%0Ab%09%5Cc/%F0%9F%98%80%FF%C3%A9%EF%BF%BD", 200, None),
     ),
     "Gin, in colours": (
         "[GIN] 2026/12/01 - 01:22:27 |\x1b[97;42m 200 \x1b[0m|          1m2.5s |       192.0.2.7 |\x1b[97;46m POST    \x1b[0m "
@@ -174,12 +179,36 @@ def test_a_line_that_begins_like_one_is_counted_as_damage(imported, broken):
     [
         '192.0.2.7 - - [01/Dec/2026:01:22:27 +0000] "GET /a HTTP/1.1" 200 5',
         '192.0.2.7 - - [01/Dec/2026:01:22:27 +0000] "GET /a HTTP/1.1" 200 5 "http://r/" "agent"',
+        '192.0.2.7 - bob [01/Dec/2026:01:22:27 +0000] "GET /a HTTP/1.1" 200 5',
+        'h.example:80 192.0.2.7 u1 [01/Dec/2026:01:22:27 +0000] "GET /a HTTP/1.1" 200 5',
         '2026-12-01 01:22:27 INFO:     192.0.2.7:38194 - "POST /v1/chat/completions HTTP/1.1" 200 OK',
         json.dumps({"time": "2026-12-01T01:22:27Z", "method": "GET", "path": "/a 200 5 - 3 ms", "status": 200}),
     ],
 )
 def test_lines_of_other_formats_are_left_to_them(line):
     assert not IMPORTERS["framework-log"].sniff(f"{line}\n".encode())
+
+
+def test_a_line_of_an_access_log_is_no_broken_line_of_a_framework():
+    line = FRAMEWORK_LOG.read('192.0.2.7 - - [01/Dec/2026:01:22:27 +0000] "GET /a HTTP/1.1" 200 5')
+
+    assert line.left_out == "line(s) of the application itself"
+
+
+@pytest.mark.parametrize("front", ["", "2026-12-01T01:22:28Z ", "web-1  | ", "INFO ", "[pod/a/b] "])
+def test_django_behind_a_collector(imported, front):
+    steps, _ = imported(front + LINES["Django"][0])
+
+    assert [step.request.path for step in steps] == ["/w/x%20y?i=0"]
+
+
+def test_the_address_of_a_client_is_told_from_the_name_of_a_logger():
+    line = LINES["aiohttp"][0]
+
+    assert [FRAMEWORK_LOG.read(each).peer for each in (line, line.replace("192.0.2.7", "::1"))] == [
+        "192.0.2.7",
+        "::1",
+    ]
 
 
 def test_sessions_by_client(imported):

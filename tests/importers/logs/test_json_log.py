@@ -406,6 +406,12 @@ def test_bytes_that_json_has_no_escape_for_are_what_apache_wrote(imported):
     )
 
 
+def test_a_backslash_that_was_escaped_is_no_byte(imported):
+    text = rb'{"time": "2026-01-01T00:00:00Z", "method": "GET", "path": "/a?b=\\x41", "status": 200, "n": NaN}'
+
+    assert only_step(imported, text).request.path == "/a?b=\\x41"
+
+
 @pytest.mark.parametrize("text", [rb'{"path": "\xzz"}', rb'{"path": "\x41', rb"\x41\x42", rb'"\x41"'])
 def test_bytes_in_hexadecimal_are_no_excuse_for_what_is_no_object(imported, text):
     _, result = imported(NGINX, text)

@@ -11,8 +11,10 @@ are taken as UTC. morgan, Koa and llama.cpp write no time: it has to stand in fr
 """
 
 import re
+import string
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
+from urllib.parse import quote
 
 from replay.importers.logs.applications.fronts import LONGEST_FRONT, stamp_ns, unpacked, without_time
 from replay.importers.logs.line_logs import LineFormat, LoggedLine
@@ -30,7 +32,7 @@ _STATUS = r"(?P<status>\d{3})"
 _BYTES = r"(?P<bytes>\d{1,18}|-)"
 _TOOK = r"(?P<took>(?:\d{1,9}h)?(?:\d{1,9}m)?\d{1,12}(?:\.\d{1,9})?(?:ns|us|µs|ms|s))"
 _NUMBER = r"(?P<took>\d{1,12}(?:\.\d{1,9})?)"
-_CLIENT = r"(?P<client>[\da-fA-F.:]{2,45})"
+_CLIENT = r"(?P<client>(?:[\da-fA-F]|::(?!:))[\da-fA-F.:]{1,44})"
 _AGENT = r' "(?:[^"\\]|\\.){0,2000}" "(?P<agent>.{0,2000})"'
 
 
@@ -105,7 +107,8 @@ _LAYOUTS = (
     _layout(
         # django.core.servers.basehttp.WSGIRequestHandler, which `runserver` is served by.
         "Django",
-        rf"(?<!- )\[{_COMMON}\] \"[A-Z]",
+        # Not behind an address and a user, as in an access log.
+        rf"(?:^|(?<=Z )|(?<=[|:\]] )|(?<=INFO )|(?<=WARNING )|(?<=ERROR ))\[{_COMMON}\] \"[A-Z]",
         rf"\[(?P<time>{_COMMON})\] \"{_METHOD} {_TARGET} HTTP/[\d.]{{1,3}}\" {_STATUS} {_BYTES}",
         when=instant_ns,
     ),
@@ -121,7 +124,7 @@ _LAYOUTS = (
     _layout(
         # hypercorn.logging.AccessLogAtoms: the path is decoded, and has no query.
         "Hypercorn",
-        rf"{_CLIENT} - - \[{_COMMON}\] \"[A-Z]",
+        rf"{_CLIENT}:\d{{1,5}} - - \[{_COMMON}\] \"[A-Z]",
         rf"{_CLIENT}:\d{{1,5}} - - \[(?P<time>{_COMMON})\] \"{_METHOD} {_DECODED} (?:1\.[01]|[23])\" {_STATUS} {_BYTES}"
         rf"{_AGENT}",
         when=instant_ns,
@@ -169,7 +172,11 @@ _EXPLAINED = (
     "A line is written when its request has been answered. Times without a zone are taken as UTC: they may differ from "
     "other logs' by whole hours. Hypercorn and Granian write no queries.",
 )
-_ESCAPE = re.compile(r"\\(?:x(?P<hex>[\da-f]{2})|u(?P<code>[\da-f]{4})|(?P<plain>.))")
+_ESCAPE = re.compile(
+    r"(?P<bytes>(?:\\x[\da-f]{2})+)|\\(?:u(?P<short>[\da-f]{4})|U00(?P<long>(?:0[\da-f]|10)[\da-f]{4})|(?P<plain>.))"
+)
+_AS_WRITTEN = "".join(each for each in string.printable if each.isprintable() and each not in ' "<>\\^`{|}')
+_CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 class _Found(NamedTuple):
@@ -199,10 +206,17 @@ def _unquoted(target: str) -> str:
     """The path that Go has decoded and quoted; as it is, where it is not quoted."""
     if not target.startswith('"'):
         return target.strip()
-    path = _ESCAPE.sub(
-        lambda found: found["plain"] or chr(int(found["hex"] or found["code"], 16)), target[1:-1]
-    )
-    return path.replace('"', "%22")
+    return quote(_ESCAPE.sub(_meant, target[1:-1]), safe=_AS_WRITTEN, errors="surrogateescape")
+
+
+def _meant(escaped: "re.Match[str]") -> str:
+    """What an escape of strconv.Quote stands for; bytes that are no UTF-8 as surrogates."""
+    if escaped["bytes"]:
+        return bytes.fromhex(escaped["bytes"].replace("\\x", "")).decode("utf-8", "surrogateescape")
+    if escaped["plain"]:
+        return _CONTROLS.get(escaped["plain"], escaped["plain"])
+    code = int(escaped["short"] or escaped["long"], 16)
+    return "\ufffd" if 0xD800 <= code < 0xE000 else chr(code)
 
 
 def _tells(line: str) -> bool:
