@@ -16,7 +16,8 @@ def asked_instead_of_page(step: Step) -> str | None:
     request, recorded = step.request, step.recorded
     if request is None:
         return None
-    if recorded is not None:
+    # What a refusal was written in says nothing of an answer.
+    if recorded is not None and (recorded.status is None or recorded.status < 300):
         if recorded.response_json is not None:
             return "JSON"
         kind = media_type(recorded.content_type or recorded.response_headers.get("content-type"))

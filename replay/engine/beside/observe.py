@@ -7,6 +7,8 @@ not trusted: whatever is wrong with it makes a poll that was missed, and it can 
 
 import asyncio
 import os
+import socket
+import ssl
 from collections.abc import Callable
 from io import StringIO
 from itertools import islice
@@ -175,6 +177,11 @@ def _labelled(line: str) -> tuple[str, str, str]:
 def _why(cause: Exception) -> str:
     if isinstance(cause, TimeoutError):
         return f"no answer within {seconds(_ANSWER_S)}"
+    # Both have numbers of their own, which are not the system's.
+    if isinstance(cause, ssl.SSLError):
+        return "TLS failed"
+    if isinstance(cause, socket.gaierror):
+        return "its name was not found"
     if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
         return os.strerror(cause.errno).lower()
     return type(cause).__name__

@@ -50,6 +50,8 @@ def test_a_page_is_none_of_what_was_asked_for(one, asked):
         step(accept="application/json", recorded=Recorded(200, response_headers={"content-type": "text/html"})),
         step(accept="application/json", recorded=Recorded(200, content_type="application/xhtml+xml")),
         step(recorded=Recorded(200, content_type="what you like")),
+        step(recorded=Recorded(404, content_type="application/json")),
+        step(recorded=Recorded(302, content_type="text/plain")),
     ],
 )
 def test_a_page_may_be_what_was_asked_for(one):

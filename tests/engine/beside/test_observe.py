@@ -1,9 +1,11 @@
 """What a plane says of itself, understood; and that nothing it says can harm a run."""
 
 import asyncio
+import errno
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from pathlib import Path
@@ -177,6 +179,28 @@ def test_an_address_that_answers_something_else_is_told_by_what_it_answered(tmp_
 
     assert (observer.missed, observer.last_miss) == (1, why)
     assert observer.notes()[0].endswith(f"failed; the last: {why}")
+
+
+@pytest.mark.parametrize(
+    ("cause", "why"),
+    [
+        (ssl.SSLCertVerificationError(1, "certificate verify failed"), "TLS failed"),
+        (socket.gaierror(2, "Name or service not known"), "its name was not found"),
+        (ConnectionResetError(errno.ECONNRESET, ""), "connection reset by peer"),
+        (ZeroDivisionError(), "ZeroDivisionError"),
+    ],
+)
+@pytest.mark.anyio
+async def test_why_an_address_was_missed_is_said_in_words(tmp_path, monkeypatch, cause, why):
+    async def fails(*_, **__):
+        raise cause
+
+    monkeypatch.setattr("replay.engine.beside.observe.ask", fails)
+    observer = PlaneObserver("http://127.0.0.1:1/state", tmp_path)
+
+    await observer.poll(0)
+
+    assert observer.last_miss == why
 
 
 @pytest.mark.anyio
