@@ -74,7 +74,10 @@ _KINDS = tuple(
             rb"SQLite format 3\0(?!(?s:.*)(?:start_time_unix_nano|CREATE TABLE .part.))",
             ("an SQLite database of another kind than MLflow's or OpenCode's",),
         ),
-        (rb"PAR1", ("a Parquet file", "Write its rows as JSON Lines, with times as texts.")),
+        (
+            rb"PAR1",
+            ("a Parquet file that is compressed as a whole, or comes by a pipe", "Unpack it into a file."),
+        ),
         (rb"\x7fELF", ("a program",)),
     )
 )

@@ -1,4 +1,4 @@
-"""A recording's bytes as UTF-8 without a byte order mark, however they were stored and encoded."""
+"""A recording's bytes as UTF-8 without a byte order mark, however they were stored and encoded; rows as JSON Lines."""
 
 import codecs
 import contextlib
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from replay.reading.parquet_rows import MAGIC as PARQUET
+from replay.reading.parquet_rows import ParquetLines
 from replay.trace.file.stored import StoredBytes, open_lines
 
 _BUFFER_BYTES = 1 << 16
@@ -45,6 +47,10 @@ def open_recording(path: Path) -> Iterator[BinaryIO]:
     """The file, decompressed where it is compressed. Raises TraceError where it cannot be read."""
     with StoredBytes(path, hashed=False) as stored, open_lines(stored, path) as source:
         start = source.peek(4)[:4]  # type: ignore[attr-defined]
+        if start == PARQUET and path.is_file():
+            with io.BufferedReader(ParquetLines(path), _BUFFER_BYTES) as rows:
+                yield cast(BinaryIO, rows)
+            return
         encoding = _UTF_16.get(start[:2]) or _without_a_mark(start)
         if start.startswith(_UTF_8):
             source.read(_LONGEST_MARK)
