@@ -76,7 +76,7 @@ _KINDS = tuple(
         ),
         (
             rb"PAR1",
-            ("a Parquet file that is compressed as a whole, or comes by a pipe", "Unpack it into a file."),
+            ("a Parquet file that is compressed as a whole", "Unpack it into a file."),
         ),
         (rb"\x7fELF", ("a program",)),
     )

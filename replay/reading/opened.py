@@ -47,7 +47,8 @@ def open_recording(path: Path) -> Iterator[BinaryIO]:
     """The file, decompressed where it is compressed. Raises TraceError where it cannot be read."""
     with StoredBytes(path, hashed=False) as stored, open_lines(stored, path) as source:
         start = source.peek(4)[:4]  # type: ignore[attr-defined]
-        if start == PARQUET and path.is_file():
+        # It is read from its end, so one within a compressed file is left to whoever says so.
+        if start == PARQUET and begin_of_stored(source, path) is not None and path.is_file():
             with io.BufferedReader(ParquetLines(path), _BUFFER_BYTES) as rows:
                 yield cast(BinaryIO, rows)
             return

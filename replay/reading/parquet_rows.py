@@ -72,7 +72,7 @@ def _lines(path: Path) -> Iterator[bytes]:
                 rows = pyarrow.Table.from_batches([batch]).cast(plain, safe=False).to_pylist()
                 yield b"".join(msgspec.json.encode(_row(row)) + b"\n" for row in rows)
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError, RecursionError) as error:
-        why = next(iter(str(error).splitlines()), "")[:200]
+        why = next(iter(str(error).splitlines()), "")[:200].rstrip(".")
         raise TraceError(f"{shown_path(path)}: not a whole Parquet file ({why}).") from error
 
 

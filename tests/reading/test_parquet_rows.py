@@ -137,9 +137,11 @@ def test_without_the_extra_it_is_named(tmp_path, monkeypatch):
         rows_in(path)
 
 
-def test_a_pipe_that_begins_like_one_is_none(tmp_path):
+def test_one_that_is_compressed_as_a_whole_is_told_so(tmp_path):
     """It would have to be read from its end."""
     path = tmp_path / "a.parquet.gz"
-    path.write_bytes(gzip.compress(b"PAR1 and more\n"))
-    with pytest.raises(TraceError):
-        rows_in(path)
+    records = [json.loads(FORMATS["langfuse"].record(n, "x")) for n in range(9)]
+    path.write_bytes(gzip.compress(written(tmp_path / "a", pa.Table.from_pylist(records)).read_bytes()))
+
+    with pytest.raises(TraceError, match="is a Parquet file that is compressed as a whole, not langfuse"):
+        IMPORTERS["langfuse"].read([path], ImportOptions())
