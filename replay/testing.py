@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from replay.assembly.types import Importer, ImportOptions, ImportResult
 from replay.importers import IMPORTERS
-from replay.importers.types import Importer, ImportOptions, ImportResult
 from replay.system.files import write_whole
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, read_sessions

@@ -12,11 +12,11 @@ from pathlib import Path
 import anyio
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.engine.forecast.dryrun import foresee
 from replay.engine.run import replay_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.importers import IMPORTERS
-from replay.importers.types import ImportOptions
 from replay.planes.modelled.server import modelled_server
 from replay.planes.modelled.types import ServiceModel
 from replay.target.target import Target

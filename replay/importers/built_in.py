@@ -6,8 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from replay.assembly.types import Importer, ImportOptions, ImportResult
 from replay.importers.formats import Format
-from replay.importers.types import Importer, ImportOptions, ImportResult
 
 
 class BuiltIn:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.types import Importer, ImportOptions, ImportResult
+from replay.assembly.types import Importer, ImportOptions, ImportResult
 from replay.trace.errors import TraceError
 from replay.trace.redaction.labels import label_without_secrets, sessions_without_secrets
 from replay.trace.redaction.secrets import without_secrets

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from replay.importers.types import SessionLines
+from replay.assembly.types import SessionLines
 from replay.trace.errors import TraceError, shown
 from replay.trace.types import Session, Step
 from replay.words.numbers import milliseconds

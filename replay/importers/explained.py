@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
+from replay.assembly.types import Importer, ImportOptions, ImportResult
 from replay.importers.foreign import foreign, is_binary
-from replay.importers.types import Importer, ImportOptions, ImportResult
 from replay.reading.inputs import SNIFFED_BYTES, first_bytes, telling_files
 from replay.reading.nearest import nearest, told
 from replay.reading.unread import unread

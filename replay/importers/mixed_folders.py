@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from replay.assembly.types import Importer
 from replay.importers.foreign import foreign
-from replay.importers.types import Importer
 from replay.trace.errors import shown_path
 from replay.words.phrases import counted
 

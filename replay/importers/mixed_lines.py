@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from replay.assembly.types import Importer
 from replay.importers.formats import FORMATS
-from replay.importers.types import Importer
 
 # Formats whose lines stand each for itself, so that one alone tells.
 _OF_LINES = frozenset(each.name for each in FORMATS if each.where.startswith("logs."))

@@ -1,6 +1,6 @@
 """Importers that other packages bring: entry points of the group `replay.importers`, each named by its format.
 
-An entry point names a class, or a function without arguments, that gives an `Importer` (replay/importers/types.py).
+An entry point names a class, or a function without arguments, that gives an `Importer` (replay/assembly/types.py).
 They are looked for only where a format is asked for that is not ours, and loaded only when they are used. One that is
 broken costs itself only: what goes wrong in it is told as its own fault, with the package that it came from.
 """
@@ -12,9 +12,9 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from replay.assembly.types import Importer, ImportOptions, ImportResult
 from replay.errors import ReplayError
 from replay.importers import IMPORTERS
-from replay.importers.types import Importer, ImportOptions, ImportResult
 from replay.trace.errors import escaped, shortened, shown
 from replay.trace.redaction.labels import sessions_without_secrets
 from replay.trace.types import Header, Session

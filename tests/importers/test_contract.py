@@ -6,8 +6,8 @@ import sys
 import msgspec
 import pytest
 
+from replay.assembly.types import ImportResult
 from replay.importers import IMPORTERS
-from replay.importers.types import ImportResult
 from replay.testing import IMPORTER_CHECKS, Sample
 from replay.trace.errors import TraceError
 from replay.trace.types import FORMAT, VERSION, Edge, Header, Request, Session, Step

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
 from replay.importers.datasets.burstgpt import BurstGpt
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from tests.support.recordings import FORMATS, in_place_of_mitmproxy
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, read_sessions
 from tests.support.recordings import FORMATS, in_place_of_mitmproxy

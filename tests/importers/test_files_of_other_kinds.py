@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
 from replay.importers.explained import Explained
 from replay.importers.foreign import foreign, is_binary
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from tests.support.recordings import FORMATS, in_place_of_mitmproxy
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replay.assembly.types import ImportOptions
 from replay.importers.datasets.azure_functions import AzureFunctions
 from replay.importers.datasets.azure_llm import AzureLlm
 from replay.importers.datasets.burstgpt import BurstGpt
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, scan
 from replay.trace.types import Edge

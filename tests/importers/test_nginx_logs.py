@@ -11,9 +11,9 @@ from textwrap import dedent
 import msgspec
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers.logs.access_log import AccessLog
 from replay.importers.logs.json_log import JsonLog
-from replay.importers.types import ImportOptions
 from tests.support.nginx import await_listening
 
 NGINX = Path("/usr/sbin/nginx")

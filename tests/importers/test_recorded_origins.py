@@ -6,8 +6,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
-from replay.importers.types import ImportOptions
 from replay.trace.transforms.anonymise import Anonymise
 from replay.trace.transforms.merging import merged_header
 from replay.trace.types import Header

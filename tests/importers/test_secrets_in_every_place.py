@@ -11,9 +11,9 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from replay.assembly.types import ImportOptions
 from replay.cli.main import cli
 from replay.importers import IMPORTERS
-from replay.importers.types import ImportOptions
 from replay.recording.capture import step_of
 from replay.recording.journal import JournalWriter
 from replay.recording.output import write_trace

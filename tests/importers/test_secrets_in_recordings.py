@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
-from replay.importers.types import ImportOptions
 from replay.trace.file.stream import TraceWriter
 from tests.support.planted_recordings import CANARY, PLANTED, SESSIONS, holds
 from tests.support.recordings import FORMATS, in_place_of_mitmproxy

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
-from replay.importers.types import ImportOptions
 from replay.reading.opened import open_recording
 from replay.trace.errors import TraceError
 from tests.support.recordings import FORMATS

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
 from replay.importers.explained import Explained
 from replay.importers.foreign import foreign
-from replay.importers.types import ImportOptions
 from replay.reading.unread import unread
 from replay.trace.errors import TraceError
 from tests.support.recordings import FORMATS

@@ -1,7 +1,7 @@
 """Logs imported as a format by which alone they are told."""
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
-from replay.importers.types import ImportOptions
 
 
 def imported_as(name, text, path, **options):

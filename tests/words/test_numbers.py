@@ -21,7 +21,7 @@ FOR_PROGRAMS = {
     "cli/units.py",  # a default as one types it
     "engine/requests/render.py",
     "importers/loadtests/k6.py",  # a number that is read as the text of others is
-    "importers/requests/log_fields.py",  # the same
+    "assembly/requests/log_fields.py",  # the same
     "results/hlog.py",
 }
 

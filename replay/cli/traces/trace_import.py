@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
+from replay.assembly.types import DEFAULT_BLOCK_SIZE, Importer, ImportOptions
 from replay.cli.command import Command
 from replay.cli.paths import EMPTY, TRACE_FILE, replace_trace
 from replay.cli.traces.personal import personal_data, personal_options, redact_option
@@ -22,7 +23,6 @@ from replay.importers.foreign import foreign, is_binary
 from replay.importers.mixed_folders import note_on_others
 from replay.importers.mixed_lines import of_most_lines, other_format
 from replay.importers.others import ImporterFault, OtherImporter, other_importers
-from replay.importers.types import DEFAULT_BLOCK_SIZE, Importer, ImportOptions
 from replay.live.working import working
 from replay.reading.inputs import SNIFFED_BYTES, first_bytes, spooled, telling_files
 from replay.reading.nearest import nearest, told

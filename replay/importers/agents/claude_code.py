@@ -7,9 +7,9 @@ The logs are no documented format; this reads what versions up to 2.1 write. Wha
   before it began, at that call's end. It ends at its last record. A record is written once a block of output is
   complete, so the first one stands for the first byte: an upper bound. Tokens are those of `usage`, with what was
   read from and written to the prompt cache counted as input; from what was read its prefix blocks are inferred, as
-  replay/importers/prompt_blocks.py says.
+  replay/assembly/prompt_blocks.py says.
 - A `tool_use` block becomes a `tool` step, from its record to the record with its `tool_result`. What the user
-  took to approve it counts as the tool's time. Arguments are kept as replay/importers/tool_requests.py says.
+  took to approve it counts as the tool's time. Arguments are kept as replay/assembly/tool_requests.py says.
 - What a resumed or forked session, or a forked sub-agent, repeats of another is no work: records and answers whose ids
   stand in the session that ended first are dropped and counted.
 - When the agent has its own history summarised (`agent-acompact-ID.jsonl`), that is a model call of its own.
@@ -20,7 +20,7 @@ The logs are no documented format; this reads what versions up to 2.1 write. Wha
   makes no step of its own. Sub-agents are found as sidechains in the session's file, and in the files that the
   agent keeps for them: `agent-ID.jsonl` beside it or in `SESSION/subagents/`. One whose tool call is not found
   by its id belongs to the last `Task` or `Agent` call that ran when it began, or else begins by itself.
-- Edges are inferred as replay/importers/agent_runs.py says. All other records, and texts, are not imported.
+- Edges are inferred as replay/assembly/agent_runs.py says. All other records, and texts, are not imported.
 - Sessions start at their recorded times, to the ms; `arrivals` lays them out anew.
 """
 
@@ -30,7 +30,10 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
+from replay.assembly.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
+from replay.assembly.prompt_blocks import SessionPrompts, add_prefix
+from replay.assembly.recorded_sessions import Counts
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.agents.claude_code_log import (
     MAIN,
     AgentLog,
@@ -42,9 +45,6 @@ from replay.importers.agents.claude_code_log import (
     with_starts,
 )
 from replay.importers.agents.qwen_code import has_parts
-from replay.importers.prompt_blocks import SessionPrompts, add_prefix
-from replay.importers.recorded_sessions import Counts
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.inputs import input_files
 from replay.trace.edges.inference import Call, Lane
 from replay.trace.model_calls import as_images, images_held

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.recorded_sessions import Counts
+from replay.assembly.recorded_sessions import Counts
 from replay.reading.damage import Damage
 from replay.reading.inputs import decoded
 from replay.reading.rows import read_rows, without_halves

@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.types import ImportOptions, ImportResult, SubagentT
+from replay.assembly.types import ImportOptions, ImportResult, SubagentT
 from replay.reading.damage import Damage
 from replay.reading.departures import departure_notes
 from replay.reading.inputs import input_files, read_document, trace_name

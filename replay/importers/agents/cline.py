@@ -15,7 +15,7 @@ source. What becomes what:
 - Cached tokens are part of `tokensIn` or not, by who wrote it: in Cline's messages by the provider, in those of Roo
   Code and Kilo Code (which say `apiProtocol`) since November 2025, where the count allows it.
 - Condensing is recorded by its end only: dropped and counted. `deleted_api_reqs` sums up what was taken back.
-- Edges are inferred as replay/importers/agent_runs.py says. Texts, outputs and images are not imported.
+- Edges are inferred as replay/assembly/agent_runs.py says. Texts, outputs and images are not imported.
 """
 
 import re
@@ -24,12 +24,12 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.agent_runs import Run, RunBuilder, imported_runs
+from replay.assembly.agent_runs import Run, RunBuilder, imported_runs
+from replay.assembly.prompt_blocks import SessionPrompts
+from replay.assembly.recorded_sessions import Counts
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.agents.logged_turns import LoggedTool, Turn, TurnsBuilder
 from replay.importers.agents.turn_logs import token_count
-from replay.importers.prompt_blocks import SessionPrompts
-from replay.importers.recorded_sessions import Counts
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
 from replay.reading.json_items import Item, read_all_items

@@ -7,10 +7,10 @@ The logs are no documented format; this reads what versions from 0.30 on write: 
   before its first output, and ends at its `token_count` event, which holds its tokens; an interrupted one has none
   and ends at its last output before the turn ends. An item is written once it is complete, so the first output
   stands for the first byte: an upper bound. The model is that of the turn. Its prompt's prefix blocks are inferred
-  from the cached tokens as replay/importers/prompt_blocks.py says.
+  from the cached tokens as replay/assembly/prompt_blocks.py says.
 - A `function_call`, `custom_tool_call` or `local_shell_call` item becomes a `tool` step, from its line to the line
   with its output. What the user took to approve it counts as the tool's time. Arguments are kept as
-  replay/importers/tool_requests.py says. A tool of an MCP server, by its name, its `namespace`, an `mcp_tool_call`
+  replay/assembly/tool_requests.py says. A tool of an MCP server, by its name, its `namespace`, an `mcp_tool_call`
   item or the events of its call, becomes an `mcp` step; one that another tool called while it ran is a step beside
   that. Web searches ran at the model's provider: they are no steps.
 - Images go with each later call of their log, by type and size, as the agent sends them again: the latest hundred of
@@ -20,18 +20,18 @@ The logs are no documented format; this reads what versions from 0.30 on write: 
   what follows it begins with its turn.
 - A log that names a parent among the files is a sub-agent of that session: a lane that is spawned at its first
   model call.
-- Edges are inferred as replay/importers/agent_runs.py says. All other lines, and texts, are not imported.
+- Edges are inferred as replay/assembly/agent_runs.py says. All other lines, and texts, are not imported.
 - Sessions start at their recorded times, to the ms; `arrivals` lays them out anew.
 """
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from replay.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
+from replay.assembly.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
+from replay.assembly.prompt_blocks import SessionPrompts, add_prefix
+from replay.assembly.recorded_sessions import Counts
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.agents.codex_log import Log, Usage, meta_of, parent_id_of, read_log
-from replay.importers.prompt_blocks import SessionPrompts, add_prefix
-from replay.importers.recorded_sessions import Counts
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.inputs import input_files
 from replay.trace.edges.inference import Call, Lane
 from replay.trace.model_calls import as_images, images_held

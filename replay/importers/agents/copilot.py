@@ -9,19 +9,19 @@ What becomes what:
 - A tool's call is a `tool` step with its arguments, from its start to its end, approval included; one of an MCP server
   an `mcp` step. A tool that set an agent to work is that agent's lane.
 - Events that another log has, too, are history: they are dropped and counted, by their ids.
-- Edges are inferred as replay/importers/agent_runs.py says. Texts and results are not imported.
+- Edges are inferred as replay/assembly/agent_runs.py says. Texts and results are not imported.
 """
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from replay.importers.agent_runs import Run, RunBuilder, imported_runs
+from replay.assembly.agent_runs import Run, RunBuilder, imported_runs
+from replay.assembly.prompt_blocks import SessionPrompts
+from replay.assembly.recorded_sessions import Counts
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.agents.copilot_log import CopilotLog
 from replay.importers.agents.logged_turns import TurnsBuilder
-from replay.importers.prompt_blocks import SessionPrompts
-from replay.importers.recorded_sessions import Counts
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
 from replay.reading.json_items import read_all_items

@@ -16,9 +16,9 @@ from collections.abc import Callable
 
 import msgspec
 
+from replay.assembly.recorded_sessions import Counts
+from replay.assembly.tool_requests import as_arguments
 from replay.importers.agents.logged_turns import LoggedTool, Turn
-from replay.importers.recorded_sessions import Counts
-from replay.importers.tool_requests import as_arguments
 from replay.reading.json_items import Item
 from replay.reading.timestamps import unix_ns
 from replay.trace.file.rules import MOST_TOKENS

@@ -10,7 +10,7 @@ before. What becomes what:
   the message had ended: an upper bound, and the user's approval counts as the tool's time.
 - What was rewound (`$rewindTo`) was work all the same. Sub-agents' files are sessions of their own.
 - First bytes are not recorded. Calls are taken to be streamed unless `stream` is False.
-- Edges are inferred as replay/importers/agent_runs.py says.
+- Edges are inferred as replay/assembly/agent_runs.py says.
 """
 
 import re
@@ -19,11 +19,11 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
+from replay.assembly.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
+from replay.assembly.prompt_blocks import SessionPrompts, add_prefix
+from replay.assembly.recorded_sessions import Counts
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.agents.turn_logs import token_count
-from replay.importers.prompt_blocks import SessionPrompts, add_prefix
-from replay.importers.recorded_sessions import Counts
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
 from replay.reading.json_items import Item, read_all_items

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from replay.importers.agent_runs import RESOLUTION_MS, RunBuilder
-from replay.importers.prompt_blocks import SessionPrompts, add_prefix
-from replay.importers.recorded_sessions import Counts
+from replay.assembly.agent_runs import RESOLUTION_MS, RunBuilder
+from replay.assembly.prompt_blocks import SessionPrompts, add_prefix
+from replay.assembly.recorded_sessions import Counts
 from replay.trace.edges.inference import Call, Lane
 from replay.trace.types import LlmCall
 

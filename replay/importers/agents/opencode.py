@@ -12,7 +12,7 @@ its `parts`, which the database (`opencode.db`) has in tables of these names. Wh
 - A sub-agent's session is exported by itself, and stands in the place of the tool that set it to work, where both are
   imported.
 - Calls whose texts have times are streamed; others as `stream` says.
-- Edges are inferred as replay/importers/agent_runs.py says.
+- Edges are inferred as replay/assembly/agent_runs.py says.
 """
 
 import re
@@ -22,13 +22,13 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.agent_runs import Run, RunBuilder, imported_runs
+from replay.assembly.agent_runs import Run, RunBuilder, imported_runs
+from replay.assembly.prompt_blocks import SessionPrompts
+from replay.assembly.recorded_sessions import Counts
+from replay.assembly.tool_requests import as_arguments
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.agents.logged_turns import LoggedTool, Turn, TurnsBuilder
 from replay.importers.agents.turn_logs import token_count
-from replay.importers.prompt_blocks import SessionPrompts
-from replay.importers.recorded_sessions import Counts
-from replay.importers.tool_requests import as_arguments
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.databases import MAGIC, table_rows
 from replay.reading.inputs import first_bytes, input_files

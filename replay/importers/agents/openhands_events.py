@@ -13,10 +13,10 @@ it an `action` or an `observation`. What is read of them:
 
 import msgspec
 
+from replay.assembly.recorded_sessions import Counts
+from replay.assembly.tool_requests import as_arguments
 from replay.importers.agents.logged_turns import LoggedTool
 from replay.importers.agents.turn_logs import token_count
-from replay.importers.recorded_sessions import Counts
-from replay.importers.tool_requests import as_arguments
 from replay.reading.json_items import Item
 from replay.reading.timestamps import unix_ns
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from replay.assembly.recorded_sessions import Counts
 from replay.importers.agents.logged_turns import LoggedTool, Turn
 from replay.importers.agents.openhands_events import Event, Tokens, tokens_of
-from replay.importers.recorded_sessions import Counts
 from replay.reading.json_items import Item
 
 _LONGEST_S = 1e7

@@ -10,18 +10,18 @@ What becomes what:
   user's approval included.
 - A record that another log has, too, is history: dropped and counted.
 - First bytes are not recorded. Calls are taken to be streamed unless `stream` is False.
-- Edges are inferred as replay/importers/agent_runs.py says. Texts and results are not imported.
+- Edges are inferred as replay/assembly/agent_runs.py says. Texts and results are not imported.
 """
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from replay.assembly.recorded_sessions import Counts
+from replay.assembly.tool_requests import as_arguments
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.agents.logged_turns import LoggedTool, Turn
 from replay.importers.agents.turn_logs import Seen, TurnLog, imported_turns, token_count
-from replay.importers.recorded_sessions import Counts
-from replay.importers.tool_requests import as_arguments
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.json_items import Item
 from replay.reading.timestamps import unix_ns
 

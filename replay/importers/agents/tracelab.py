@@ -6,10 +6,10 @@ The format is that of uw-syfi/TraceLab `round_trace.jsonl`, sanitized or derived
 - A round becomes an `llm` step. It starts at the last of its `timing_events` that is input (a user message or a
   tool result) before its first output, and ends at its last event. Its first output stands for the first byte:
   a block of output is logged once it is complete, so that time is an upper bound.
-- Its prompt's prefix blocks are inferred from `prefix_tokens` as replay/importers/prompt_blocks.py says.
+- Its prompt's prefix blocks are inferred from `prefix_tokens` as replay/assembly/prompt_blocks.py says.
 - Each of its `tools` becomes a `tool` step, from `emitted_at` to `result_at`. The time of the call block is all
   that is known of a tool's start, so waiting for approval counts as the tool's. Arguments are not recorded.
-- Edges are inferred as replay/importers/agent_runs.py says. Calls are taken to be streamed unless `stream`
+- Edges are inferred as replay/assembly/agent_runs.py says. Calls are taken to be streamed unless `stream`
   is False.
 - Sessions start at their recorded times, to the ms; `arrivals` lays them out anew.
 
@@ -21,10 +21,10 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
-from replay.importers.prompt_blocks import SessionPrompts, add_prefix
-from replay.importers.recorded_sessions import Counts
-from replay.importers.types import ImportOptions, ImportResult
+from replay.assembly.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
+from replay.assembly.prompt_blocks import SessionPrompts, add_prefix
+from replay.assembly.recorded_sessions import Counts
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
 from replay.reading.rows import read_all_rows

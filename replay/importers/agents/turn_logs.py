@@ -5,11 +5,11 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.agent_runs import Run, RunBuilder, imported_runs
+from replay.assembly.agent_runs import Run, RunBuilder, imported_runs
+from replay.assembly.prompt_blocks import SessionPrompts
+from replay.assembly.recorded_sessions import Counts
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.agents.logged_turns import LoggedTool, Turn, TurnsBuilder
-from replay.importers.prompt_blocks import SessionPrompts
-from replay.importers.recorded_sessions import Counts
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
 from replay.reading.json_items import Item, read_all_items

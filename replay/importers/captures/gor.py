@@ -17,16 +17,16 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.captures.chunks import unchunked
-from replay.importers.requests.log_fields import (
+from replay.assembly.requests.log_fields import (
     is_secret_session,
     refuse_unknown_session,
     replayable_path,
     request_session,
     session_key,
 )
-from replay.importers.starts import refuse_arrivals
-from replay.importers.types import ImportOptions, ImportResult
+from replay.assembly.starts import refuse_arrivals
+from replay.assembly.types import ImportOptions, ImportResult
+from replay.importers.captures.chunks import unchunked
 from replay.reading.damage import Damage
 from replay.reading.departures import departure_notes
 from replay.reading.inputs import input_files, trace_name

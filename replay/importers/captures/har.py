@@ -34,7 +34,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from replay.importers.call_steps import LONGEST_TEXT
+from replay.assembly.call_steps import LONGEST_TEXT
+from replay.assembly.requests.log_fields import (
+    is_secret_session,
+    refuse_unknown_session,
+    replayable_path,
+    request_session,
+    session_key,
+)
+from replay.assembly.starts import refuse_arrivals
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.captures.har_entries import (
     NotSent,
     count,
@@ -44,15 +53,6 @@ from replay.importers.captures.har_entries import (
     why_not_sent,
 )
 from replay.importers.captures.har_sockets import recorded_messages
-from replay.importers.requests.log_fields import (
-    is_secret_session,
-    refuse_unknown_session,
-    replayable_path,
-    request_session,
-    session_key,
-)
-from replay.importers.starts import refuse_arrivals
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.departures import Departures
 from replay.reading.documents import read_salvaged

@@ -23,16 +23,16 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from replay.http.codings import uncoded
-from replay.importers.call_steps import LONGEST_TEXT
-from replay.importers.requests.log_fields import (
+from replay.assembly.call_steps import LONGEST_TEXT
+from replay.assembly.requests.log_fields import (
     is_secret_session,
     replayable_path,
     request_session,
     status_of,
 )
-from replay.importers.starts import refuse_arrivals
-from replay.importers.types import ImportOptions, ImportResult
+from replay.assembly.starts import refuse_arrivals
+from replay.assembly.types import ImportOptions, ImportResult
+from replay.http.codings import uncoded
 from replay.reading.damage import Damage
 from replay.reading.departures import departure_notes
 from replay.reading.inputs import input_files, trace_name

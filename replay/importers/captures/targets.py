@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from replay.importers.types import ImportOptions, ImportResult
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.reading.departures import Passed
 from replay.reading.inputs import input_files, trace_name
 from replay.trace.arrivals import DEFAULT_ARRIVALS, parse_arrivals

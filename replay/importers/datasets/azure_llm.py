@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from replay.importers.starts import Starts, refuse_arrivals
-from replay.importers.types import ImportOptions, ImportResult
+from replay.assembly.starts import Starts, refuse_arrivals
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.reading.csv_rows import Row, has_columns, take_rows
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files, trace_name

@@ -21,8 +21,8 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.starts import Starts, refuse_arrivals
-from replay.importers.types import ImportOptions, ImportResult
+from replay.assembly.starts import Starts, refuse_arrivals
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.reading.csv_rows import Row, has_columns, take_rows
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files, trace_name

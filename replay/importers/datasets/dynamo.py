@@ -11,7 +11,7 @@ may stand in a line's field `event`. What becomes what:
   `finish_reason_metadata` have no times, so they are no steps: their time is in the delays on the edges.
 - Events with the same `agent_context.session_id` are one agent. One with a `parent_session_id` is a sub-agent of
   that session, spawned when its first call begins. A request without a session is a session of its own.
-- Edges are inferred as replay/importers/agent_runs.py says. Calls are taken to be streamed unless `stream`
+- Edges are inferred as replay/assembly/agent_runs.py says. Calls are taken to be streamed unless `stream`
   is False.
 - Sessions start at their recorded times, to the ms; `arrivals` lays them out anew.
 
@@ -24,9 +24,9 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
-from replay.importers.recorded_sessions import Counts
-from replay.importers.types import ImportOptions, ImportResult
+from replay.assembly.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
+from replay.assembly.recorded_sessions import Counts
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
 from replay.reading.rows import read_all_rows

@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.types import DEFAULT_BLOCK_SIZE, ImportOptions, ImportResult
+from replay.assembly.types import DEFAULT_BLOCK_SIZE, ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files, trace_name
 from replay.reading.rows import read_rows

@@ -15,12 +15,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from replay.assembly.requests.log_fields import number, status_of
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.loadtests.jtl_xml import read_xml_samples
 from replay.importers.logs.line_logs import LoggedLine, add_line
 from replay.importers.logs.log_times import instant_ns
 from replay.importers.logs.logged_requests import RequestLog
-from replay.importers.requests.log_fields import number, status_of
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.csv_rows import has_columns, read_csv
 from replay.reading.inputs import first_bytes, input_files
 from replay.trace.errors import TraceError, shown, shown_path

@@ -16,11 +16,11 @@ from typing import Any
 
 import msgspec
 
+from replay.assembly.requests.log_fields import status_of
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.logs.line_logs import LineFormat, LineLog, LoggedLine, add_line
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import RequestLog
-from replay.importers.requests.log_fields import status_of
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.csv_rows import has_columns, read_csv
 from replay.reading.inputs import first_bytes as start_of
 from replay.reading.inputs import input_files

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from replay.assembly.requests.log_fields import number, status_of
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.logs.line_logs import LoggedLine, add_line
 from replay.importers.logs.logged_requests import RequestLog
-from replay.importers.requests.log_fields import number, status_of
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.csv_rows import Row, has_columns, read_csv
 from replay.reading.inputs import first_bytes, input_files
 from replay.reading.text_lines import read_lines

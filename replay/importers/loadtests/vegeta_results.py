@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
+from replay.assembly.requests.log_fields import number, status_of
 from replay.importers.logs.line_logs import LineFormat, LoggedLine
 from replay.importers.logs.log_times import instant_ns
-from replay.importers.requests.log_fields import number, status_of
 
 _ROW = re.compile(r"\d{16,19},\d{1,3},\d{1,19},\d{1,18},\d{1,18},").match
 _COLUMNS = (

@@ -32,6 +32,17 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from replay.assembly.requests.log_fields import (
+    first_address,
+    forwarded_addresses,
+    number,
+    request_line,
+    session_value,
+    status_of,
+    text_or_none,
+)
+from replay.assembly.requests.step_texts import LEFT_OUT_REFERERS
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.logs.apache_format import apache_pieces
 from replay.importers.logs.blocks.access_blocks import AccessBlocks
 from replay.importers.logs.blocks.access_layout import is_of_ingress
@@ -42,17 +53,6 @@ from replay.importers.logs.log_lines import stamped
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
 from replay.importers.logs.nginx_format import nginx_pieces
-from replay.importers.requests.log_fields import (
-    first_address,
-    forwarded_addresses,
-    number,
-    request_line,
-    session_value,
-    status_of,
-    text_or_none,
-)
-from replay.importers.requests.step_texts import LEFT_OUT_REFERERS
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.inputs import input_files
 from replay.trace.errors import TraceError
 

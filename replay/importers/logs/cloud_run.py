@@ -23,10 +23,10 @@ from pathlib import Path
 
 import msgspec
 
+from replay.assembly.requests.log_fields import first_address, number, session_value, status_of
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.logs.log_times import duration_us
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
-from replay.importers.requests.log_fields import first_address, number, session_value, status_of
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
 from replay.reading.json_items import Item, read_all_items

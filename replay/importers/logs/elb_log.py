@@ -16,9 +16,9 @@ Balancers log TLS connections: they are refused.
 
 import re
 
+from replay.assembly.requests.log_fields import number, status_of
 from replay.importers.logs.line_logs import LineFormat, LoggedLine
 from replay.importers.logs.log_times import duration_us, instant_ns
-from replay.importers.requests.log_fields import number, status_of
 
 _ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z?"
 _TIMES = r"(?P<times>(?:-?\d{1,9}(?:\.\d{1,9})? ){2}-?\d{1,9}(?:\.\d{1,9})?)"

@@ -16,12 +16,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from replay.assembly.requests.log_fields import first_address, number, session_value, status_of
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.log_lines import stamped
 from replay.importers.logs.log_times import duration_us
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
-from replay.importers.requests.log_fields import first_address, number, session_value, status_of
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.inputs import input_files
 
 _LINE = re.compile(

@@ -16,9 +16,9 @@ HAProxy tells of itself, its proxies and servers.
 
 import re
 
+from replay.assembly.requests.log_fields import number, status_of
 from replay.importers.logs.line_logs import LineFormat, LoggedLine
 from replay.importers.logs.log_times import duration_us, instant_ns
-from replay.importers.requests.log_fields import number, status_of
 
 _LINE = re.compile(
     r"(?:<\d{1,3}>)?(?:(?:[^\[\s]{1,100} ){0,6}?[\w.\-]{1,60}\[\d{1,10}\]: )?"

@@ -27,6 +27,15 @@ from typing import Any
 
 import msgspec
 
+from replay.assembly.requests.log_fields import (
+    first_address,
+    number,
+    said,
+    session_value,
+    status_of,
+)
+from replay.assembly.requests.step_texts import LEFT_OUT_REFERERS
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.logs.blocks.json_blocks import JsonBlocks
 from replay.importers.logs.json_keys import (
     ATTRIBUTES,
@@ -48,15 +57,6 @@ from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.log_times import duration_us, instant_ns, told_duration_us
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
 from replay.importers.logs.named_keys import NamedKeys
-from replay.importers.requests.log_fields import (
-    first_address,
-    number,
-    said,
-    session_value,
-    status_of,
-)
-from replay.importers.requests.step_texts import LEFT_OUT_REFERERS
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.inputs import input_files
 from replay.reading.rows import as_json
 from replay.trace.errors import shown_path

@@ -22,11 +22,11 @@ from pathlib import Path
 
 import msgspec
 
+from replay.assembly.requests.log_fields import session_value
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.logs.log_lines import read_log_lines
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
-from replay.importers.requests.log_fields import session_value
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
 from replay.reading.json_items import Item, read_items

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from replay.assembly.requests.log_fields import first_address, session_value
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
-from replay.importers.requests.log_fields import first_address, session_value
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.inputs import input_files
 
 

@@ -11,9 +11,9 @@ from typing import Literal
 
 import msgspec
 
+from replay.assembly.requests.log_fields import number, status_of, unescaped, unescaped_json
 from replay.importers.logs.line_logs import LoggedLine
 from replay.importers.logs.log_times import duration_us, instant_ns
-from replay.importers.requests.log_fields import number, status_of, unescaped, unescaped_json
 from replay.trace.errors import TraceError, shown
 
 OPTION = "--log-format"

@@ -2,14 +2,14 @@
 
 - A request becomes an `http` step. Its name is its method and path, ids left out. Headers and bodies are not in
   logs: where a body's size is known, the step has a body of that size; where that of the whole message is, of what
-  replay/importers/requests/body_sizes.py makes of it.
+  replay/assembly/requests/body_sizes.py makes of it.
 - Requests with the same value of what `session_by` names are one session. Else, those of one client are, until it
   was silent for longer than `idle_gap_s`: a client is an address and a user agent, or what the importer says.
 - Edges are inferred in each session as replay/trace/edges/concurrent.py says.
 - Addresses and users are not imported: clients are numbered. Values of query parameters that are named like
   secrets are replaced. The user agent becomes an attribute of the session.
 
-What grows with a log is on the disk (replay/importers/requests/), but for four bytes a session, a table of clients
+What grows with a log is on the disk (replay/assembly/requests/), but for four bytes a session, a table of clients
 where sessions have names, and user agents and names of sessions, up to 1 GiB.
 """
 
@@ -22,22 +22,14 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from replay.importers.call_steps import bounded
-from replay.importers.logs.log_frames import CLOUDWATCH, TOLD_BY_LINES, frames_of, lines_without_frames
-from replay.importers.logs.log_lines import (
-    LONGEST_LINE_BYTES,
-    LogLines,
-    is_of_cloudwatch,
-    is_of_documents,
-    read_log_lines,
-)
-from replay.importers.requests.body_sizes import ESTIMATED_BODIES, body_within
-from replay.importers.requests.collected import CollectedRequests
-from replay.importers.requests.kept import parts_for
-from replay.importers.requests.lines import RequestLines
-from replay.importers.requests.log_fields import is_method, is_secret_session, replayable_path
-from replay.importers.requests.spilled import Spilled
-from replay.importers.requests.step_texts import (
+from replay.assembly.call_steps import bounded
+from replay.assembly.requests.body_sizes import ESTIMATED_BODIES, body_within
+from replay.assembly.requests.collected import CollectedRequests
+from replay.assembly.requests.kept import parts_for
+from replay.assembly.requests.lines import RequestLines
+from replay.assembly.requests.log_fields import is_method, is_secret_session, replayable_path
+from replay.assembly.requests.spilled import Spilled
+from replay.assembly.requests.step_texts import (
     BODY_UNKNOWN,
     FILLED_BODIES,
     SECRET_PATHS,
@@ -48,12 +40,20 @@ from replay.importers.requests.step_texts import (
     recorded_text,
     took_text,
 )
-from replay.importers.requests.told import Seen, Telling, TellsBlocks, place_of, told
-from replay.importers.requests.types import Ints, SessionRule
-from replay.importers.requests.waiting import WaitingSessions
-from replay.importers.requests.workers import Workers, workers_for
-from replay.importers.starts import refuse_arrivals
-from replay.importers.types import ImportOptions, ImportResult
+from replay.assembly.requests.told import Seen, Telling, TellsBlocks, place_of, told
+from replay.assembly.requests.types import Ints, SessionRule
+from replay.assembly.requests.waiting import WaitingSessions
+from replay.assembly.requests.workers import Workers, workers_for
+from replay.assembly.starts import refuse_arrivals
+from replay.assembly.types import ImportOptions, ImportResult
+from replay.importers.logs.log_frames import CLOUDWATCH, TOLD_BY_LINES, frames_of, lines_without_frames
+from replay.importers.logs.log_lines import (
+    LONGEST_LINE_BYTES,
+    LogLines,
+    is_of_cloudwatch,
+    is_of_documents,
+    read_log_lines,
+)
 from replay.reading.blocks import read_blocks
 from replay.reading.damage import Damage
 from replay.reading.departures import Departures

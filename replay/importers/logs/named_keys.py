@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
+from replay.assembly.requests.log_fields import number, said, status_of
 from replay.importers.logs.json_layouts import at
 from replay.importers.logs.line_logs import LoggedLine
 from replay.importers.logs.log_times import duration_us, instant_ns
-from replay.importers.requests.log_fields import number, said, status_of
 from replay.trace.errors import TraceError, shown
 
 OPTION = "--keys"

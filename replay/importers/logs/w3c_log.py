@@ -23,12 +23,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
+from replay.assembly.requests.log_fields import number, status_of
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.logs.line_logs import LoggedLine, add_line
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import RequestLog
 from replay.importers.logs.w3c_columns import Columns, cloudfront_columns, named_columns
-from replay.importers.requests.log_fields import number, status_of
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.inputs import input_files
 from replay.reading.text_lines import read_lines
 from replay.trace.errors import TraceError, shown_path

@@ -19,11 +19,11 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from replay.assembly.tool_requests import as_arguments
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.agents.turn_logs import token_count
 from replay.importers.foreign import is_evaluation
-from replay.importers.tool_requests import as_arguments
 from replay.importers.tracing.span_sessions import SpanCollector
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import LARGEST_DOCUMENT_BYTES, first_bytes
 from replay.reading.json_items import Item, read_items

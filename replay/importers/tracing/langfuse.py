@@ -8,7 +8,7 @@ as `traceId` and as `trace_id`. The fields are those of Langfuse's blob storage 
   ones too, and likewise for "output". It is streamed if its first token was recorded; where no call's was, calls are
   streamed unless `stream` is False.
 - One of type TOOL, RETRIEVER or EMBEDDING becomes a `tool` step. Its `input` is kept as
-  replay/importers/tool_requests.py says.
+  replay/assembly/tool_requests.py says.
 - A SPAN whose metadata say what it is (`openinference.span.kind`, `gen_ai.operation.name`, `gen_ai.tool.name`) is that.
 - All others (SPAN, AGENT, CHAIN and so on) only hold those below them, and EVENTs are dropped. A tool that is
   logged as a SPAN without anything below it cannot be told from other work: its time is in the delays on the edges.
@@ -24,11 +24,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from replay.importers.tool_requests import as_arguments
+from replay.assembly.tool_requests import as_arguments
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.tracing.litellm import is_of_litellm
 from replay.importers.tracing.otlp_own_names import cached_in
 from replay.importers.tracing.span_sessions import SpanCollector
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.json_items import Item
 from replay.trace.edges.spans import Span
 from replay.trace.file.rules import MOST_TOKENS

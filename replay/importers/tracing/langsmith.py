@@ -8,7 +8,7 @@ others in their `child_runs`. What becomes what:
   model of its metadata. It is streamed if its first token was recorded; where no call's was, calls are streamed
   unless `stream` is False.
 - A run of type tool, retriever or embedding becomes a `tool` step. Its `inputs` are kept as
-  replay/importers/tool_requests.py says.
+  replay/assembly/tool_requests.py says.
 - All others (chain, prompt, parser) only hold those below them.
 - A session is what has the same `session_id`, `thread_id` or `conversation_id` in its metadata, or else the same
   `trace_id`: the `session_id` of a run itself is its project. `session_by` names another field of the run or of
@@ -27,10 +27,10 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.tool_requests import as_arguments
+from replay.assembly.tool_requests import as_arguments
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.tracing.langsmith_runs import COLUMNS, RunFiles, is_form
 from replay.importers.tracing.span_sessions import SpanCollector
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.csv_rows import has_columns
 from replay.reading.json_items import Item
 from replay.trace.edges.spans import Span

@@ -21,9 +21,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from replay.importers.tool_requests import as_arguments
+from replay.assembly.tool_requests import as_arguments
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.tracing.span_sessions import SpanCollector
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.json_items import Item
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.model_calls import Carried, carried_by, put_carried

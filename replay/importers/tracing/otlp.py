@@ -9,7 +9,7 @@ attributes are in replay/importers/tracing/otlp_spans.py. What becomes what:
   streamed if an attribute says so or its first chunk was recorded; where neither is known of any call, calls are
   streamed unless `stream` is False.
 - execute_tool, embeddings and retrieval become `tool` steps: their HTTP request where that was recorded, or else a
-  request as replay/importers/tool_requests.py makes it.
+  request as replay/assembly/tool_requests.py makes it.
 - A client span with MCP's attributes becomes an `mcp` step, made anew from its attributes: a JSON-RPC request to the
   path of the HTTP request that carried it, or else a message, for which a run opens sessions by itself; what opened
   those that were recorded is then dropped. An HTTP client's span becomes an `http` step; its server is
@@ -36,9 +36,10 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.prompt_blocks import SessionPrompts
-from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
-from replay.importers.requests.log_fields import is_secret_session
+from replay.assembly.prompt_blocks import SessionPrompts
+from replay.assembly.recorded_sessions import Counts, RecordedSession, imported_sessions
+from replay.assembly.requests.log_fields import is_secret_session
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.tracing.clocks import set_clocks_right
 from replay.importers.tracing.layouts.console_spans import is_console, read_console
 from replay.importers.tracing.layouts.jaeger import is_jaeger, read_jaeger
@@ -51,7 +52,6 @@ from replay.importers.tracing.otlp_requests import UNKNOWN_HOST
 from replay.importers.tracing.otlp_spans import OtlpSpan, Wanted, wanted_names
 from replay.importers.tracing.otlp_steps import Streaming
 from replay.importers.tracing.prompt_prefixes import with_prefixes
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
 from replay.reading.timestamps import Grain, other_unit

@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from replay.importers.call_steps import LONGEST_TEXT, bounded
-from replay.importers.recorded_sessions import Counts
+from replay.assembly.call_steps import LONGEST_TEXT, bounded
+from replay.assembly.recorded_sessions import Counts
 from replay.importers.tracing import otlp_spans as names
 from replay.importers.tracing.otlp_spans import OtlpSpan, Role, role_of
 from replay.importers.tracing.otlp_steps import StepMaker, Streaming, cached_tokens, tool_name

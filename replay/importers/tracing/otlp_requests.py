@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from replay.importers.tool_requests import LONGEST_TOOL_NAME, as_arguments, tool_message, tool_request
+from replay.assembly.tool_requests import LONGEST_TOOL_NAME, as_arguments, tool_message, tool_request
 from replay.importers.tracing import otlp_spans as names
 from replay.importers.tracing.otlp_spans import OtlpSpan
 from replay.trace.file.mcp_rules import mcp_problem

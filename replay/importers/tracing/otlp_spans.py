@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from replay.importers.tool_requests import LARGEST_ARGUMENTS_BYTES
+from replay.assembly.tool_requests import LARGEST_ARGUMENTS_BYTES
 from replay.importers.tracing.otlp_own_names import OWN_NAMES
 from replay.trace.model_calls import definitions_told
 from replay.trace.types import LlmTools

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from replay.importers.call_steps import LONGEST_TEXT, bounded, model_step, tool_step
-from replay.importers.recorded_sessions import Counts
+from replay.assembly.call_steps import LONGEST_TEXT, bounded, model_step, tool_step
+from replay.assembly.recorded_sessions import Counts
 from replay.importers.tracing import otlp_spans as names
 from replay.importers.tracing.otlp_requests import (
     FoundMessage,

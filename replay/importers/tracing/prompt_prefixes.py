@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from replay.importers.prompt_blocks import SessionPrompts, add_prefix
-from replay.importers.recorded_sessions import Counts
+from replay.assembly.prompt_blocks import SessionPrompts, add_prefix
+from replay.assembly.recorded_sessions import Counts
 from replay.trace.edges.spans import Span
 from replay.trace.types import Step
 

@@ -9,13 +9,13 @@ from typing import Literal
 
 import msgspec
 
-from replay.importers.call_steps import model_step, tool_step
-from replay.importers.prompt_blocks import SessionPrompts
-from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
-from replay.importers.requests.log_fields import is_secret_session
+from replay.assembly.call_steps import model_step, tool_step
+from replay.assembly.prompt_blocks import SessionPrompts
+from replay.assembly.recorded_sessions import Counts, RecordedSession, imported_sessions
+from replay.assembly.requests.log_fields import is_secret_session
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.tracing.clocks import set_clocks_right
 from replay.importers.tracing.prompt_prefixes import with_prefixes
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files
 from replay.reading.json_items import Item, read_items

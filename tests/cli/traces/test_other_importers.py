@@ -161,7 +161,7 @@ def test_one_that_fails_while_it_reads_is_told_and_leaves_nothing_behind(
     body, said = WHILE_READING[where]
     sniff, read = (body, "return 5") if where == "sniff" else ("return False", body)
     text = (
-        "from replay.importers.types import ImportResult\nfrom replay.trace.types import FORMAT, VERSION, Header\n"
+        "from replay.assembly.types import ImportResult\nfrom replay.trace.types import FORMAT, VERSION, Header\n"
         "HEADER = Header(FORMAT, VERSION, 'n')\nclass X:\n    name = 'x-log'\n    describe = 'x'\n"
         f"    def sniff(self, first_bytes):\n        {sniff}\n    def read(self, paths, options):\n        {read}\n"
     )

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
+from replay.assembly.types import Importer, ImportOptions
 from replay.importers import IMPORTERS
 from replay.importers.doubts import Doubts
-from replay.importers.types import Importer, ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
 from tests.fuzz.contract import Harness
@@ -22,19 +22,16 @@ _READS = {
         "logs.log_times",
         "logs.log_frames",
         "logs.log_lines",
-        "requests.log_fields",
         "logs.logged_requests",
-        "requests.lines",
-        "requests.session_lines",
         "doubts",
     ),
-    "claude-code": ("agents.claude_code", "agents.claude_code_log", "tool_requests"),
+    "claude-code": ("agents.claude_code", "agents.claude_code_log"),
     "cloud-run": ("logs.cloud_run",),
     "curl": ("captures.curl",),
     "http-file": ("captures.http_files",),
     "postman": ("captures.postman",),
     "codex": ("agents.codex", "agents.codex_log"),
-    "dynamo": ("datasets.dynamo", "prompt_blocks"),
+    "dynamo": ("datasets.dynamo",),
     "envoy-log": ("logs.envoy_log",),
     "s3-log": ("logs.fixed.s3_log",),
     "iis-log": ("logs.fixed.iis_log",),
@@ -94,6 +91,12 @@ _READS = {
 
 
 _READS_BESIDE = {
+    "access-log": (
+        "replay.assembly.requests.lines",
+        "replay.assembly.requests.log_fields",
+        "replay.assembly.requests.session_lines",
+    ),
+    "claude-code": ("replay.assembly.tool_requests",),
     "cloud-run": ("replay.reading.damage",),
     "curl": (
         "replay.reading.shell.curl_scripts",
@@ -103,6 +106,7 @@ _READS_BESIDE = {
         "replay.reading.shell.words",
         "replay.reading.shell.windows_words",
     ),
+    "dynamo": ("replay.assembly.prompt_blocks",),
     "http-file": ("replay.reading.written_values",),
     "inspect": ("replay.trace.file.zipped",),
     "langfuse": ("replay.reading.json_items", "replay.reading.timestamps"),

@@ -5,8 +5,8 @@ The files are laid out as ChatRecordingService of its release 0.61 writes them.
 
 import json
 
+from replay.assembly.types import ImportOptions
 from replay.importers.agents.gemini_cli import GeminiCli
-from replay.importers.types import ImportOptions
 from tests.support.recordings import at
 from tests.support.walks import walked_starts_ms
 

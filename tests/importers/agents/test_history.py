@@ -2,9 +2,9 @@
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers.agents.claude_code import ClaudeCode
 from replay.importers.agents.codex import Codex
-from replay.importers.types import ImportOptions
 from tests.support.claude_logs import output, prompt, write
 from tests.support.codex_logs import call as codex_call
 from tests.support.codex_logs import line, text, tokens, user

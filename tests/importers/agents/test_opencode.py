@@ -9,10 +9,10 @@ import sqlite3
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
 from replay.importers.agents.opencode import OpenCode
 from replay.importers.foreign import foreign
-from replay.importers.types import ImportOptions
 from replay.reading.inputs import SNIFFED_BYTES, first_bytes
 from replay.trace.errors import TraceError
 from tests.support.recordings import START_MS

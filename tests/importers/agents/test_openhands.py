@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
 from replay.importers.agents.openhands import OpenHands
-from replay.importers.types import ImportOptions
 from replay.reading.inputs import telling_files
 from replay.trace.errors import TraceError
 from tests.support.recordings import at

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers.agents.pi import Pi
-from replay.importers.types import ImportOptions
 from tests.support.recordings import START_MS, at
 from tests.support.walks import walked_starts_ms
 

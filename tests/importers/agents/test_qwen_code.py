@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers.agents.claude_code import ClaudeCode
 from replay.importers.agents.qwen_code import QwenCode
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from tests.support.recordings import at
 from tests.support.walks import walked_starts_ms

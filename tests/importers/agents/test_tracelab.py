@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replay.assembly.types import ImportOptions
 from replay.importers.agents.tracelab import TraceLab
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import Edge

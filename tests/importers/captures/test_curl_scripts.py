@@ -8,8 +8,8 @@ import json
 import msgspec
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 
 

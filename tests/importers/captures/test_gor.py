@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from replay.assembly.types import ImportOptions
 from replay.importers.captures.gor import Gor
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.types import Edge
 

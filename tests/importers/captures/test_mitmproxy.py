@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.frames import Opcode
 
+from replay.assembly.types import ImportOptions
 from replay.importers.captures import mitmproxy as module
 from replay.importers.captures.mitmproxy import Mitmproxy
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import Edge, Until

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.importers.captures.har import Har
-from replay.importers.types import ImportOptions
 from replay.results.record import read_steps
 from replay.target.target import Target
 from replay.trace.file.stream import TraceWriter

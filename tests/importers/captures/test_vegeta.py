@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.assembly.types import ImportOptions
 from replay.importers.captures.targets import LARGEST_BODY_BYTES, Targets
 from replay.importers.captures.vegeta import VEGETA
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceReader, TraceWriter
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
 from replay.importers.loadtests.jtl_xml import read_xml_samples
-from replay.importers.types import ImportOptions
 from replay.reading.damage import Damage
 from replay.trace.errors import TraceError
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 
 # As hey 0.1.4 and h2load 1.52 wrote them of requests to one server; oha's by its source.

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from replay.assembly.requests.columns import Columns, Known, odd_lines
+from replay.assembly.types import ImportOptions
 from replay.importers.logs import logged_requests
 from replay.importers.logs.access_log import AccessLog
 from replay.importers.logs.blocks.access_blocks import AccessBlocks
@@ -17,8 +19,6 @@ from replay.importers.logs.blocks.access_layout import layout_of
 from replay.importers.logs.blocks.json_blocks import JsonBlocks
 from replay.importers.logs.blocks.json_plan import plan_for
 from replay.importers.logs.json_log import JsonLog
-from replay.importers.requests.columns import Columns, Known, odd_lines
-from replay.importers.types import ImportOptions
 from replay.reading.blocks import Block, has_longer, parts_of, read_blocks, with_lines
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter

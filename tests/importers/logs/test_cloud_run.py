@@ -5,9 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from replay.assembly.types import ImportOptions
 from replay.importers.logs.cloud_run import CloudRun
 from replay.importers.logs.json_log import JsonLog
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import Edge, Recorded

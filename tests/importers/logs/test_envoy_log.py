@@ -4,9 +4,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from replay.assembly.types import ImportOptions
 from replay.importers.logs.access_log import AccessLog
 from replay.importers.logs.envoy_log import EnvoyLog
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import Edge, Recorded

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers.logs.lambda_log import LambdaLog
-from replay.importers.types import ImportOptions
 
 IMPORTER = LambdaLog()
 STREAM = "2024/05/01/[$LATEST]235e802547a3435abb4fa7ef75c6f131"

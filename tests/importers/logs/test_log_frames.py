@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
 from replay.importers.logs.access_log import AccessLog
 from replay.importers.logs.envoy_log import EnvoyLog
 from replay.importers.logs.json_log import JsonLog
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from tests.support.recordings import FORMATS
 

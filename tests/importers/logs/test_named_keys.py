@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
 from replay.importers.logs.named_keys import NamedKeys
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.types import Recorded
 

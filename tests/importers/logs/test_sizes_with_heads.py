@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
-from replay.importers.types import ImportOptions
 from tests.support.recordings import FORMATS
 
 CLASSIC = (

@@ -6,13 +6,13 @@ from itertools import pairwise
 import msgspec
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers.tracing.langfuse import Langfuse
 from replay.importers.tracing.litellm import LiteLlm
 from replay.importers.tracing.openai_agents import OpenAiAgents
 from replay.importers.tracing.otlp import Otlp
 from replay.importers.tracing.otlp_own_names import cached_in
 from replay.importers.tracing.otlp_spans import CACHED_TOKENS
-from replay.importers.types import ImportOptions
 
 START_NS = 1_767_225_600_000_000_000
 

@@ -7,9 +7,9 @@ import zipfile
 import pytest
 import zstandard
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
 from replay.importers.foreign import foreign
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from tests.support.recordings import at
 from tests.support.walks import walked_starts_ms

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
 from replay.importers.tracing.litellm import LiteLlm
-from replay.importers.types import ImportOptions
 from replay.trace.types import LlmImage, LlmTools
 from tests.support.carried import TOOL, openai_image
 

@@ -5,9 +5,9 @@ import sqlite3
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
 from replay.importers.tracing.otlp import Otlp
-from replay.importers.types import ImportOptions
 from replay.reading.inputs import SNIFFED_BYTES, first_bytes
 from replay.trace.errors import TraceError
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers.tracing.openai_agents import OpenAiAgents
-from replay.importers.types import ImportOptions
 from tests.support.recordings import at
 from tests.support.walks import walked_starts_ms
 

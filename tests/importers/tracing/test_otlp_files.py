@@ -21,11 +21,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 
+from replay.assembly.types import ImportOptions
 from replay.importers.tracing.otlp import Otlp
 from replay.importers.tracing.otlp_files import Framing, framing_of, read_spans
 from replay.importers.tracing.otlp_protobuf import WireError, spans_in_message
 from replay.importers.tracing.otlp_spans import OtlpSpan
-from replay.importers.types import ImportOptions
 from replay.reading.damage import Damage
 from replay.reading.inputs import first_bytes
 from replay.trace.errors import TraceError

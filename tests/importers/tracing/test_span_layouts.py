@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProces
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import SpanKind, set_span_in_context
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from replay.assembly.types import ImportOptions
 from replay.importers.captures.har import Har
-from replay.importers.types import ImportOptions
 from replay.trace.correlation.correlating import find_correlation, write_correlated
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, read_sessions, scan

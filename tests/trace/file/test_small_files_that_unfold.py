@@ -7,8 +7,8 @@ import zlib
 import pytest
 import zstandard
 
+from replay.assembly.types import ImportOptions
 from replay.importers import IMPORTERS
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file import stored
 from replay.trace.file.stream import find_errors, scan
@@ -44,7 +44,7 @@ from replay.trace.errors import TraceError
 from replay.trace.file.stream import find_errors, scan
 from replay.importers import IMPORTERS
 from replay.importers.tracing import otlp_protobuf
-from replay.importers.types import ImportOptions
+from replay.assembly.types import ImportOptions
 
 weight.MOST_DECODED_BYTES >>= 4
 weight._LIGHT_BYTES >>= 4

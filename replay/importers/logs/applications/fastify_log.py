@@ -15,12 +15,12 @@ from pathlib import Path
 
 import msgspec
 
+from replay.assembly.requests.log_fields import status_of
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.importers.logs.line_logs import LoggedLine, add_line
 from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.log_times import instant_ns
 from replay.importers.logs.logged_requests import RequestLog
-from replay.importers.requests.log_fields import status_of
-from replay.importers.types import ImportOptions, ImportResult
 from replay.reading.inputs import input_files
 
 _MOST_UNDER_WAY = 100_000

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import quote
 
+from replay.assembly.requests.log_fields import number, status_of
 from replay.importers.logs.applications.fronts import LONGEST_FRONT, stamp_ns, unpacked, without_time
 from replay.importers.logs.line_logs import LineFormat, LoggedLine
 from replay.importers.logs.log_times import duration_us, instant_ns
-from replay.importers.requests.log_fields import number, status_of
 
 _ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z| ?[+-]\d\d:?\d\d)?"
 _COMMON = r"\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?: [+-]\d{4})?"

@@ -13,9 +13,9 @@ attribute `error`. Lines of dynos and of the platform are counted.
 
 import re
 
+from replay.assembly.requests.log_fields import number, status_of
 from replay.importers.logs.line_logs import LineFormat, LoggedLine
 from replay.importers.logs.log_times import duration_us, instant_ns
-from replay.importers.requests.log_fields import number, status_of
 
 _ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
 _LINE = re.compile(

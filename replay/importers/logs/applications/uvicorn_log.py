@@ -13,9 +13,9 @@ when the head of the answer is sent, and no duration: the time is taken as the s
 import re
 from typing import NamedTuple
 
+from replay.assembly.requests.log_fields import status_of
 from replay.importers.logs.applications.fronts import LONGEST_FRONT, stamp_ns, unpacked, without_time
 from replay.importers.logs.line_logs import LineFormat, LoggedLine
-from replay.importers.requests.log_fields import status_of
 
 _BETWEEN = ' - "'
 _CLIENT = re.compile(r"(?P<client>\[?[\da-fA-F.:]{2,45}\]?):\d{1,5}\Z", re.ASCII).search

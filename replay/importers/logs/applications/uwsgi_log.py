@@ -13,9 +13,9 @@ writes besides is counted.
 import re
 from datetime import UTC, datetime
 
+from replay.assembly.requests.log_fields import number, status_of
 from replay.importers.logs.line_logs import LineFormat, LoggedLine
 from replay.importers.logs.log_times import duration_us
-from replay.importers.requests.log_fields import number, status_of
 
 _LINE = re.compile(
     r"\[pid: \d{1,10}\|app: [\d\-]{1,10}\|req: [\d/\-]{1,40}\] (?P<client>\S{0,100}) \((?P<user>[^)]{0,200})\) "

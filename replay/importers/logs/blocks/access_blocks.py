@@ -10,12 +10,10 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from replay.importers.call_steps import bounded
-from replay.importers.logs.blocks.access_layout import Layout, likely_layout
-from replay.importers.logs.log_times import duration_us, instant_ns
-from replay.importers.requests.body_sizes import ESTIMATED_BODIES, body_within
-from replay.importers.requests.called import Called, CalledRequests
-from replay.importers.requests.columns import (
+from replay.assembly.call_steps import bounded
+from replay.assembly.requests.body_sizes import ESTIMATED_BODIES, body_within
+from replay.assembly.requests.called import Called, CalledRequests
+from replay.assembly.requests.columns import (
     ODD_NS,
     Columns,
     Known,
@@ -25,8 +23,8 @@ from replay.importers.requests.columns import (
     odd_lines,
     pieces,
 )
-from replay.importers.requests.digests import address_digest
-from replay.importers.requests.log_fields import (
+from replay.assembly.requests.digests import address_digest
+from replay.assembly.requests.log_fields import (
     first_address,
     forwarded_addresses,
     number,
@@ -34,7 +32,7 @@ from replay.importers.requests.log_fields import (
     request_line,
     text_or_none,
 )
-from replay.importers.requests.step_texts import (
+from replay.assembly.requests.step_texts import (
     BODY_UNKNOWN,
     FILLED_BODIES,
     LEFT_OUT_REFERERS,
@@ -44,6 +42,8 @@ from replay.importers.requests.step_texts import (
     body_text,
     took_text,
 )
+from replay.importers.logs.blocks.access_layout import Layout, likely_layout
+from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.reading.blocks import Block
 from replay.trace.edges.concurrent import UNKNOWN_US
 

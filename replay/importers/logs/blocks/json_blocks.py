@@ -16,15 +16,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from replay.importers.call_steps import LONGEST_TEXT
-from replay.importers.logs.blocks.json_plan import Plan, plan_for
-from replay.importers.logs.json_keys import ATTRIBUTES, DURATIONS, flat_key
-from replay.importers.logs.log_times import duration_us, instant_ns
-from replay.importers.requests.body_sizes import ESTIMATED_BODIES, body_within
-from replay.importers.requests.called import Called, CalledRequests
-from replay.importers.requests.columns import ODD_NS, Columns, Known, OddLine, counted, odd_lines, pieces
-from replay.importers.requests.digests import address_digest
-from replay.importers.requests.log_fields import (
+from replay.assembly.call_steps import LONGEST_TEXT
+from replay.assembly.requests.body_sizes import ESTIMATED_BODIES, body_within
+from replay.assembly.requests.called import Called, CalledRequests
+from replay.assembly.requests.columns import ODD_NS, Columns, Known, OddLine, counted, odd_lines, pieces
+from replay.assembly.requests.digests import address_digest
+from replay.assembly.requests.log_fields import (
     LONGEST_PATH,
     first_address,
     number,
@@ -32,7 +29,7 @@ from replay.importers.requests.log_fields import (
     said,
     status_of,
 )
-from replay.importers.requests.step_texts import (
+from replay.assembly.requests.step_texts import (
     BODY_UNKNOWN,
     COUNTS_HEAD,
     FILLED_BODIES,
@@ -44,6 +41,9 @@ from replay.importers.requests.step_texts import (
     recorded_text,
     took_text,
 )
+from replay.importers.logs.blocks.json_plan import Plan, plan_for
+from replay.importers.logs.json_keys import ATTRIBUTES, DURATIONS, flat_key
+from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.reading.blocks import Block
 from replay.reading.timestamps import unix_ns
 from replay.trace.edges.concurrent import UNKNOWN_US

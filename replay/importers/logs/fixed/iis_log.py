@@ -9,9 +9,9 @@ ms. Users are dropped; lines of other services (FTP, SMTP) are counted.
 
 import re
 
+from replay.assembly.requests.log_fields import number, status_of
 from replay.importers.logs.line_logs import LineFormat, LoggedLine
 from replay.importers.logs.log_times import duration_us, instant_ns
-from replay.importers.requests.log_fields import number, status_of
 
 _LINE = re.compile(
     r"(?P<client>[0-9A-Fa-f.:%]{2,60}), [^,]{1,200}, (?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4}|\d\d), "

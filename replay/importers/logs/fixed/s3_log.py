@@ -10,9 +10,9 @@ ciphers are dropped.
 
 import re
 
+from replay.assembly.requests.log_fields import number, status_of
 from replay.importers.logs.line_logs import LineFormat, LoggedLine
 from replay.importers.logs.log_times import duration_us, instant_ns
-from replay.importers.requests.log_fields import number, status_of
 
 _LINE = re.compile(
     r"[0-9a-f]{64} (?P<bucket>\S{1,100}) \[(?P<time>[^\]]{20,40})\] (?P<client>\S{1,100}) \S{1,300} \S{1,100} "

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from replay.importers.requests.edge_texts import edge_texts, ms_texts
-from replay.importers.requests.kept import Part, read_part
-from replay.importers.requests.latest import latest_before
-from replay.importers.requests.spilled import Spilled
-from replay.importers.requests.types import FIRST, HEAD, NOTHING, Ints, Rows, SessionRule
+from replay.assembly.requests.edge_texts import edge_texts, ms_texts
+from replay.assembly.requests.kept import Part, read_part
+from replay.assembly.requests.latest import latest_before
+from replay.assembly.requests.spilled import Spilled
+from replay.assembly.requests.types import FIRST, HEAD, NOTHING, Ints, Rows, SessionRule
 from replay.trace.edges.concurrent import EdgeCounts
 from replay.trace.file.rules import MOST_STEPS
 

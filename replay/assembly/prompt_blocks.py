@@ -9,8 +9,8 @@ target that caches prefixes sees the reuse that was recorded, expired caches inc
 import zlib
 from itertools import count
 
-from replay.importers.recorded_sessions import Counts
-from replay.importers.types import DEFAULT_BLOCK_SIZE
+from replay.assembly.recorded_sessions import Counts
+from replay.assembly.types import DEFAULT_BLOCK_SIZE
 from replay.trace.types import LlmCall
 
 # What one session may hold; a real one of 500 calls with 1 million tokens each has a fourth of it.

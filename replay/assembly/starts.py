@@ -7,7 +7,7 @@ from array import array
 
 import numpy as np
 
-from replay.importers.types import ImportOptions
+from replay.assembly.types import ImportOptions
 from replay.reading.timestamps import Grain
 from replay.trace.errors import TraceError
 

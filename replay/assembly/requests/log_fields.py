@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote
 
 import msgspec
 
-from replay.importers.call_steps import LONGEST_TEXT
+from replay.assembly.call_steps import LONGEST_TEXT
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.redaction.names import is_secret_header, is_secret_parameter
 from replay.trace.remembered import remembered

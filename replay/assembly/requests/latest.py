@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from replay.importers.requests.types import Ints
+from replay.assembly.requests.types import Ints
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 

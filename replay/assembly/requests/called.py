@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from replay.importers.requests.columns import Known
-from replay.importers.requests.log_fields import LONGEST_PATH, is_method, replayable
-from replay.importers.requests.step_texts import WITH_BODY, head_of, json_text, request_text
+from replay.assembly.requests.columns import Known
+from replay.assembly.requests.log_fields import LONGEST_PATH, is_method, replayable
+from replay.assembly.requests.step_texts import WITH_BODY, head_of, json_text, request_text
 from replay.trace.edges.names import COMMON_ID
 from replay.trace.redaction.names import REDACTED, is_secret_parameter
 from replay.trace.redaction.requests import PLAIN_PATH, PLAIN_WORD, cleaned_path

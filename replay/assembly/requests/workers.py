@@ -15,7 +15,7 @@ from itertools import islice
 from multiprocessing import get_context
 from typing import TypeVar
 
-from replay.importers.requests.spilled import Spilled
+from replay.assembly.requests.spilled import Spilled
 from replay.system.freed_memory import keep_freed_memory
 from replay.system.interrupts import interrupts_held
 from replay.trace.errors import TraceError

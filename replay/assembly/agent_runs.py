@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.call_steps import model_step, tool_step
-from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
-from replay.importers.types import ImportOptions, ImportResult
+from replay.assembly.call_steps import model_step, tool_step
+from replay.assembly.recorded_sessions import Counts, RecordedSession, imported_sessions
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.reading.timestamps import ms_between
 from replay.trace.edges.inference import Call, Lane, infer_edges
 from replay.trace.types import Edge, LlmCall, Step

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from replay.importers.requests.spilled import Spilled
-from replay.importers.requests.types import ROW, Ints, Kept, Rows
+from replay.assembly.requests.spilled import Spilled
+from replay.assembly.requests.types import ROW, Ints, Kept, Rows
 
 PART_BYTES = 8 << 20
 """So much of a recording is to make a part, which is worked upon in about six times as much memory."""

@@ -47,7 +47,7 @@ class CalledTexts(msgspec.Struct, frozen=True, gc=False):
 
 
 def texts_of(method: str, path: str) -> CalledTexts:
-    """method: a token. path: as replay/importers/requests/log_fields.py makes it replayable."""
+    """method: a token. path: as replay/assembly/requests/log_fields.py makes it replayable."""
     redacted = cleaned_path(path)
     return CalledTexts(head_of(method, redacted), request_text(method, redacted), redacted != path)
 

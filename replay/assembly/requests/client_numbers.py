@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from replay.importers.requests.types import Ints, Rows
+from replay.assembly.requests.types import Ints, Rows
 
 
 class ClientNumbers(Protocol):

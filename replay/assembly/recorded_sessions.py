@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.call_steps import LONGEST_TEXT, bounded
-from replay.importers.types import ImportOptions, ImportResult
+from replay.assembly.call_steps import LONGEST_TEXT, bounded
+from replay.assembly.types import ImportOptions, ImportResult
 from replay.reading.damage import Damage
 from replay.reading.departures import Departures
 from replay.reading.inputs import trace_name

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.importers.requests.edge_texts import edge_texts, ms_texts
-from replay.importers.requests.latest import latest_before
+from replay.assembly.requests.edge_texts import edge_texts, ms_texts
+from replay.assembly.requests.latest import latest_before
 from replay.trace.edges.concurrent import UNKNOWN_US, EdgeCounts, Timed, concurrent_edges
 
 gaps_us = st.sampled_from([0, 1, 9, 10, 11, 19, 20, 21, 30, 100, 1_000]) | st.integers(0, 60)

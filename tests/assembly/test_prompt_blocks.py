@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.importers.prompt_blocks import SessionPrompts
+from replay.assembly.prompt_blocks import SessionPrompts
 
 
 def shared(first, second):

@@ -5,7 +5,7 @@ Pure. Names, texts and counts are brought within what a trace may hold.
 
 from collections.abc import Mapping
 
-from replay.importers.tool_requests import tool_message, tool_request
+from replay.assembly.tool_requests import tool_message, tool_request
 from replay.reading.timestamps import ms_between
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall, Recorded, Step
@@ -50,7 +50,7 @@ def tool_step(
 ) -> tuple[Step, bool]:
     """A tool call, without id and start, and whether its arguments had to be left out.
 
-    arguments: JSON; None where they were not recorded. See replay/importers/tool_requests.py.
+    arguments: JSON; None where they were not recorded. See replay/assembly/tool_requests.py.
     """
     step = Step(
         id="",

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from replay.importers.requests.latest import Flags, latest_before
-from replay.importers.requests.types import Ints
+from replay.assembly.requests.latest import Flags, latest_before
+from replay.assembly.requests.types import Ints
 from replay.trace.edges.concurrent import UNKNOWN_US, EdgeCounts, concurrent_waits
 
 _encode = msgspec.json.Encoder().encode

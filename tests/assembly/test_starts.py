@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.importers.starts import Starts, refuse_arrivals
-from replay.importers.types import ImportOptions
+from replay.assembly.starts import Starts, refuse_arrivals
+from replay.assembly.types import ImportOptions
 from replay.trace.errors import TraceError
 
 

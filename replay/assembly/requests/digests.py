@@ -5,9 +5,9 @@ Of 63 bits: that two of five million texts are taken for one is as likely as one
 
 from hashlib import blake2b
 
-from replay.importers.requests.columns import Known
-from replay.importers.requests.log_fields import first_address
-from replay.importers.requests.types import Ints
+from replay.assembly.requests.columns import Known
+from replay.assembly.requests.log_fields import first_address
+from replay.assembly.requests.types import Ints
 
 _BYTES_FOR_EACH = 200
 # Odd, and without a pattern: of the golden ratio.

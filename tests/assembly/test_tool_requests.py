@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.importers.tool_requests import LARGEST_ARGUMENTS_BYTES, as_arguments, tool_message, tool_request
+from replay.assembly.tool_requests import LARGEST_ARGUMENTS_BYTES, as_arguments, tool_message, tool_request
 from replay.trace.file.rules import find_problem
 from replay.trace.types import Session, Step
 

@@ -6,13 +6,13 @@ import signal
 
 import pytest
 
+from replay.assembly.requests import waiting
+from replay.assembly.requests.spilled import Spilled
+from replay.assembly.requests.workers import LEAST_BYTES, Workers, workers_for
+from replay.assembly.types import ImportOptions
 from replay.importers.logs import logged_requests
 from replay.importers.logs.access_log import AccessLog
 from replay.importers.logs.json_log import JsonLog
-from replay.importers.requests import waiting
-from replay.importers.requests.spilled import Spilled
-from replay.importers.requests.workers import LEAST_BYTES, Workers, workers_for
-from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, read_sessions
 from tests.support.long_logs import access_lines, json_lines

@@ -7,14 +7,14 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from replay.importers.requests.client_numbers import (
+from replay.assembly.requests.client_numbers import (
     ClientNumbers,
     NumbersOfFirstRequests,
     NumbersOfFirstSessions,
 )
-from replay.importers.requests.session_lines import Run, firsts_of
-from replay.importers.requests.spilled import Spilled
-from replay.importers.requests.types import FIRST, HEAD, Ints, Ordered, Rows
+from replay.assembly.requests.session_lines import Run, firsts_of
+from replay.assembly.requests.spilled import Spilled
+from replay.assembly.requests.types import FIRST, HEAD, Ints, Ordered, Rows
 from replay.trace.edges.concurrent import EdgeCounts
 
 _STRETCH_BYTES = 4 << 20

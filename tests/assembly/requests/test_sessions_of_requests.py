@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.importers.requests import session_lines, waiting
-from replay.importers.requests.collected import CollectedRequests
-from replay.importers.requests.digests import Digests, Texts, digest
-from replay.importers.requests.kept import parts_for
-from replay.importers.requests.lines import RequestLines
-from replay.importers.requests.spilled import Spilled
-from replay.importers.requests.step_texts import attributes_text, called_texts, recorded_text, took_text
-from replay.importers.requests.types import NOTHING, SessionRule
-from replay.importers.requests.workers import Workers
+from replay.assembly.requests import session_lines, waiting
+from replay.assembly.requests.collected import CollectedRequests
+from replay.assembly.requests.digests import Digests, Texts, digest
+from replay.assembly.requests.kept import parts_for
+from replay.assembly.requests.lines import RequestLines
+from replay.assembly.requests.spilled import Spilled
+from replay.assembly.requests.step_texts import attributes_text, called_texts, recorded_text, took_text
+from replay.assembly.requests.types import NOTHING, SessionRule
+from replay.assembly.requests.workers import Workers
 from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
 from replay.trace.errors import TraceError
 from replay.trace.file.rules import find_problem

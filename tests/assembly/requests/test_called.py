@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.importers.requests.called import CalledRequests
-from replay.importers.requests.log_fields import LONGEST_PATH, is_method, replayable
-from replay.importers.requests.step_texts import WITH_BODY, texts_of
+from replay.assembly.requests.called import CalledRequests
+from replay.assembly.requests.log_fields import LONGEST_PATH, is_method, replayable
+from replay.assembly.requests.step_texts import WITH_BODY, texts_of
 
 IDS = (
     "7", "-7", "1.5", "00", "3b241101-e2bb-4255-8caf-4136c566a962", "{3b241101-e2bb-4255-8caf-4136c566a962}",

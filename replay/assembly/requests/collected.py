@@ -6,16 +6,16 @@ from functools import partial
 import msgspec
 import numpy as np
 
-from replay.importers.call_steps import LONGEST_TEXT
-from replay.importers.requests.columns import Known
-from replay.importers.requests.digests import Digests, Texts, client_digests, digest
-from replay.importers.requests.kept import kept, part_of
-from replay.importers.requests.log_fields import LONGEST_PATH
-from replay.importers.requests.session_lines import keys_of, run_of
-from replay.importers.requests.spilled import Spilled
-from replay.importers.requests.types import NOTHING, ROW, Ints, Kept, Rows, SessionRule
-from replay.importers.requests.waiting import WaitingSessions
-from replay.importers.requests.workers import Workers
+from replay.assembly.call_steps import LONGEST_TEXT
+from replay.assembly.requests.columns import Known
+from replay.assembly.requests.digests import Digests, Texts, client_digests, digest
+from replay.assembly.requests.kept import kept, part_of
+from replay.assembly.requests.log_fields import LONGEST_PATH
+from replay.assembly.requests.session_lines import keys_of, run_of
+from replay.assembly.requests.spilled import Spilled
+from replay.assembly.requests.types import NOTHING, ROW, Ints, Kept, Rows, SessionRule
+from replay.assembly.requests.waiting import WaitingSessions
+from replay.assembly.requests.workers import Workers
 from replay.trace.edges.concurrent import UNKNOWN_US
 
 _BATCH = 1 << 14
@@ -75,7 +75,7 @@ class Collector:
 
 
 class CollectedRequests:
-    """Takes requests in any order. parts: see replay/importers/requests/kept.py.
+    """Takes requests in any order. parts: see replay/assembly/requests/kept.py.
 
     agents, names: user agents and names of sessions by their digests. first_us, last_us: of all starts.
     """

@@ -11,16 +11,16 @@ from itertools import chain
 import msgspec
 import numpy as np
 
-from replay.importers.call_steps import LONGEST_TEXT
-from replay.importers.requests.collected import CollectedRequests
-from replay.importers.requests.edge_texts import ms_texts
-from replay.importers.requests.session_lines import name_of
-from replay.importers.requests.spilled import Spilled
-from replay.importers.requests.step_texts import agent_text, frame_text, json_text
-from replay.importers.requests.types import NOTHING, Ints, Ordered
-from replay.importers.requests.waiting import WaitingSessions
-from replay.importers.requests.workers import Workers
-from replay.importers.types import Pack, SessionLines
+from replay.assembly.call_steps import LONGEST_TEXT
+from replay.assembly.requests.collected import CollectedRequests
+from replay.assembly.requests.edge_texts import ms_texts
+from replay.assembly.requests.session_lines import name_of
+from replay.assembly.requests.spilled import Spilled
+from replay.assembly.requests.step_texts import agent_text, frame_text, json_text
+from replay.assembly.requests.types import NOTHING, Ints, Ordered
+from replay.assembly.requests.waiting import WaitingSessions
+from replay.assembly.requests.workers import Workers
+from replay.assembly.types import Pack, SessionLines
 from replay.trace.redaction.labels import label_without_secrets
 from replay.trace.redaction.names import REDACTED
 from replay.trace.types import Session

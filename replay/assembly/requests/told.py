@@ -9,10 +9,10 @@ from weakref import WeakKeyDictionary
 import msgspec
 import numpy as np
 
-from replay.importers.requests.collected import Collected, Collector
-from replay.importers.requests.columns import Columns, Counted, OddLine, odd_lines
-from replay.importers.requests.spilled import Spilled
-from replay.importers.requests.types import Ints, Rows
+from replay.assembly.requests.collected import Collected, Collector
+from replay.assembly.requests.columns import Columns, Counted, OddLine, odd_lines
+from replay.assembly.requests.spilled import Spilled
+from replay.assembly.requests.types import Ints, Rows
 from replay.reading.blocks import Block, has_longer, parts_of, with_lines
 from replay.trace.edges.concurrent import UNKNOWN_US
 

@@ -70,7 +70,7 @@ class Columns(msgspec.Struct):
 
     stamps_ns: their times; is_end: whether these are their ends. tooks_us: how long they took; UNKNOWN_US: unknown.
     addresses: digests of those of their clients. agents: what these call themselves. hosts: where they went.
-    texts: as replay/importers/requests/kept.py takes them. sessions: their names, where they have some; empty where
+    texts: as replay/assembly/requests/kept.py takes them. sessions: their names, where they have some; empty where
     none has. inferred, dropped: counted.
     """
 
