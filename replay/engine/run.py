@@ -309,6 +309,7 @@ class _Run:
         try:
             self.directory.write_summary(summary)
         except OSError as cause:
+            summary.error = summary.error or unwritten(cause)
             summary.notes = [*summary.notes, unwritten(cause)]
         return Outcome(summary, self.directory.path, self.ended_early)
 

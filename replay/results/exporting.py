@@ -17,7 +17,7 @@ from replay.results.tables.column_file import ColumnWriter, column_error, has_pa
 from replay.results.tables.reading import read_tables
 from replay.results.tables.table import ABSENT, COLD, FLAGS, MILLISECONDS, TEXTS, Table
 from replay.results.types import StepRecord
-from replay.system.files import end_of_links, is_written_through, opener_for, part_of, settle
+from replay.system.files import end_of_links, is_written_through, naming, opener_for, part_of, settle
 
 _ANSWERS = {True: "true", False: "false", -1: ""}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -71,7 +71,7 @@ def _cells(table: Table, name: str) -> list[Any]:
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
     """Where to write what gets this name once it is whole."""
-    try:
+    with naming(path):
         if is_written_through(path):
             # Whoever reads from a pipe may have had enough.
             with suppress(BrokenPipeError):
@@ -84,8 +84,6 @@ def _whole(path: Path) -> Iterator[Path]:
             settle(part, path)
         finally:
             part.unlink(missing_ok=True)
-    except OSError as cause:
-        raise OSError(cause.errno, cause.strerror or str(cause), str(path)) from cause
 
 
 EXPORTS: dict[str, Callable[[Path, Path], None]] = {"parquet": write_parquet, "csv": write_csv}

@@ -257,6 +257,7 @@ class SummaryFold:
             plane=manifest.plane,
             fidelity=self._fidelity.result(manifest.trace, reasons, instants),
             ended=manifest.ended,
+            error=manifest.error,
             spent=manifest.spent,
             workers=manifest.workers,
             notes=list(self._notes(manifest, unreadable, reasons.get("worker_lost", 0))),

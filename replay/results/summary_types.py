@@ -241,6 +241,7 @@ class Summary(msgspec.Struct, omit_defaults=True):
         Fidelity | None, Meta(description="Whether the replay meant the same as the recording.")
     ] = None
     ended: Annotated[Ended | None, Meta(description="Why the run was ended on purpose, if it was.")] = None
+    error: Annotated[str | None, Meta(description="What a run that broke off was ended by.")] = None
     spent: Annotated[Spent | None, Meta(description="What its model calls cost, in a run with a budget.")] = (
         None
     )

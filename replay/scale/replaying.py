@@ -251,6 +251,7 @@ class _Top:
         try:
             self.directory.write_summary(summary)
         except OSError as cause:
+            summary.error = summary.error or unwritten(cause)
             summary.notes = [*summary.notes, unwritten(cause)]
         is_early = summary.status == "interrupted" and not conducted.was_interrupted
         return Outcome(summary, path, conducted.enough if is_early else None)

@@ -11,7 +11,7 @@ import secrets
 import select
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _PRIVATE = 0o600
@@ -54,6 +54,15 @@ def opener_for(path: Path) -> Callable[[str, int], int]:
     return to_reader if path.is_fifo() else as_private
 
 
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with this file is told by its name: not that of what is written beside it, or none at all."""
+    try:
+        yield
+    except OSError as cause:
+        raise OSError(cause.errno, cause.strerror or str(cause), str(path)) from cause
+
+
 def part_of(path: Path) -> Path:
     """Where a file is written until it is whole: beside it, hidden, and never there before.
 
@@ -92,7 +101,7 @@ def write_whole(path: Path, data: bytes | str) -> None:
     Raises OSError that names the file, which is then as it was before.
     """
     data = data.encode("utf-8") if isinstance(data, str) else data
-    try:
+    with naming(path):
         if is_written_through(path):
             # Whoever reads from a pipe may have had enough: `replay report RUN --csv /dev/stdout | head`.
             with contextlib.suppress(BrokenPipeError), open(path, "wb", opener=opener_for(path)) as device:
@@ -113,8 +122,6 @@ def write_whole(path: Path, data: bytes | str) -> None:
         finally:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
-    except OSError as cause:
-        raise OSError(cause.errno, cause.strerror or str(cause), str(path)) from cause
 
 
 def _open_to_the_same(file: int, replaced: os.stat_result) -> None:

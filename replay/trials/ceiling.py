@@ -182,6 +182,8 @@ def find_ceiling(
             f"no load lasted longer than {seconds(hunt.longest_level_s)}: a target that gives way only under longer "
             "load, as one on credits or short of memory does, bears less than this; a longer --level shows that"
         )
+    if hunt.error is not None:
+        notes.append(f"{ending(hunt.status)}: {hunt.error}")
     if hunt.spent_s >= plan.most_s:
         notes.append(f"the search ended after {seconds(hunt.spent_s)}, its limit")
     levels = sorted([*search.levels, *extra], key=lambda level: level.scale)
@@ -289,6 +291,7 @@ class _Hunt:
         """What a request takes: as it was given, or in the mean of the calmest level so far; None before any."""
         self.spent_s = 0.0
         self.status: RunStatus = "finished"
+        self.error: str | None = None
         self.ended: Ended | None = None
 
     @property
@@ -418,7 +421,7 @@ class _Hunt:
         self.spent_s += run.summary.elapsed_s
         self._options = with_less(self._options, run.summary)
         if run.summary.status != "finished" and run.ended_early is None:
-            self.status, self.ended = run.summary.status, run.summary.ended
+            self.status, self.error, self.ended = run.summary.status, run.summary.error, run.summary.ended
             return None
         return run
 

@@ -20,6 +20,7 @@ def summary(
     elapsed_s=10.0,
     late_ms=None,
     errors=None,
+    error=None,
 ):
     return Summary(
         schema="replay.summary/1",
@@ -47,6 +48,7 @@ def summary(
             verdict=generator, reasons=[] if generator == "ok" else ["CPU was at 99%"], late_ms=late_ms
         ),
         removed_s={},
+        error=error,
     )
 
 

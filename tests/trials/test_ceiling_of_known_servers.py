@@ -1,5 +1,6 @@
 """The ceiling of servers of which it is known what they bear, by traces whose load varies, and what is said of why."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -194,3 +195,30 @@ def test_answers_that_are_held_to_what_they_say_may_be_of_any_size(searched, rul
     told = Target(url="http://127.0.0.1:9", name="known", expect=(rule,))
 
     assert searched(Excused(BEARS_RPS), evenly(10, 60), most_scale=20.0, target=told).verdict == verdict
+
+
+def test_a_search_that_broke_off_says_by_what(tmp_path, monkeypatch):
+    """The disk was full, and all that was told was that the search had ended."""
+    replay = runs_against(Slots(SLOTS, SERVICE_S), monkeypatch)
+    runs = []
+
+    def filling(*args):
+        outcome = replay(*args)
+        runs.append(outcome)
+        if len(runs) < 3:
+            return outcome
+        error = "could not write steps.jsonl: No space left on device"
+        return outcome._replace(summary=msgspec.structs.replace(outcome.summary, status="failed", error=error))
+
+    found = find_ceiling(
+        write_requests(tmp_path / "trace.jsonl", evenly(1, 100)),
+        TARGET,
+        [parse_slo("p95 < 300ms")],
+        RunOptions(),
+        CeilingPlan(),
+        out=tmp_path / "found",
+        replay=filling,
+    )
+
+    assert (found.status, found.verdict.verdict) == ("failed", "inconclusive")
+    assert "the run broke off: could not write steps.jsonl: No space left on device" in found.verdict.notes

@@ -129,7 +129,8 @@ def run_doubts(summary: Summary, *, is_stopped_early: bool = False) -> list[str]
     if summary.status != "finished" and not is_stopped_early:
         ended = summary.ended
         how = ending(summary.status) if ended is None else f"the run was ended by {ended.option}"
-        doubts.append(f"{how}, so the trace was not completed")
+        why = f" ({summary.error})" if summary.error is not None else ""
+        doubts.append(f"{how}{why}, so the trace was not completed")
     late = summary.counts.unsent_reasons.get("late", 0) + summary.counts.unsent_reasons.get("not_reached", 0)
     if late and not is_stopped_early:
         doubts.append(f"{were(late, 'step')} left unsent, so the trace was not completed")

@@ -17,7 +17,7 @@ from replay.results.merging.manifests import merged_manifest
 from replay.results.merging.steps import Tally, merge_steps
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.types import ANSWERS_FILE, EVENTS_FILE, HLOG_FILE, INSTANCES_FILE, PLANE_FILE, STEPS_FILE
-from replay.system.files import as_private, part_of, settle
+from replay.system.files import as_private, naming, part_of, settle
 
 # What only one worker writes, for all.
 _OF_ONE = (INSTANCES_FILE, EVENTS_FILE, PLANE_FILE)
@@ -27,8 +27,16 @@ def merge(run_dir: Path, top: Manifest | None = None) -> Manifest:
     """Add the workers' directories up to one, and return the manifest of the whole, which is written too.
 
     top: what is known of the run as a whole; None: what its run.json says. Raises RunDirError where there is no run,
-    and OSError where there is no room.
+    and OSError, which names the file and what to do, where there is no room.
     """
+    try:
+        return _merged(run_dir, top)
+    except OSError as cause:
+        kept = f"the workers' files are kept, and `replay report {run_dir}` puts them together"
+        raise OSError(cause.errno, f"{cause.strerror or cause}; {kept}", cause.filename) from cause
+
+
+def _merged(run_dir: Path, top: Manifest | None) -> Manifest:
     directory = RunDir(run_dir)
     top = top or directory.read_manifest()
     paths = [worker_directory(run_dir, worker.index) for worker in top.workers]
@@ -61,10 +69,11 @@ def merge(run_dir: Path, top: Manifest | None = None) -> Manifest:
 def _replacing(path: Path, *, is_private: bool = False) -> Iterator[IO[bytes]]:
     """A file that takes the place of another once it is whole."""
     part = part_of(path)
-    try:
-        with open(part, "xb", opener=as_private if is_private else None) as out:
-            yield out
-        settle(part, path)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+    with naming(path):
+        try:
+            with open(part, "xb", opener=as_private if is_private else None) as out:
+                yield out
+            settle(part, path)
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)

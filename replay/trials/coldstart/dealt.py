@@ -19,6 +19,7 @@ from replay.target.target import Target
 from replay.trace.types import Step
 from replay.trials.coldstart.experiment import Answer, Ask, ProbeFailed
 from replay.trials.shapes import write_probes
+from replay.words.endings import ending
 
 _NS = 1_000_000_000
 # Workers are told what to do this long before they are to do it; on another continent that takes its time.
@@ -61,7 +62,8 @@ def _answers(outcome: Outcome, began_ns: int) -> list[Answer]:
     if status == "interrupted":
         raise KeyboardInterrupt
     if status != "finished":
-        raise ProbeFailed(f"{outcome.directory}: probes were {status}, so the experiment is over.")
+        why = "" if outcome.summary.error is None else f" ({outcome.summary.error})"
+        raise ProbeFailed(f"{outcome.directory}: {ending(status)}{why}, so the experiment is over.")
     steps = [record for record in read_steps(outcome.directory / STEPS_FILE) if record.final]
     return [_answer(record, began_ns) for record in sorted(steps, key=_sent_ns)]
 

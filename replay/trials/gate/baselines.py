@@ -112,11 +112,11 @@ class Keeper:
         try:
             kept = self._put(run_dir, verdict)
         except (OSError, RunDirError) as error:
-            return with_note(verdict, f"not kept as a baseline: {error}")
+            return with_note(verdict, f"not kept as a baseline: {_why(error)}")
         try:
             self._let_go()
         except (OSError, RunDirError) as error:
-            return with_note(kept, f"older baselines are still there: {error}")
+            return with_note(kept, f"older baselines are still there: {_why(error)}")
         return kept
 
     def _put(self, run_dir: Path, verdict: GateVerdict) -> GateVerdict:
@@ -159,6 +159,13 @@ class Keeper:
 def with_note(verdict: GateVerdict, note: str) -> GateVerdict:
     """The verdict with one more sentence for its reader."""
     return msgspec.structs.replace(verdict, notes=[*verdict.notes, note])
+
+
+def _why(error: OSError | RunDirError) -> str:
+    """What could not be done, without the number that the system has for it."""
+    if isinstance(error, RunDirError) or error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
 
 
 def _add(found: dict[Path, Evidence], run_dir: Path) -> None:

@@ -231,6 +231,10 @@ def test_a_baseline_of_another_load_decides_nothing_where_only_its_options_tell(
         ({"generator": "suspect"}, "the generator was suspect: CPU was at 99%"),
         ({"generator": "saturated"}, "the generator was saturated: CPU was at 99%"),
         ({"status": "interrupted"}, "the run was interrupted, so the trace was not completed"),
+        (
+            {"status": "failed", "error": "could not write steps.jsonl: no space"},
+            "the run broke off (could not write steps.jsonl: no space), so the trace was not completed",
+        ),
         ({"status": "incomplete"}, "the run was incomplete, so the trace was not completed"),
         ({"unsent_reasons": {"late": 5}}, "5 steps were left unsent, so the trace was not completed"),
     ],

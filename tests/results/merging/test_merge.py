@@ -1,5 +1,6 @@
 """What several workers left, added up: the same as one would have left, in every count."""
 
+import errno
 import json
 
 import msgspec
@@ -120,6 +121,24 @@ def test_it_can_be_done_again_and_gives_the_same(tmp_path):
     merge(run)
 
     assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == first
+
+
+def test_a_full_disk_is_told_by_the_file_and_by_what_to_do(tmp_path, monkeypatch):
+    run = deal(tmp_path, [record(f"s-{n}", 10.0 * n) for n in range(9)], 2)
+    with monkeypatch.context() as full:
+        full.setattr("replay.system.files.os.fsync", no_room)
+
+        with pytest.raises(OSError, match="No space") as told:
+            merge(run)
+
+    said = f"No space left on device; the workers' files are kept, and `replay report {run}` puts them together"
+    assert (told.value.filename, told.value.strerror) == (str(run / "steps.jsonl"), said)
+    assert merge(run).status == "finished"
+    assert len(list(read_steps(run / "steps.jsonl"))) == 9
+
+
+def no_room(fd):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_run_whose_conductor_died_is_made_whole_by_whoever_reads_it(tmp_path):
