@@ -27,17 +27,17 @@ FORMATS = (
     ),
     Format(
         "azure-llm",
-        "Azure's LLM inference traces, CSV: timestamps and token counts",
+        "Azure's LLM inference traces, CSV or Parquet: timestamps and token counts",
         "datasets.azure_llm:AzureLlm",
     ),
     Format(
         "burstgpt",
-        "BurstGPT's model requests, CSV: start, tokens and, in newer files, sessions and durations",
+        "BurstGPT's model requests, CSV or Parquet: start, tokens and, in newer files, sessions and durations",
         "datasets.burstgpt:BurstGpt",
     ),
     Format(
         "azure-functions",
-        "Azure's function invocations of 2021, CSV: end and duration of each call",
+        "Azure's function invocations of 2021, CSV or Parquet: end and duration of each call",
         "datasets.azure_functions:AzureFunctions",
     ),
     Format(

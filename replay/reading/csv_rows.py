@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -79,7 +79,7 @@ def read_csv(path: Path, needed: Sequence[str], damage: Damage) -> Iterator[Row]
         if columns is None:
             lines.mark = mark_of(line)
             names = _cells(line, place, lines.mark)
-            columns = _columns(names, needed, path) if names else None
+            columns = columns_of(names, needed, f"{shown_path(path)}, line 1") if names else None
             continue
         try:
             cells = _cells(line, place, lines.mark)
@@ -155,18 +155,6 @@ def _cells(line: str, place: str, mark: str) -> list[str]:
         raise TraceError(f"{place}: {escaped(str(error))}.") from error
 
 
-def take_rows(
-    files: Sequence[Path], needed: Sequence[str], damage: Damage, take: Callable[[Row], None]
-) -> None:
-    """Give every row of all files to take; one that it refuses is damaged. Raises TraceError where most are."""
-    for row in damage.of_files(files, lambda file: read_csv(file, needed, damage)):
-        try:
-            take(row)
-        except TraceError as error:
-            damage.lose(error)
-    damage.refuse_most()
-
-
 def has_columns(first_bytes: bytes, names: Sequence[str]) -> bool:
     """Whether the first line of a file names these columns."""
     line = first_bytes.removeprefix(_BOM).split(b"\n", 1)[0].decode("utf-8", "replace")
@@ -174,17 +162,19 @@ def has_columns(first_bytes: bytes, names: Sequence[str]) -> bool:
     return found.issuperset(names)
 
 
-def _columns(cells: Sequence[str], needed: Sequence[str], path: Path) -> dict[str, int]:
+def columns_of(names: Sequence[str], needed: Sequence[str], place: str) -> dict[str, int]:
+    """The number of each column by its name in lower case.
+
+    Raises TraceError, which begins with place, where needed ones are missing.
+    """
     columns: dict[str, int] = {}
-    for index, cell in enumerate(cells):
+    for index, cell in enumerate(names):
         name = cell.strip().lower()
         if name in columns:
-            raise TraceError(f"{shown_path(path)}, line 1: names the column {shown(name)} twice.")
+            raise TraceError(f"{place}: names the column {shown(name)} twice.")
         columns[name] = index
     missing = [name for name in needed if name not in columns]
     if missing:
         named = ", ".join(shown(name) for name in missing)
-        raise TraceError(
-            f"{shown_path(path)}, line 1: has no column {named}. The first line names the columns."
-        )
+        raise TraceError(f"{place}: has no column {named}. The first line names the columns.")
     return columns

@@ -29,6 +29,7 @@ _MOST_LOOKED_AT = 20_000
 _SPOOL_BYTES = 1 << 20
 _COMPRESSED = ("", ".gz", ".zst")
 _TABLES = ".parquet"
+_ROWS = (".json", ".csv")
 
 _EXPECTED = re.compile(r"Expected `([^`]*)`, got `([^`]*)`").fullmatch
 _Document = TypeVar("_Document")
@@ -38,8 +39,8 @@ _PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 def input_files(paths: Sequence[Path], suffix: str, *, is_deep: bool = False) -> list[Path]:
     """The files named, and those in the folders named (in folders below where these have none), by name.
 
-    Those in folders end in suffix, which may be a pattern, or in suffix and .gz or .zst; in place of JSON there may be
-    tables. is_deep: those in folders below always.
+    Those in folders end in suffix, which may be a pattern, or in suffix and .gz or .zst; in place of JSON or CSV there
+    may be Parquet. is_deep: those in folders below always.
     """
     found: list[Path] = []
     for path in paths:
@@ -49,7 +50,7 @@ def input_files(paths: Sequence[Path], suffix: str, *, is_deep: bool = False) ->
         try:
             inside = () if is_deep else _ending_in(path.glob, suffix)
             inside = inside or _ending_in(path.rglob, suffix)
-            if not inside and suffix.startswith(".json"):
+            if not inside and suffix.startswith(_ROWS):
                 inside = _ending_in(path.rglob, _TABLES)
         except OSError as error:
             raise TraceError(cannot_read(path, error)) from error

@@ -1,8 +1,8 @@
 """Parquet as a container: its rows as JSON Lines, for readers of these.
 
 A row is an object by the names of its columns; within these, fields that are null are left out, as rows of many shapes
-share one. Instants are ISO 8601, to the microsecond; a map is an object; bytes are base64. Rows are read a few at a
-time, of one row group after the other.
+share one. Instants are ISO 8601, to the microsecond, and those of a column in ns to these; a map is an object; bytes
+are base64. Rows are read a few at a time, of one row group after the other.
 
 It needs the extra `parquet` (pyarrow).
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stored import MOST_UNPACKED_RATIO, unfolds_too_far
@@ -65,15 +66,38 @@ def _lines(path: Path) -> Iterator[bytes]:
         ) from None
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
+            fields = list(file.schema_arrow)
+            fine = [index for index, field in enumerate(fields) if _is_in_ns(pyarrow, field.type)]
             plain = pyarrow.schema(
-                [field.with_type(_plain(pyarrow, field.type)) for field in file.schema_arrow]
+                [
+                    field.with_type(pyarrow.string() if index in fine else _plain(pyarrow, field.type))
+                    for index, field in enumerate(fields)
+                ]
             )
             for batch in file.iter_batches(_BATCH_ROWS, use_threads=False):
-                rows = pyarrow.Table.from_batches([batch]).cast(plain, safe=False).to_pylist()
+                table = pyarrow.Table.from_batches([batch])
+                for index in fine:
+                    table = _with_instants(pyarrow, table, index)
+                rows = table.cast(plain, safe=False).to_pylist()
                 yield b"".join(msgspec.json.encode(_row(row)) + b"\n" for row in rows)
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError, RecursionError) as error:
         why = next(iter(str(error).splitlines()), "")[:200].rstrip(".")
         raise TraceError(f"{shown_path(path)}: not a whole Parquet file ({why}).") from error
+
+
+def _is_in_ns(pa: Any, kind: Any) -> bool:
+    return bool(pa.types.is_timestamp(kind)) and kind.unit == "ns"
+
+
+def _with_instants(pa: Any, table: Any, index: int) -> Any:
+    """The table with a column of instants in ns as ISO 8601. Those of a time zone are stored, and told, in UTC."""
+    column = table.column(index)
+    ends = "Z" if column.type.tz else ""
+    said = [
+        None if at_ns is None else f"{np.datetime64(at_ns, 'ns')}{ends}"
+        for at_ns in column.cast(pa.int64()).to_pylist()
+    ]
+    return table.set_column(index, table.schema.names[index], pa.array(said, pa.string()))
 
 
 def _plain(pa: Any, kind: Any) -> Any:

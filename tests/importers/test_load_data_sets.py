@@ -1,13 +1,19 @@
 """Published load data sets in CSV: each row becomes the call that it tells of."""
 
+import io
+import json
+
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import csv, parquet
 
 from replay.assembly.types import ImportOptions
 from replay.importers.datasets.azure_functions import AzureFunctions
 from replay.importers.datasets.azure_llm import AzureLlm
 from replay.importers.datasets.burstgpt import BurstGpt
+from replay.reading.opened import open_recording
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, scan
 from replay.trace.types import Edge
@@ -41,6 +47,38 @@ def test_azure_requests_keep_their_hundreds_of_nanoseconds(imported):
     llm = sessions[0].steps[0].llm
     assert (llm.input_tokens, llm.output_tokens, llm.stream) == (4808, 10, True)
     assert result.header.resolution_ms == pytest.approx(0.0001)
+
+
+TABLES = {
+    AzureLlm: AZURE + "2023-11-16 18:17:03.9799600,4808,10\n2023-11-16 18:17:04.0319601,3180,8\n",
+    BurstGpt: f"{BURST}5,1,0.79,ChatGPT,472,18,490,Conversation log\n45.5,,,GPT-4,1087,0,1317,API log\n",
+    AzureFunctions: f"{FUNCTIONS}a1,f1,0.079,0.078\na1,f2,7.25,0.5\n",
+}
+
+
+@pytest.mark.parametrize("importer", TABLES, ids=lambda importer: importer.name)
+def test_a_table_in_parquet_or_json_lines_gives_the_steps_that_its_csv_gives(importer, imported, tmp_path):
+    text = TABLES[importer]
+    _, expected = imported(importer(), text)
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    parquet.write_table(csv.read_csv(io.BytesIO(text.encode())), folder / "train-0.parquet")
+    header, *rows = text.splitlines()
+    records = [dict(zip(header.split(","), row.split(","), strict=True)) for row in rows]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+
+    for path in (folder, tmp_path / "rows.jsonl"):
+        with open_recording(next(iter(path.glob("*")), path)) as source:
+            assert importer().sniff(source.read(1 << 12))
+        result = importer().read([path], ImportOptions())
+        assert [session.steps for session in result.sessions()] == [session.steps for session in expected]
+        assert [session.start_ms for session in result.sessions()] == [each.start_ms for each in expected]
+
+
+def test_of_a_table_in_parquet_without_the_columns_it_is_said_which(tmp_path):
+    parquet.write_table(pa.table({"TIMESTAMP": ["x"], "ContextTokens": [1]}), tmp_path / "a.parquet")
+    with pytest.raises(TraceError, match=r'a\.parquet, line 1: has no column "generatedtokens"'):
+        AzureLlm().read([tmp_path / "a.parquet"], ImportOptions())
 
 
 def test_azure_requests_out_of_order_are_sorted_and_said_to_be(imported):

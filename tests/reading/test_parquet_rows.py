@@ -72,8 +72,8 @@ def test_what_columns_hold_is_what_json_would_say(tmp_path):
     first, second = rows_in(written(tmp_path / "a.parquet", pa.table(columns)))
 
     assert first == {
-        "at": "2026-01-02T03:04:05.123456Z",
-        "naive": "2026-01-02T03:04:05.123456",
+        "at": "2026-01-02T03:04:05.123456000Z",
+        "naive": "2026-01-02T03:04:05.123456789",
         "nested": {"at": ["2026-01-02T03:04:05.123456Z"]},
         "tags": {"a": "1"},
         "kind": "x",
@@ -82,7 +82,7 @@ def test_what_columns_hold_is_what_json_would_say(tmp_path):
     }
     assert second == {
         "at": None,
-        "naive": "1970-01-01T00:00:00",
+        "naive": "1970-01-01T00:00:00.000000000",
         "nested": {"at": [], "n": 2},
         "tags": None,
         "kind": "x",

@@ -1,4 +1,4 @@
-"""Invocations of the `azure-functions` format: CSV, one serverless call a row, as Azure published them for 2021.
+"""Invocations of the `azure-functions` format, CSV or Parquet: a call a row, as Azure published them for 2021.
 
 The format is that of Azure/AzurePublicDataset, `AzureFunctionsInvocationTrace2021.md`. What becomes what:
 
@@ -22,9 +22,10 @@ from typing import Any
 
 from replay.assembly.starts import Starts, refuse_arrivals
 from replay.assembly.types import ImportOptions, ImportResult
-from replay.reading.csv_rows import Row, has_columns, take_rows
+from replay.reading.csv_rows import Row
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files, trace_name
+from replay.reading.table_rows import names_columns, take_rows
 from replay.reading.timestamps import Grain
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
@@ -41,10 +42,10 @@ class AzureFunctions:
     """The importer; see the head of this module."""
 
     name = "azure-functions"
-    describe = "Azure's function invocations of 2021, CSV: end and duration of each call"
+    describe = "Azure's function invocations of 2021, CSV or Parquet: end and duration of each call"
 
     def sniff(self, first_bytes: bytes) -> bool:
-        return has_columns(first_bytes, _COLUMNS)
+        return names_columns(first_bytes, _COLUMNS)
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         files = input_files(paths, ".csv")

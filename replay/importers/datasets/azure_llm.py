@@ -1,4 +1,4 @@
-"""Model requests of the `azure-llm` format: CSV, one request a row, as Azure publishes its LLM inference traces.
+"""Model requests of the `azure-llm` format, CSV or Parquet: one a row, as Azure publishes its LLM inference traces.
 
 The format is that of Azure/AzurePublicDataset, `AzureLLMInferenceDataset2023.md` and `...2024.md`. What becomes
 what:
@@ -19,9 +19,10 @@ from typing import Any
 
 from replay.assembly.starts import Starts, refuse_arrivals
 from replay.assembly.types import ImportOptions, ImportResult
-from replay.reading.csv_rows import Row, has_columns, take_rows
+from replay.reading.csv_rows import Row
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files, trace_name
+from replay.reading.table_rows import names_columns, take_rows
 from replay.reading.timestamps import unix_ns
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.rules import MOST_TOKENS
@@ -37,10 +38,10 @@ class AzureLlm:
     """The importer; see the head of this module."""
 
     name = "azure-llm"
-    describe = "Azure's LLM inference traces, CSV: timestamps and token counts"
+    describe = "Azure's LLM inference traces, CSV or Parquet: timestamps and token counts"
 
     def sniff(self, first_bytes: bytes) -> bool:
-        return has_columns(first_bytes, _COLUMNS)
+        return names_columns(first_bytes, _COLUMNS)
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         files = input_files(paths, ".csv")

@@ -1,4 +1,4 @@
-"""Model requests of the `burstgpt` format: CSV, one request a row.
+"""Model requests of the `burstgpt` format: CSV or Parquet, one request a row.
 
 The format is that of HPMLL/BurstGPT `data/`. What becomes what:
 
@@ -23,9 +23,10 @@ import msgspec
 
 from replay.assembly.starts import Starts, refuse_arrivals
 from replay.assembly.types import ImportOptions, ImportResult
-from replay.reading.csv_rows import Row, has_columns, take_rows
+from replay.reading.csv_rows import Row
 from replay.reading.damage import Damage
 from replay.reading.inputs import input_files, trace_name
+from replay.reading.table_rows import names_columns, take_rows
 from replay.trace.edges.inference import Call, Lane, Tally, infer_edges
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.rules import MOST_TOKENS
@@ -80,10 +81,12 @@ class BurstGpt:
     """The importer; see the head of this module."""
 
     name = "burstgpt"
-    describe = "BurstGPT's model requests, CSV: start, tokens and, in newer files, sessions and durations"
+    describe = (
+        "BurstGPT's model requests, CSV or Parquet: start, tokens and, in newer files, sessions and durations"
+    )
 
     def sniff(self, first_bytes: bytes) -> bool:
-        return has_columns(first_bytes, _COLUMNS)
+        return names_columns(first_bytes, _COLUMNS)
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         files = input_files(paths, ".csv")
