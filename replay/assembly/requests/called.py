@@ -13,7 +13,8 @@ from replay.assembly.requests.columns import Known
 from replay.assembly.requests.log_fields import LONGEST_PATH, is_method, replayable
 from replay.assembly.requests.step_texts import WITH_BODY, head_of, json_text, request_text
 from replay.trace.edges.names import COMMON_ID
-from replay.trace.redaction.names import REDACTED, is_secret_parameter
+from replay.trace.redaction.links import may_have_link
+from replay.trace.redaction.names import REDACTED, is_secret_parameter, is_told_by_value
 from replay.trace.redaction.requests import PLAIN_PATH, PLAIN_WORD, cleaned_path
 
 Kind = tuple[str, str, bool]
@@ -31,7 +32,6 @@ _VALUES = re.compile(rf"=(?![&\n]){PLAIN_WORD}(?![^&\n])", re.ASCII)
 # What stands where an id or a value was. No path that is alike another in it has one of its own.
 _MARK = "\x01"
 _IS_PLAIN = re.compile(PLAIN_PATH, re.ASCII).fullmatch
-_ANY = "0" * 40  # no word, no short number
 
 
 class Called(NamedTuple):
@@ -114,7 +114,7 @@ def _alike(alike: str) -> _Alike | None:
     if not is_method(method) or not target.startswith("/") or not _IS_PLAIN(target.replace(_MARK, "0")):
         return None
     names = [name for name, _, value in (pair.partition("=") for pair in query.split("&")) if value]
-    if any(is_secret_parameter(name, _ANY) and not is_secret_parameter(name) for name in names):
+    if may_have_link(path) or any(is_told_by_value(name) and not is_secret_parameter(name) for name in names):
         return None
     secrets = frozenset(name for name in names if is_secret_parameter(name))
     return _Alike(_kind(method, path.replace(_MARK, "*")), secrets)

@@ -1,12 +1,14 @@
 """Names of headers, query parameters, form fields and JSON members that are taken to hold a secret. Pure.
 
 One list for all of them, with what is said besides by where a name stands: a query's `key` and `sig` are credentials,
-a JSON member's `sort_key` is none. Names that OAuth shares with harmless fields (`code`, `state`) are told by their
-value.
+a JSON member's `sort_key` is none. Names that secrets share with harmless fields (`code`, `state`, `invite`, `pin`) are
+told by their value.
 """
 
 import re
+from collections.abc import Callable
 
+from replay.trace.redaction.references import is_random
 from replay.trace.remembered import remembered
 
 REDACTED = "redacted"
@@ -25,6 +27,10 @@ _HOLDS = re.compile(
     r"|shared[-_]?access|origin[-_]?verify|protection[-_]?bypass|saml|relay[-_]?state|assertion"
     r"|(?:^|[^a-z])code[-_]?verifier"
     r"|(?:device|user|verification|security|one[-_]?time|confirmation|recovery|backup|sms|reset|access|mfa|2fa|pin|login)[-_]?code"
+    r"|invit(?:e|ation)[-_]?code|(?:seed|recovery|mnemonic)[-_ ]?phrase|mnemonic|social[-_ ]?security"
+    # What connects to a database, in which the password stands in many ways; what WS-Federation calls SAML's token.
+    r"|conn(?:ection)?[-_ ]?str(?:ing)?s?(?![a-z])|(?:^|[^a-z])wresult$"
+    r"|(?:captcha|turnstile)[-_]?(?:response|answer|solution)"
     r"|client[-_]key[-_]data|sonar\.login|security[-_ ]?answer|^(?:set[-_]?)?cookies?2?$"
     # How frameworks call their sessions: PHP, Java, ASP, ColdFusion, Laravel, Rails, Express, Play, Django's is below.
     r"|php[-_]?sess|jsessionid|asp(?:\.net_|_net_)?sessionid|sessid|cf(?:id|token)$|connect\.sid|laravel_session|ci_session"
@@ -32,7 +38,7 @@ _HOLDS = re.compile(
     re.IGNORECASE,
 ).search
 _IS_WORD = re.compile(
-    r"(?<![a-z0-9])(?:psk|creds?|sas|t?otp|cvv2?|cvc2?|hmac|mdp|storepass|keypass)\d*(?![a-z0-9])|(?:pg|db|sql|user|admin|root|smtp|mail|ftp|ssh)pass$",
+    r"(?<![a-z0-9])(?:psk|creds?|sas|t?otp|ssn|dsn|cvv2?|cvc2?|hmac|mdp|storepass|keypass)\d*(?![a-z0-9])|(?:pg|db|sql|user|admin|root|smtp|mail|ftp|ssh)pass$",
     re.IGNORECASE,
 ).search
 _IS_PASS = re.compile(
@@ -60,11 +66,22 @@ _IS_COUNT = re.compile(r"tokens$|count|limit|^pass$", re.IGNORECASE).search
 # How URLs carry keys, signatures and sessions besides: Google's key, Azure's sig, X-Goog-Signature, Django's.
 _SECRET_PARAMETER = re.compile(r"(?i:.*signature|sig|key|hmac|(?:.*[-_.])?sid)|sessionid", re.DOTALL).fullmatch
 # Signatures of webhooks are of one body at one time: X-Hub-Signature-256, Stripe-Signature.
-_SECRET_HEADER = re.compile(r"key|(?:x-)?sid|.*-signature(?:-[\w.]+)?", re.IGNORECASE).fullmatch
-_BY_VALUE = frozenset({"code", "state", "ticket"})
+# A maker's session (X-Airtable-Session) logs in; that of an agent or a test tells runs apart.
+_SECRET_HEADER = re.compile(
+    r"key|(?:x-)?sid|.*-signature(?:-[\w.]+)?|x-(?!(?:agent|run|chat|test|load|trace|debug|mcp|replay|ai|llm)-)[a-z0-9]+-session",
+    re.IGNORECASE,
+).fullmatch
 _HARMLESS_VALUE = re.compile(
     r"|[a-z][a-z_]{0,19}|[A-Za-z]{1,3}|[a-z]{2}[-_][A-Za-z]{2}|\d{1,4}|true|false"
 ).fullmatch
+_IS_PIN = re.compile(r"\d{4,8}").fullmatch
+# Of parameters: what OAuth calls so others do too, with a word or a short number in it.
+_OF_OAUTH = frozenset({"code", "state", "ticket"})
+# A flag, a number or a name is no invitation, and a place on a map or a pin of a board no PIN.
+_BY_VALUE: dict[str, Callable[[str], object]] = {
+    **dict.fromkeys(("magic", "invite", "invitation"), is_random),
+    **dict.fromkeys(("pin", "pin_number", "pinnumber"), _IS_PIN),
+}
 
 
 @remembered(_MOST_NAMES)
@@ -84,11 +101,26 @@ def is_secret_header(name: str) -> bool:
 def is_secret_parameter(name: str, value: str | None = None) -> bool:
     """Whether a query's or form's parameter of this name is taken to hold a secret.
 
-    value: decoded. What OAuth calls `code` and `state` others do too, with a word or a short number in it.
+    value: decoded. Where it is None, names that are told by their value are none.
     """
     if _names_secret_parameter(name):
         return True
-    return value is not None and name.lower() in _BY_VALUE and _HARMLESS_VALUE(value) is None
+    if value is None:
+        return False
+    if name.lower() in _OF_OAUTH:
+        return _HARMLESS_VALUE(value) is None
+    return is_secret_by_value(name, value)
+
+
+def is_told_by_value(name: str) -> bool:
+    """Whether a parameter of this name may be a secret or none, by its value."""
+    return name.lower() in _OF_OAUTH or name.lower() in _BY_VALUE
+
+
+def is_secret_by_value(name: str, value: str) -> bool:
+    """Whether what stands under a name that many things have is a secret: a PIN, the token of an invitation."""
+    told = _BY_VALUE.get(name.lower())
+    return told is not None and bool(told(value))
 
 
 @remembered(_MOST_NAMES)

@@ -17,6 +17,7 @@ import msgspec
 from replay.http.codings import uncoded
 from replay.trace.redaction.bodies import redacted_parts, without_secret_members, without_secrets_of_broken_json
 from replay.trace.redaction.headers import kept_headers, redacted_path
+from replay.trace.redaction.links import may_have_link
 from replay.trace.redaction.names import REDACTED, is_secret_header, is_secret_member, is_secret_parameter
 from replay.trace.redaction.personal import PersonalData
 from replay.trace.redaction.secrets import redacted_value, without_secret_pairs, without_secrets
@@ -299,7 +300,7 @@ class RequestRedactor:
 
 def cleaned_path(path: str) -> str:
     """A path, query included, of a request of which no more is known."""
-    if not _IS_PLAIN(path):
+    if not _IS_PLAIN(path) or may_have_link(path):
         return _NO_REQUEST.path(path)
     before, mark, query = path.partition("?")
     return before + mark + "&".join(map(_clean_pair, query.split("&"))) if mark else path

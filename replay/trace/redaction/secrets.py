@@ -11,7 +11,13 @@ from typing import Any
 import msgspec
 
 from replay.trace.redaction.commands import command_without_secrets
-from replay.trace.redaction.names import REDACTED, is_count, is_secret_header, is_secret_member
+from replay.trace.redaction.names import (
+    REDACTED,
+    is_count,
+    is_secret_by_value,
+    is_secret_header,
+    is_secret_member,
+)
 from replay.trace.redaction.references import is_word
 from replay.trace.redaction.shapes import without_secret_shapes
 from replay.trace.redaction.texts import without_coded_secrets, without_named_secrets
@@ -43,6 +49,10 @@ _TYPED_INTO = ("selector", "element", "locator")
 _OAUTH_KEYS = frozenset({"grant_type", "redirect_uri", "code_verifier"})
 _OF_OAUTH = {"code": "auth_code", "state": "auth_state"}
 _OF_KUBERNETES = {"data": "secret", "stringData": "secret"}
+# https://spec.graphql.org/October2021/#Argument: login(password: $p), and a field of an object: {secret: $t}.
+_PASSED_ON = re.compile(
+    r"\b(?P<name>[A-Za-z_]\w{0,100}+)\s{0,20}+:\s{0,20}+\$(?P<variable>\w{1,100}+)"
+).finditer
 _MOST_WORDS = 100
 _USER_OPTIONS = ("-u", "-U", "--user", "--proxy-user")
 _MOST_DEPTH = 200
@@ -90,6 +100,7 @@ def redacted_value(value: Any, clean: Callable[[str], str], is_secret: bool = Fa
         if is_secret and _is_schema(value):
             is_secret = False
         called = _called(value)
+        value = _without_secret_variables(value)
         return {
             clean(key): redacted_value(
                 inner, clean, holds_secret(called.get(key) or key, inner, is_secret), depth + 1
@@ -114,7 +125,7 @@ def holds_secret(key: str, inner: Any, is_secret: bool) -> bool:
     """Whether what stands under this name is a secret. is_secret: whether the object around it stands under one."""
     if is_secret or is_secret_member(key):
         return not (isinstance(inner, int | float) and is_count(key))
-    return False
+    return isinstance(inner, str | int) and is_secret_by_value(key, str(inner))
 
 
 def _called(value: dict[str, Any]) -> dict[str, str]:
@@ -128,6 +139,21 @@ def _called(value: dict[str, Any]) -> dict[str, str]:
     if value.get("kind") == "Secret":
         return _OF_KUBERNETES
     return _OF_OAUTH if not _OAUTH_KEYS.isdisjoint(value) else {}
+
+
+def _without_secret_variables(value: dict[str, Any]) -> dict[str, Any]:
+    """A request of GraphQL without the values of variables that are passed on under a secret's name."""
+    query, variables = value.get("query"), value.get("variables")
+    if not isinstance(query, str) or not isinstance(variables, dict) or "$" not in query:
+        return value
+    secret = {found["variable"] for found in _PASSED_ON(query) if is_secret_member(found["name"])}
+    if secret.isdisjoint(variables):
+        return value
+    kept = {
+        name: redacted_value(inner, str, is_secret=True) if name in secret else inner
+        for name, inner in variables.items()
+    }
+    return {**value, "variables": kept}
 
 
 def _is_named_by(before: Any, text: Any, is_pair: bool) -> bool:

@@ -6,6 +6,7 @@ keys in PEM (RFC 7468) and passwords in URLs (RFC 3986, section 3.2.1).
 
 import re
 
+from replay.trace.redaction.links import without_tokens_of_links
 from replay.trace.redaction.names import REDACTED
 
 # Keys that begin with their maker's letters: these, how the rest is written, and how much of it there is at least.
@@ -107,6 +108,7 @@ def without_secret_shapes(text: str) -> str:
             for start, shape in _OF_MAKERS:
                 if start in text:
                     text = shape.sub(REDACTED, text)
+        text = without_tokens_of_links(text)
     if "://" in text and "@" in text:
         text = _IN_URL.sub(f"{REDACTED}@", text)
     return _JWT.sub(lambda found: found[1] or REDACTED, text) if "eyJ" in text else text

@@ -21,6 +21,7 @@ from replay.trace.redaction.names import (
     is_secret_header,
     is_secret_member,
     is_secret_parameter,
+    is_told_by_value,
 )
 from replay.trace.redaction.programs import is_name_of_code, without_placed_secrets
 from replay.trace.redaction.references import is_reference, is_word
@@ -86,7 +87,6 @@ _CODED = re.compile(r"(?<![\w+/\-])[A-Za-z0-9+/_\-]{20,}+={0,2}(?![\w+/])")
 _RUN = re.compile(r"[^\s\"'<>&;?]++")
 _IS_ESCAPED = re.compile(r"%(?:3[ADad]|22|7[Bb])").search
 _BEFORE_PARAMETER = ("?", "&", ";", "#")
-_ANY = "0" * 40  # no word, no short number
 _SHORTEST_COMPARED = 8
 _DEEPEST = 4
 _LARGEST_CODED = 1 << 20
@@ -182,7 +182,7 @@ def _secret_value(found: "re.Match[str]") -> tuple[int, int] | None:
     if header is not None:
         return header
     is_parameter = sep == "=" and text[found.start() - 1 : found.start()] in _BEFORE_PARAMETER
-    if not is_secret_member(name) and not (is_parameter and is_secret_parameter(unquote_plus(name), _ANY)):
+    if not is_secret_member(name) and not (is_parameter and _may_be_secret(unquote_plus(name))):
         return None
     span = _given_value(text, found.end(), name, found["sep"], sep)
     if span is None:
@@ -191,6 +191,10 @@ def _secret_value(found: "re.Match[str]") -> tuple[int, int] | None:
     if not is_secret_member(name) and not is_secret_parameter(unquote_plus(name), unquote_plus(value)):
         return None
     return span
+
+
+def _may_be_secret(parameter: str) -> bool:
+    return is_told_by_value(parameter) or is_secret_parameter(parameter)
 
 
 def _given_value(text: str, at: int, name: str, written: str, sep: str) -> tuple[int, int] | None:

@@ -58,6 +58,19 @@ SECRET = [
     "cookies",
     "Passwort",
     "mot de passe",
+    "ssn",
+    "mnemonic",
+    "seedPhrase",
+    "seed_phrase",
+    "dsn",
+    "sentry_dsn",
+    "connectionString",
+    "ConnectionStrings",
+    "connection_string",
+    "wresult",
+    "X-Recaptcha-Response",
+    "cf-turnstile-response",
+    "invite_code",
     "contraseña",
     "密码",
 ]
@@ -87,6 +100,14 @@ HARMLESS = [
     "keys",
     "cookieConsent",
     "language_code",
+    "lessness",
+    "connection",
+    "captcha",
+    "x-agent-session",
+    "invite",
+    "pin",
+    "pinned",
+    "magic",
     "signatures",
 ]
 
@@ -126,7 +147,15 @@ def test_a_member_may_have_a_name_that_elsewhere_is_a_secrets(name):
         ("sid", "x", True),
         ("X-Goog-Signature", "x", True),
         ("page", "SplxlOBeZQQYbYS6WxSbIA", False),
+        ("magic", "SplxlOBeZQQYbYS6WxSbIA", True),
+        ("invite", "SplxlOBeZQQYbYS6WxSbIA", True),
+        ("invite", "true", False),
+        ("invite", "4711", False),
+        ("pin", "4711", True),
+        ("pin", "48.20,16.37", False),
+        ("pin", "1", False),
+        ("pin", "987654321098765432", False),
     ],
 )
-def test_what_oauth_calls_a_code_is_told_by_its_value(name, value, is_secret):
+def test_names_that_secrets_share_with_others_are_told_by_the_value(name, value, is_secret):
     assert is_secret_parameter(name, value) is is_secret

@@ -373,3 +373,34 @@ def test_what_cannot_be_unpacked_is_not_kept():
     kept = redactor().body(part, "multipart/form-data; boundary=b")
     assert kept.text is not None
     assert "\r\n\r\nredacted\r\n--b--" in kept.text
+
+
+def test_members_that_secrets_share_with_others_are_told_by_their_value():
+    body = (
+        b'{"pin": "4711", "spot": {"pin": [48.2, 16.3]}, "invite": "Zk3v9QxLr8Tn2WbYp7Hd4Mcf", "magic": true}'
+    )
+    kept = Redactor().of_request(()).body(body, "application/json")
+    assert json.loads(kept.json) == {
+        "pin": "redacted",
+        "spot": {"pin": [48.2, 16.3]},
+        "invite": "redacted",
+        "magic": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "mutation L($e: String!, $p: String!) { login(email: $e, password: $p) { ok } }",
+        "mutation L($e: String!, $p: String!) { login(input: {email: $e, secret : $p}) { ok } }",
+    ],
+)
+def test_a_variable_of_graphql_that_is_passed_on_as_a_secret_is_one(query):
+    body = json.dumps({"query": query, "variables": {"e": "hello", "p": "hunter2"}}).encode()
+    kept = Redactor().of_request(()).body(body, "application/json")
+    assert json.loads(kept.json)["variables"] == {"e": "hello", "p": "redacted"}
+
+
+def test_a_makers_session_is_left_out_and_an_agents_is_kept():
+    headers = [("X-Airtable-Session", "abc"), ("X-Agent-Session", "run-7"), ("X-Session", "s")]
+    assert Redactor().of_request(headers).headers() == {"X-Agent-Session": "run-7", "X-Session": "s"}
