@@ -96,6 +96,7 @@ _READS_BESIDE = {
         "replay.assembly.requests.log_fields",
         "replay.assembly.requests.session_lines",
     ),
+    "azure-llm": ("replay.reading.table_rows",),
     "claude-code": ("replay.assembly.tool_requests",),
     "cloud-run": ("replay.reading.damage",),
     "curl": (
