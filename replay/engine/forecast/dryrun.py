@@ -20,7 +20,7 @@ from replay.engine.walker import Pace
 from replay.results.forecast_types import Forecast, ForecastDestination
 from replay.target.secrets import lacks
 from replay.target.target import Target
-from replay.trace.types import Header
+from replay.trace.types import Header, Session
 from replay.words.phrases import were
 
 _NS = 1_000_000_000
@@ -48,41 +48,77 @@ def foresee(
         wall_ns=lambda: sent_at_ns,
     )
     alike = Alike(target, casting, [place.login is not None for place in router.places])
-    pace = Pace(options.knobs)
+    pace, tally = Pace(options.knobs), _Tally()
     weighing, timetable = Weighing(target, router.places), Timetable()
-    sessions = steps = waits = withheld = unsent = unknown = 0
-    recorded_ms = 0.0
     limit_ns = None if options.duration_s is None else int(options.duration_s * _NS)
     names_users = any(place.login is not None and place.login.differs for place in router.places)
     for start_ns, session in planned_sessions(trace, found, options, pace, names_users=names_users):
-        sessions += 1
-        steps += len(session.steps)
-        recorded_ms = max(recorded_ms, session.start_ms + recorded_span_ms(session))
+        tally.add(session)
         values = alike.values_of(session)
-        unknown += sum(1 for step in session.steps if step.took_ms is None and not step.is_wait)
         for step, due_ns, end_ns in foreseen_steps(session, pace, start_ns, options.timing == "recorded"):
             if limit_ns is not None and due_ns >= limit_ns:
-                unsent += 1
+                tally.unsent += 1
                 continue
             where = router.decide(step)
             if where == WAIT:
-                waits += 1
-                withheld += router.withholds(step)
+                tally.waits += 1
+                tally.withheld += router.withholds(step)
                 continue
             weighing.add(where, step, session.id)
             sent_at_ns = began_ns + due_ns
             alike.add(where, session, step, values)
             timetable.add(step, due_ns, end_ns)
-    at_once, identical = timetable.most_at_once(), alike.count
+    at_once = timetable.most_at_once()
+    notes = [
+        *found.doubts,
+        *_on_its_origin(found.header, target, options),
+        *_on_calls(weighing, tally.unknown),
+        *_on_copies(options, alike.count),
+        *weighing.notes,
+        *_on_its_start(at_once, target, router.places),
+        *notes_on(rows, found.uses, tally.sessions, logins),
+    ]
+    return _forecast(found.header.name, target, tally, weighing, timetable, at_once, alike, pace, notes)
+
+
+class _Tally:
+    """Sessions and steps that were met. unsent: steps beyond the end; unknown: steps without a duration."""
+
+    def __init__(self) -> None:
+        self.sessions = self.steps = self.waits = self.withheld = self.unsent = self.unknown = 0
+        self.recorded_ms = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Tally of {self.sessions} sessions>"
+
+    def add(self, session: Session) -> None:
+        self.sessions += 1
+        self.steps += len(session.steps)
+        self.recorded_ms = max(self.recorded_ms, session.start_ms + recorded_span_ms(session))
+        self.unknown += sum(1 for step in session.steps if step.took_ms is None and not step.is_wait)
+
+
+def _forecast(
+    trace: str,
+    target: Target,
+    tally: _Tally,
+    weighing: Weighing,
+    timetable: Timetable,
+    at_once: int,
+    alike: Alike,
+    pace: Pace,
+    notes: list[str],
+) -> Forecast:
+    carried = weighing.carried
     return Forecast(
         schema="replay.forecast/1",
-        trace=found.header.name,
+        trace=trace,
         target=target.name,
-        sessions=sessions,
-        steps=steps,
+        sessions=tally.sessions,
+        steps=tally.steps,
         requests=timetable.requests,
-        waits=waits,
-        withheld=withheld,
+        waits=tally.waits,
+        withheld=tally.withheld,
         methods=dict(weighing.methods.most_common()),
         hosts=dict(weighing.hosts.most_common()),
         destinations=[
@@ -93,28 +129,20 @@ def foresee(
         model_calls=weighing.model_calls,
         input_tokens=weighing.input_tokens,
         output_tokens=weighing.output_tokens,
-        images=weighing.carried.images,
-        image_bytes=weighing.carried.image_bytes,
-        tools_offered=weighing.carried.tools_offered,
-        tool_bytes=weighing.carried.tool_bytes,
+        images=carried.images,
+        image_bytes=carried.image_bytes,
+        tools_offered=carried.tools_offered,
+        tool_bytes=carried.tool_bytes,
         model_cost=weighing.model_cost,
-        unsent=unsent,
+        unsent=tally.unsent,
         peak_rps=timetable.peak_rps,
         peak_in_flight=at_once,
-        recorded_span_s=round(recorded_ms / 1000, 3),
+        recorded_span_s=round(tally.recorded_ms / 1000, 3),
         wall_s=timetable.wall_s,
         removed_s=pace.removed_s(),
-        notes=[
-            *found.doubts,
-            *_on_its_origin(found.header, target, options),
-            *_on_calls(weighing, unknown),
-            *_on_copies(options, identical),
-            *weighing.notes,
-            *_on_its_start(at_once, target, router.places),
-            *notes_on(rows, found.uses, sessions, logins),
-        ],
+        notes=notes,
         by_step=timetable.by_step(),
-        identical_requests=identical,
+        identical_requests=alike.count,
     )
 
 

@@ -21,6 +21,7 @@ from replay.simulation.simulation import simulated_plane, simulated_planes
 from replay.target.errors import TargetError
 from replay.target.target import Target
 from replay.trace.file.stream import scan
+from replay.trace.types import Header
 from replay.trials.aborting import Together
 from replay.trials.compare import Question, judge_sides
 from replay.trials.evidence import forget_verdict, write_verdict
@@ -37,7 +38,7 @@ from replay.trials.pilot.carrying import (
     write_state,
 )
 from replay.trials.pilot.faults import Fault
-from replay.trials.pilot.judging import Done, Told, judge, weigh
+from replay.trials.pilot.judging import Done, Told, Weighed, judge, weigh
 from replay.trials.pilot.reading import TRACES_FOLDER, Material, Runs, folder_of
 from replay.trials.pilot.searching import Expected
 from replay.trials.pilot.splitting import look_for_split
@@ -89,16 +90,9 @@ def run_pilot(
     check_targets(targets)
     check_prices(targets)
     found = scan(trace)
-    if plan.how == "simulated":
-        for target in targets:
-            # Also that each plane to which its routes send steps is described.
-            simulated_planes(target)
-            check_agreement(target)
-    else:
-        refuse_own_origin(trace, found.header, targets, to_origin=options.to_origin)
+    _refuse_unfit(trace, found.header, targets, plan, options)
     directory = _directory(out, found.header.name)
-    question = question_of(found.sha256, targets, plan, options)
-    state = read_state(directory, question)
+    state = read_state(directory, question_of(found.sha256, targets, plan, options))
     forget_verdict(directory)
     write_state(directory, state)
     folder = directory / TRACES_FOLDER
@@ -118,49 +112,69 @@ def run_pilot(
         {target.name: target for target in imagined},
         replay,
     )
-    carrier, runs = Carrier(experiment, state), Runs()
+    done = Done(
+        directory,
+        state,
+        shape,
+        targets,
+        plan,
+        slos,
+        part,
+        _faults(targets, fault),
+        Runs(),
+        told,
+        imagined=imagined,
+        seed=options.knobs.seed,
+    )
     try:
-        carrier.carry_out()
-        _compare(directory, state, targets, runs)
-        bounds = _ceiling_slos(directory, state, targets, slos, runs)
-        month = whole(trace, folder) if imagined else part
-        if imagined:
-            carrier.months(month.trace)
-        carrier.unscheduled(month.trace)
-        carrier.variants(month.trace, month.requests)
-        expected = _expected(directory, state, targets, bounds, shape, runs)
-        carrier.ceilings(bounds, lambda target: expected[target.name], _most_imagined_rps(shape))
-        done = Done(
-            directory,
-            state,
-            shape,
-            targets,
-            plan,
-            slos,
-            part,
-            _faults(targets, fault),
-            runs,
-            told,
-            priced_by=month,
-            imagined=imagined,
-            seed=options.knobs.seed,
-        )
-        weighed = weigh(done)
-        split = look_for_split(done, weighed, lambda hybrid: carrier.split(hybrid, month.trace))
-        if split is not None:
-            done = done._replace(hybrid=split.hybrid)
-        if split is not None and split.paying is not None:
-            hybrid, *folders = split.paying
-            carrier.join(hybrid, *folders)
-            expected |= _expected(directory, state, [hybrid], bounds, shape, runs)
-            carrier.ceilings(bounds, lambda target: expected[target.name], _most_imagined_rps(shape))
-            done = _with_hybrid(done, hybrid, fault)
-            weighed = weigh(done)
+        done, weighed = _carried_out(Carrier(experiment, state), done, trace, fault)
     except BrokenOff as broken:
         return PilotOutcome(directory, broken.status, broken_in=broken.directory)
     verdict = judge(done, weighed)
     write_verdict(directory, verdict)
     return PilotOutcome(directory, "finished", verdict, weighed.material)
+
+
+def _refuse_unfit(
+    trace: Path, header: Header, targets: Sequence[Target], plan: Plan, options: RunOptions
+) -> None:
+    """Raises TargetError where a plane cannot be simulated, and OriginRefused where the trace was recorded at one."""
+    if plan.how != "simulated":
+        refuse_own_origin(trace, header, targets, to_origin=options.to_origin)
+        return
+    for target in targets:
+        # Also that each plane to which its routes send steps is described.
+        simulated_planes(target)
+        check_agreement(target)
+
+
+def _carried_out(carrier: Carrier, done: Done, trace: Path, fault: Fault) -> tuple[Done, Weighed]:
+    """All phases, and what they come to; `done` with the hybrid that pays, if one does. Raises BrokenOff."""
+    directory, state, shape, targets, runs = done.directory, done.state, done.shape, done.targets, done.runs
+    carrier.carry_out()
+    _compare(directory, state, targets, runs)
+    bounds = _ceiling_slos(directory, state, targets, done.slos, runs)
+    month = whole(trace, directory / TRACES_FOLDER) if done.imagined else done.part
+    done = done._replace(priced_by=month)
+    if done.imagined:
+        carrier.months(month.trace)
+    carrier.unscheduled(month.trace)
+    carrier.variants(month.trace, month.requests)
+    expected = _expected(directory, state, targets, bounds, shape, runs)
+    carrier.ceilings(bounds, lambda target: expected[target.name], _most_imagined_rps(shape))
+    weighed = weigh(done)
+    split = look_for_split(done, weighed, lambda hybrid: carrier.split(hybrid, month.trace))
+    if split is None:
+        return done, weighed
+    done = done._replace(hybrid=split.hybrid)
+    if split.paying is None:
+        return done, weighed
+    hybrid, *folders = split.paying
+    carrier.join(hybrid, *folders)
+    expected |= _expected(directory, state, [hybrid], bounds, shape, runs)
+    carrier.ceilings(bounds, lambda target: expected[target.name], _most_imagined_rps(shape))
+    done = _with_hybrid(done, hybrid, fault)
+    return done, weigh(done)
 
 
 def _faults(targets: Sequence[Target], fault: Fault) -> dict[str, str]:
