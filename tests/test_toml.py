@@ -43,6 +43,21 @@ def test_toml_that_is_none_is_refused(read, error, said, tmp_path):
         read(BAD[said].encode(), "x.toml", tmp_path)
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["a" + ".5" * 100 + " = 1", "[" + "a." * 100 + "b]", "x = { " + '\'a\'\t. "b\\"" . ' * 50 + "c = 1 }"],
+    ids=["a key", "a table's name", "within a value"],
+)
+def test_a_key_of_a_hundred_parts_is_nested_too_deeply(written):
+    """Ten thousand took Python's reader 1.4 GB, and seconds."""
+    with pytest.raises(TomlError, match=r"^is nested too deeply$"):
+        read_toml(written.encode())
+
+
+def test_a_text_of_many_dots_is_no_key():
+    assert read_toml(f'x = "{"no. " * 500}{"1.5 " * 200}"\n{"a." * 99}b = 1'.encode())["x"].endswith("1.5 ")
+
+
 def test_a_byte_order_mark_before_it_is_no_part_of_it():
     assert read_toml("\ufeffname = 'é'\r\n".encode()) == {"name": "é"}
 
