@@ -48,6 +48,8 @@ MAKERS: dict[str, Maker] = {
     "sessions alike, interleaved": queues.overlapping,
     "times grow by 30%": queues.drifting,
     "2% cold starts": queues.bimodal,
+    "sessions slow as a whole": queues.slow_as_a_whole,
+    "slow spells of 20": queues.in_spells,
     **{f"one worker, load {load}": queue(load) for load in LOADS},
     "four workers, load 0.8": lambda rng, n: queues.workers(rng, n, 0.8),
 }

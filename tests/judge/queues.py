@@ -77,6 +77,26 @@ def drifting(rng, n, growth=0.3):
     return made._replace(response_ms=made.response_ms * np.linspace(1, 1 + growth, n))
 
 
+def in_spells(rng, n, steps=20, share=0.06, factor=8.0):
+    """A target that is slow for spells of so many steps on average, which are this share of all."""
+    slow = np.zeros(n, np.bool_)
+    at, is_slow = 0, rng.random() < share
+    while at < n:
+        lasts = rng.geometric(1 / (steps if is_slow else steps * (1 - share) / share))
+        slow[at : at + lasts] = is_slow
+        at, is_slow = at + lasts, not is_slow
+    made = independent(rng, n)
+    return made._replace(response_ms=np.where(slow, factor, 1.0) * made.response_ms)
+
+
+def slow_as_a_whole(rng, n, steps=20, share=0.06, factor=8.0):
+    """Some sessions are slow from their first step to their last, and lie between others."""
+    made = overlapping(rng, n, steps)
+    slow = rng.random(n // steps) < share
+    times = SERVICE_MS * np.exp(rng.normal(0, 0.5, n))
+    return made._replace(response_ms=np.where(slow[made.session], factor, 1.0) * times)
+
+
 def bimodal(rng, n):
     """Two steps of a hundred wait for a boot."""
     made = independent(rng, n)

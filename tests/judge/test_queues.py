@@ -56,7 +56,8 @@ def test_what_is_independent_beside_a_drift_is_known_almost_as_well_as_its_numbe
 
 def _sample(made):
     n = len(made.at_ms)
-    return Sample(made.response_ms, np.arange(n, dtype=np.int32), (made.at_ms * 1e6).astype(np.int64))
+    session = np.arange(n, dtype=np.int32) if made.session is None else made.session
+    return Sample(made.response_ms, session, (made.at_ms * 1e6).astype(np.int64))
 
 
 def test_a_run_too_short_to_show_the_worst_decides_nothing_and_says_why(rng):
@@ -102,6 +103,16 @@ def test_the_upper_bound_of_a_rare_tail_knows_the_dependence_that_only_frequent_
     _, worth = quantile_interval(sample, 0.999, 0.95)
 
     assert worth.design_effect > 20
+
+
+def test_a_bound_knows_that_what_is_beyond_it_comes_together_more_than_what_is_beyond_the_quantile(rng):
+    """A limit at the true p95, which lies among the slow sessions: one run in twenty passed it, as long as the bound was
+    drawn by what the quantile's own exceedances are worth."""
+    truth = np.quantile(queues.slow_as_a_whole(rng, 1_000_000).response_ms, 0.95)
+    runs = [_sample(queues.slow_as_a_whole(rng, 2_000)) for _ in range(300)]
+    bounds = [quantile_interval(run, 0.95, 0.95)[0].high for run in runs]
+
+    assert np.mean([high is not None and high < truth for high in bounds]) <= 0.03
 
 
 @pytest.mark.parametrize("text", ["p99 < 1s", "errors < 1%", "mean < 1s", "p50 > 1s"])
