@@ -18,7 +18,7 @@ from replay.choice.otherwise import what_turns
 from replay.choice.rules.table import RULES
 from replay.choice.split import Split, forced_split, routes
 from replay.choice.staff import flips_soon, hours_said, staff_line
-from replay.choice.standing import Out, Standing, listed, standing
+from replay.choice.standing import Out, Standing, listed, may_fail_too_often, standing
 from replay.choice.types import Choice, PlaneName, PlannedRoute, Rule, StaffLine
 
 # A bill this many times as high outweighs that the cheaper plane failed more often.
@@ -102,7 +102,7 @@ def _choose(
         made = _by_money(rules, stand, line)
     else:
         made = _by_exclusion(case, rules, stand, forced)
-    return _held_to_slos(case, stand, made)
+    return _held_to_failures(stand, _held_to_slos(case, stand, made))
 
 
 def _by_exclusion(case: Case, rules: Mapping[str, Rule], stand: Standing, forced: Split | None) -> _Made:
@@ -170,6 +170,15 @@ def _held_to_slos(case: Case, stand: Standing, made: _Made) -> _Made:
         "No firm choice",
         plane.plane,
     )
+
+
+def _held_to_failures(stand: Standing, made: _Made) -> _Made:
+    """Left open where the chosen target failed so much, too seldom to tell how often it does."""
+    plane = None if made.choice == "inconclusive" else stand.represents.get(made.choice)
+    said = None if plane is None else may_fail_too_often(plane)
+    if plane is None or said is None:
+        return made
+    return _Made("inconclusive", ["availability"], [said, *made.why], "No firm choice", plane.plane)
 
 
 def _rules_out(out: Mapping[str, Out]) -> list[str]:

@@ -12,7 +12,7 @@ from replay.choice.bills import CLEAR_RATIO
 from replay.choice.case import Case
 from replay.choice.having import is_provided
 from replay.choice.staff import flips_soon
-from replay.choice.standing import Standing, may_break_below_the_peak
+from replay.choice.standing import Standing, may_break_below_the_peak, may_fail_too_often
 from replay.choice.types import Choice, PilotPlane, Rule, StaffLine
 from replay.words.numbers import milliseconds
 
@@ -127,6 +127,12 @@ def _at_the_peak(answer: _Answer) -> Iterator[str]:
             yield said
 
 
+def _failing_together(answer: _Answer) -> Iterator[str]:
+    for plane in answer.shown:
+        if (said := may_fail_too_often(plane)) is not None:
+            yield said
+
+
 def _no_budget(answer: _Answer) -> Iterator[str]:
     if not answer.case.slos:
         yield "no latency budget was given, so the planes were not judged by one"
@@ -177,6 +183,7 @@ _DOUBTS: tuple[Callable[[_Answer], Iterator[str]], ...] = (
     _split,
     _late_generator,
     _at_the_peak,
+    _failing_together,
     _no_budget,
     _other_tail,
     _basis,

@@ -30,6 +30,7 @@ from replay.results.summary_types import Summary
 from replay.words.numbers import number
 
 _P95, _P99 = parse_slo("p95(answered) < 1s"), parse_slo("p99(answered) < 1s")
+_ERRORS = parse_slo("errors < 1%")
 _WORST = ("ok", "suspect", "saturated")
 _REFUSALS = {429: "refused (429)", 503: "unavailable (503)", 504: "timed out (504)"}
 
@@ -134,6 +135,9 @@ def _put_latency(found: PilotPlane, run: Evidence) -> None:
     found.p95_ci_ms, found.p99_ci_ms = (_interval(slo, run) for slo in (_P95, _P99))
     found.steps = ended(run.summary)
     found.error_share = failed_share(run.summary)
+    low, high = figure_of(_ERRORS, run, CONFIDENCE).interval or (None, None)
+    if low is not None and high is not None:
+        found.error_share_ci = round(low / 100, 6), round(high / 100, 6)
 
 
 def failed_share(summary: Summary) -> float | None:

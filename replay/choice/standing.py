@@ -67,11 +67,23 @@ def thin(plane: PilotPlane) -> str | None:
 
 
 def fails_too_often(plane: PilotPlane) -> bool:
-    """By the lower limit of Clopper and Pearson's 95 % interval; a plane of which nothing ended did not carry it."""
-    if plane.error_share is None or not plane.steps:
-        return False
+    """For certain: by the interval that a gate has of its failures, of which those that come together count as one. A
+    plane of which nothing ended did not carry it.
+    """
+    return plane.error_share_ci is not None and plane.error_share_ci[0] > MOST_FAILED
+
+
+def may_fail_too_often(plane: PilotPlane) -> str | None:
+    """In words, where it did if each request failed by itself (Clopper and Pearson), but they failed together."""
+    if plane.error_share is None or not plane.steps or fails_too_often(plane):
+        return None
     failed = round(plane.error_share * plane.steps)
-    return bool(failed) and beta_quantile(ALPHA / 2, failed, plane.steps - failed + 1) > MOST_FAILED
+    if not failed or beta_quantile(ALPHA / 2, failed, plane.steps - failed + 1) <= MOST_FAILED:
+        return None
+    return (
+        f"{plane.target} failed {percent(plane.error_share)} of the requests, where {percent(MOST_FAILED)} is the "
+        "most; but they failed together, in few sessions or at few times, so how often that happens is not known"
+    )
 
 
 def carries_rps(plane: PilotPlane) -> float | None:

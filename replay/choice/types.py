@@ -300,6 +300,15 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     cost_lines: Annotated[list[dict[str, Any]], Meta(description="The lines of the bill.")] = []
     errors: Annotated[int, Meta(description="Attempts that failed, in all phases.")] = 0
     error_share: Annotated[float | None, Meta(description="Their share, from 0 to 1.")] = None
+    error_share_ci: Annotated[
+        tuple[float, float] | None,
+        Meta(
+            description=(
+                "The interval of error_share at 95 %, as a gate on errors has it: failures that come together, as in "
+                "sessions that fail as a whole, count as one."
+            )
+        ),
+    ] = None
     retries: Annotated[int, Meta(description="Attempts beyond the first of their step.")] = 0
     sessions_lost: Annotated[int, Meta(description="Sessions that lost a step.")] = 0
     budget: Annotated[Decision | None, Meta(description="What the SLOs say of it.")] = None

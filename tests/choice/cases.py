@@ -4,6 +4,8 @@ from typing import Any
 
 from replay.choice.case import Case
 from replay.choice.types import Bucket, PilotPlane, StepClass, Workload
+from replay.judge.statistics.proportion import share_bounds
+from replay.judge.statistics.sample import Worth
 
 
 def workload(**changed: Any) -> Workload:
@@ -45,7 +47,18 @@ def plane(target: str, kind: Any, **changed: Any) -> PilotPlane:
         "ceiling_rps": 50.0,
         "ceiling_verdict": "found",
     }
-    return PilotPlane(target=target, plane=kind, **(known | changed))
+    known |= changed
+    if known["error_share"] is not None:
+        known.setdefault("error_share_ci", each_by_itself(known["error_share"], known["steps"]))
+    return PilotPlane(target=target, plane=kind, **known)
+
+
+def each_by_itself(share: float, steps: int) -> tuple[float, float]:
+    """The interval of a share of failures that come one by one."""
+    low, high = share_bounds(share, Worth(float(steps), 1.0, "value"), 0.95)
+    assert low is not None
+    assert high is not None
+    return low, high
 
 
 def case(

@@ -201,6 +201,19 @@ def test_a_few_failures_do_not_rule_a_plane_out_and_many_do():
     assert many.choice == "vm"
 
 
+def test_failures_of_a_few_whole_sessions_leave_it_open():
+    together = decide(
+        case({"error_share": 0.05, "error_share_ci": (0.008, 0.16), "cost_month": 1.0}, {"cost_month": 90.0})
+    )
+
+    assert (together.choice, together.leans, together.out) == ("inconclusive", "serverless", {})
+    assert together.answer.startswith(
+        "No firm choice: s failed 5% of the requests, where 1% is the most; but they failed together, in few sessions "
+        "or at few times, so how often that happens is not known"
+    )
+    assert together.decides("availability")
+
+
 def test_more_failures_on_the_cheaper_plane_leave_it_open_unless_the_bill_is_twice_as_high():
     troubled = {"cost_month": 30.0, "effort": {"timed out (504)": 40}}
 

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from replay.choice.planes import Seen, phase_figures, plane_figures, sessions_lost
+from replay.choice.standing import fails_too_often, may_fail_too_often
 from replay.judge.load.types import Ceiling, CeilingVerdict, Level
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
+from tests.judge.queues import Made, evidence_of
 from tests.support.runs import evidence, step, summary
 
 
@@ -55,6 +57,26 @@ def test_the_share_of_failures_is_that_of_representative_traffic():
 
     assert found.error_share == pytest.approx(0.03)
     assert found.steps == 100
+
+
+def failing_whole(rng, share, sessions=60, steps=20):
+    """Sessions that run beside others, of which this share fails from its first step to its last."""
+    at_ms = np.sort(rng.uniform(0, 600_000, sessions * steps))
+    session = rng.permutation(np.repeat(np.arange(sessions, dtype=np.int32), steps))
+    failed = (rng.random(sessions) < share)[session]
+    run = evidence_of(Made(at_ms, rng.lognormal(3.0, 0.2, len(at_ms)), session), ok=~failed)
+    run.summary.counts.ok = int(np.count_nonzero(~failed))
+    return figures(phases={"representative": run})
+
+
+def test_a_plane_is_out_by_sessions_that_fail_whole_only_if_they_do_so_often(rng):
+    """Held to 1%. With each step for itself 47 in 100 planes that fail one session in 100 were out."""
+    often = [failing_whole(rng, 0.01) for _ in range(100)]
+    far = [failing_whole(rng, 0.25) for _ in range(20)]
+
+    assert np.mean([fails_too_often(plane) for plane in often]) <= 0.02
+    assert all(fails_too_often(plane) for plane in far)
+    assert {may_fail_too_often(plane) is not None for plane in often if plane.error_share > 0.03} == {True}
 
 
 def test_what_failed_when_we_killed_an_instance_is_no_surprise():

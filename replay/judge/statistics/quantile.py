@@ -49,9 +49,9 @@ def quantile_interval(sample: Sample, q: float, confidence: float) -> tuple[Inte
 def quantile_worth(sample: Sample, q: float, confidence: float) -> Worth:
     """What the sample is worth for its q quantile. Raises ValueError for an empty sample.
 
-    What slows a target for a while, or a whole session, makes only a part of what is beyond the quantile, and the larger
-    one the further out. So the bound is held to what its own exceedances are worth, and moved out until they are worth
-    no less than it was drawn with: Woodruff's interval, inverted at the bound instead of at the quantile.
+    What slows a target for a while, or a whole session, is only a part of what is beyond the quantile, and more of it
+    further out. So the bound is held to what its own exceedances are worth, and moved out until they are worth no less
+    than it was drawn with: Woodruff's interval, inverted at the bound instead of at the quantile.
     """
     if not sample.n:
         raise ValueError("a quantile needs at least one value")
