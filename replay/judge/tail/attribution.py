@@ -19,7 +19,7 @@ from replay.judge.statistics.distributions import at_least
 from replay.judge.statistics.quantile import quantile as value_at
 from replay.judge.statistics.sample import Floats
 from replay.judge.tail.causes import CHARGED, Charges, charge
-from replay.judge.tail.together import part_of_most
+from replay.judge.tail.together import Part, part_of_most
 from replay.results.columns import Codes, Columns, Flags, Rows
 from replay.results.evidence import Evidence
 from replay.results.histogram import Int64s
@@ -36,6 +36,7 @@ _LEAST_OTHERS = 20
 _CONCENTRATION = 2.0
 _MOST_NAMES = 3
 _LEAST_TAIL = 20
+_NEAR_THE_ENDS = 0.05
 
 
 class Example(msgspec.Struct):
@@ -296,8 +297,20 @@ def _of_unexplained(columns: Columns, charges: Charges, tail: Rows, main: Rows) 
     return [
         f"of the {counted(len(rows), 'step')} that are unexplained {part.steps:,} were due between "
         f"{seconds(part.from_s)} and {seconds(part.to_s)} of the run, when {percent(part.share)} of all steps were: it "
-        "was slow for that while, as a target that warms up, or wears out, is"
+        f"was slow for that while, as {_like(columns, charges.counted, part)}"
     ]
+
+
+def _like(columns: Columns, counted: Flags, part: Part) -> str:
+    """What is slow in such a part of a run: at its start, at its end, or in between."""
+    due_ns = columns.intended_ns[counted]
+    from_s, to_s = float(due_ns.min()) / 1e9, float(due_ns.max()) / 1e9
+    near_s = _NEAR_THE_ENDS * (to_s - from_s)
+    if part.from_s - from_s <= near_s:
+        return "a target that warms up is"
+    if to_s - part.to_s <= near_s:
+        return "a target that wears out, or has used up its credits, is"
+    return "a target beside a busy neighbour, or with other work to do, is"
 
 
 def _of_normal(charges: Charges, main: Rows) -> list[str]:

@@ -11,16 +11,17 @@ service time, and causes take from what is left of it in this order:
   times a usual service time. It is ours if steps that were due meanwhile were not sent either, else the target's.
 - An instance whose service times rank above those of all others (Wilcoxon 1945, Bonferroni over the instances) and
   are more than half as long again in the median: the part by which it is slower.
-- Queueing: service time rises with the requests in flight at sending (Spearman's rank test, p < 0.01, per kind and
-  name); charged is the median service time at that many in flight over that at usual ones. Whatever makes a target slow
-  for a while, such as a warm-up, a leak or a neighbour, also has more in flight meanwhile. So the two must go together
-  among neighbours as well: the same test within blocks of steps one after the other (Taylor 1987, "Kendall's and
-  Spearman's correlation coefficients in the presence of a blocking variable", Biometrics 43). And service time must
-  rise with what was asked, too: with the backlog that requests sent at these times leave to a target which takes a
-  tenth more of them than were answered while the run sent, on the whole (Lindley 1952, "The theory of queues with a
+- After the first byte: more tokens or bytes than usual, at the usual pace (a long answer). Where long answers are asked
+  for together they go with the requests in flight, and are no queue.
+- Queueing: what is left of service time rises with the requests in flight at sending (Spearman's rank test, p < 0.01,
+  per kind and name); charged is its median at that many in flight over that at usual ones. Whatever makes a target
+  slow for a while, such as a warm-up, a leak or a neighbour, also has more in flight meanwhile. So the two must go
+  together among neighbours as well: the same test within blocks of steps one after the other (Taylor 1987, "Kendall's
+  and Spearman's correlation coefficients in the presence of a blocking variable", Biometrics 43). And service time
+  must rise with what was asked, too: with the backlog that requests sent at these times leave to a target which takes
+  a tenth more of them than were answered while the run sent, on the whole (Lindley 1952, "The theory of queues with a
   single server"). How slow a target is settles what is in flight, but not when it is asked.
-- After the first byte: more tokens or bytes than usual (a long answer), and slower for their number than usual (a slow
-  stream where there are tokens, else a slow transfer).
+- After the first byte: slower for their number than usual (a slow stream where there are tokens, else a slow transfer).
 """
 
 from collections.abc import Iterator
@@ -44,8 +45,8 @@ CHARGED = (
     "pause",
     "cold_start",
     "one_instance",
-    "queueing",
     "long_answer",
+    "queueing",
     "slow_stream",
     "slow_transfer",
 )
@@ -105,9 +106,13 @@ def charge(columns: Columns, connection_limit: int | None = None) -> Charges:
     left = left - ms["one_instance"]
     steady &= ~np.isin(columns.instance, slow_instances)
 
-    ms["queueing"] = np.minimum(left, _queueing(columns, sent, steady, service_ms, in_flight))
+    longer, slower_parts = _after_first_byte(columns, sent)
+    ms["long_answer"] = np.minimum(left, longer)
+    left = left - ms["long_answer"]
+    own_ms = np.maximum(0.0, service_ms - longer)
+    ms["queueing"] = np.minimum(left, _queueing(columns, sent, steady, own_ms, in_flight))
     left = left - ms["queueing"]
-    for name, expected in _after_first_byte(columns, sent):
+    for name, expected in slower_parts.items():
         ms[name] = np.minimum(left, expected)
         left = left - ms[name]
     return Charges(
@@ -303,8 +308,8 @@ def _medians_by_load(loads: Int64s, values: Floats) -> tuple[Floats, Floats]:
     return at, np.asarray(typical, np.float64)
 
 
-def _after_first_byte(columns: Columns, sent: Flags) -> list[tuple[str, Floats]]:
-    """What the rest of an answer took over the usual: for its length, and for its slowness at that length."""
+def _after_first_byte(columns: Columns, sent: Flags) -> tuple[Floats, dict[str, Floats]]:
+    """What the rest of an answer took over the usual: for its length; and for its slowness at that length, by cause."""
     long, stream, transfer = (np.zeros(columns.n) for _ in range(3))
     begun = sent & (columns.first_byte_ns != ABSENT_NS)
     rest_ms = np.where(begun, (columns.end_ns - columns.first_byte_ns) / 1e6, 0.0)
@@ -318,4 +323,4 @@ def _after_first_byte(columns: Columns, sent: Flags) -> list[tuple[str, Floats]]
         usual = medians_of(size, columns, rows)
         slow[rows] = np.maximum(0.0, rest_ms - pace * size)[rows]
         long[rows] = np.maximum(0.0, pace * (size - usual))[rows]
-    return [("long_answer", long), ("slow_stream", stream), ("slow_transfer", transfer)]
+    return long, {"slow_stream": stream, "slow_transfer": transfer}

@@ -167,6 +167,42 @@ def test_steps_that_wait_for_one_boot_are_cold_starts_and_no_pause(rng):
     assert found.windows == []
 
 
+def in_bursts(rng, bursts=250):
+    """When steps are due that come up to thirty at once, every 2 s, and how many each came with."""
+    sizes = rng.integers(1, 30, bursts)
+    at_ms = np.concatenate([2000.0 * n + np.sort(rng.uniform(0, 5, size)) for n, size in enumerate(sizes)])
+    return at_ms, np.repeat(sizes, sizes)
+
+
+def test_long_answers_that_are_asked_for_together_are_no_queue(rng):
+    """A quarter of the tail was a queue."""
+    at_ms, together = in_bursts(rng)
+    took = 10 + 2 * together * rng.normal(1, 0.05, len(at_ms))
+    records = [
+        step(f"s-{n}", float(ms), n, at_ms=float(at), tokens=int(20 * many))
+        for n, (at, ms, many) in enumerate(zip(at_ms, took, together, strict=True))
+    ]
+
+    found = attribute(planted(records))
+
+    assert share(found, "long_answer") >= 0.95
+    assert share(found, "queueing") == 0
+
+
+def test_a_queue_is_one_however_long_its_answers_are(rng):
+    at_ms, _ = in_bursts(rng)
+    tokens = rng.integers(10, 30, len(at_ms))
+    ends = served_in_turn(at_ms, 0.5 * tokens, 2)
+    records = []
+    for n, (at, end, many) in enumerate(zip(at_ms, ends, tokens, strict=True)):
+        records.append(step(f"s-{n}", float(end - at), n, at_ms=float(at), tokens=int(many)))
+        records[-1].first_byte_ns = records[-1].end_ns - int(0.5 * many * MS)
+
+    found = attribute(planted(records))
+
+    assert share(found, "queueing") >= 0.95
+
+
 def test_a_retry_is_charged_with_all_that_came_before_the_last_try(rng):
     records = steady(rng)
     again = []
@@ -234,15 +270,32 @@ def slow_for_a_while(rng, factor):
 
 
 @pytest.mark.parametrize(
-    ("factor", "from_s", "to_s"),
+    ("factor", "from_s", "to_s", "like"),
     [
-        (lambda at: 1 + 4 * np.exp(-at / 0.05), 0, 4),  # a warm-up
-        (lambda at: 4.0 if at > 0.95 else 1.0, 37, 40),  # a limit that is reached
-        (lambda at: 1 + 4 * max(0.0, at - 0.8), 32, 40),  # a leak
-        (lambda at: 3.0 if 0.5 < at < 0.55 else 1.0, 19, 23),  # a noisy neighbour
+        (lambda at: 1 + 4 * np.exp(-at / 0.05), 0, 4, "a target that warms up"),
+        (
+            lambda at: 4.0 if at > 0.95 else 1.0,
+            37,
+            40,
+            "a target that wears out, or has used up its credits,",
+        ),
+        (
+            lambda at: 1 + 4 * max(0.0, at - 0.8),
+            32,
+            40,
+            "a target that wears out, or has used up its credits,",
+        ),
+        (
+            lambda at: 3.0 if 0.5 < at < 0.55 else 1.0,
+            19,
+            23,
+            "a target beside a busy neighbour, or with other work to do,",
+        ),
     ],
 )
-def test_a_while_in_which_all_is_slow_is_no_queue_though_more_is_in_flight_then(rng, factor, from_s, to_s):
+def test_a_while_in_which_all_is_slow_is_no_queue_though_more_is_in_flight_then(
+    rng, factor, from_s, to_s, like
+):
     found = slow_for_a_while(rng, factor)
 
     assert share(found, "queueing") == 0
@@ -253,7 +306,7 @@ def test_a_while_in_which_all_is_slow_is_no_queue_though_more_is_in_flight_then(
         float(said.split()[0]) / (1000 if said.endswith("ms") else 1) for said in (begins, ends)
     )
     assert from_s <= begins_s < ends_s <= to_s
-    assert note.endswith("it was slow for that while, as a target that warms up, or wears out, is")
+    assert note.endswith(f"it was slow for that while, as {like} is")
 
 
 def slow_at_times(rng, n, persistence=0.98):
