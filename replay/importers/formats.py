@@ -144,6 +144,12 @@ FORMATS = (
         "logs.fixed.iis_log:IIS_LOG",
     ),
     Format(
+        "squid-log",
+        "Squid's own access logs",
+        "logs.line_logs:LineLog",
+        "logs.fixed.squid_log:SQUID_LOG",
+    ),
+    Format(
         "haproxy-log",
         "HAProxy's HTTP logs (option httplog, httpslog)",
         "logs.line_logs:LineLog",

@@ -48,6 +48,10 @@ class Item:
         said = {name: raw for name, raw in other._fields.items() if bytes(raw) not in (b"", b"null")}
         return Item({**self._fields, **said}, self.place, self.outer)
 
+    def within(self, outer: "Item | None") -> "Item":
+        """This object with another one around it."""
+        return Item(self._fields, self.place, outer)
+
     def only(self, names: Sequence[str]) -> bytes:
         """The object with only these of its fields, as JSON."""
         return msgspec.json.encode({name: self._fields[name] for name in names if name in self._fields})

@@ -1,4 +1,7 @@
-"""A recording's bytes as UTF-8 without a byte order mark, however they were stored and encoded; rows as JSON Lines."""
+"""A recording's bytes as UTF-8 without a byte order mark, however they were stored and encoded; rows as JSON Lines.
+
+Lines that end in CR alone, as old Macs wrote them, end in LF.
+"""
 
 import codecs
 import contextlib
@@ -15,6 +18,8 @@ _BUFFER_BYTES = 1 << 16
 _UTF_8 = b"\xef\xbb\xbf"
 _UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _LONGEST_MARK = 3
+# A file without a line feed so far has none.
+_TELLING_BYTES = 1 << 16
 
 
 class _Transcoded(io.RawIOBase):
@@ -42,6 +47,23 @@ class _Transcoded(io.RawIOBase):
         return n
 
 
+class _WithLineFeeds(io.RawIOBase):
+    """Text of which each CR is the end of a line."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        super().__init__()
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        target = memoryview(buffer)  # type: ignore[arg-type]
+        piece = self._source.read(len(target)).replace(b"\r", b"\n")
+        target[: len(piece)] = piece
+        return len(piece)
+
+
 @contextlib.contextmanager
 def open_recording(path: Path) -> Iterator[BinaryIO]:
     """The file, decompressed where it is compressed. Raises TraceError where it cannot be read."""
@@ -56,12 +78,20 @@ def open_recording(path: Path) -> Iterator[BinaryIO]:
         if start.startswith(_UTF_8):
             source.read(_LONGEST_MARK)
         if encoding is None:
-            yield source
+            yield _with_line_feeds(source)
             return
         if start[:2] in _UTF_16:
             source.read(2)
         with io.BufferedReader(_Transcoded(source, encoding), _BUFFER_BYTES) as transcoded:
-            yield cast(BinaryIO, transcoded)
+            yield _with_line_feeds(cast(BinaryIO, transcoded))
+
+
+def _with_line_feeds(source: BinaryIO) -> BinaryIO:
+    """The source, its lines ended as all others' are."""
+    start = source.peek(_TELLING_BYTES)[:_TELLING_BYTES]  # type: ignore[attr-defined]
+    if b"\r" not in start or b"\n" in start or b"\0" in start:
+        return source
+    return cast(BinaryIO, io.BufferedReader(_WithLineFeeds(source), _BUFFER_BYTES))
 
 
 def begin_of_stored(source: BinaryIO, path: Path) -> int | None:

@@ -88,6 +88,7 @@ _ALL_FIELDS = (
 )
 
 _IMPORTS: dict[str, tuple[str, ...]] = {
+    "azure-llm": ('{"TIMESTAMP":"2023-11-16 18:17:03.9799600","ContextTokens":5,"GeneratedTokens":null}\n',),
     "access-log": (
         '192.0.2.7 - mallory [10/Oct/2000:13:55:36.123 +0000] "GET /x?token=a HTTP/1.1" 200 612 "-" "curl/8" rt=0.100\n'
         '192.0.2.7 - - [10/Oct/2000:13:55:37 +0000] "POST /y/17 HTTP/1.1" 500 - "http://r/?a=b" "x" 0.010 0.009 .\n',

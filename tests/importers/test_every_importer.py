@@ -177,6 +177,7 @@ KEEPS_TEXT = (
     "elb-log",
     "s3-log",
     "iis-log",
+    "squid-log",
     "haproxy-log",
     "fastify-log",
     "heroku-log",

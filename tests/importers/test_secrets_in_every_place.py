@@ -99,7 +99,7 @@ REQUESTS = {
 # Those that hold paths only: what stands for the path in a sample.
 PATHS = {
     "access-log": "/a/0", "envoy-log": "/a/0", "elb-log": "/a/0", "haproxy-log": "/a/0", "w3c-log": "/a/0",
-    "s3-log": "/a/0", "iis-log": "/a/0",
+    "s3-log": "/a/0", "iis-log": "/a/0", "squid-log": "/a/0",
     "fastify-log": "/a/0", "heroku-log": "/a/0", "uvicorn-log": "/a/0", "uwsgi-log": "/a/0",
     "framework-log": "/a/0",
     "json-log": "/a/0", "cloud-run": "/a/0", "k6": "/a/0", "jtl": "/a/0", "vegeta-results": "/a/0",

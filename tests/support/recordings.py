@@ -295,6 +295,12 @@ def _iis_log(n: int, text: str) -> str:
     return f"192.0.2.7, {text.replace(',', ';')}, {when}, W3SVC1, WEB, 192.0.2.1, {took_ms(n)}, 163, 366, 200, 0, GET, /a/{n}, -,\n"
 
 
+def _squid_log(n: int, text: str) -> str:
+    when = (START + timedelta(seconds=n, milliseconds=took_ms(n))).timestamp()
+    name = text.encode().hex()[:100] or "-"
+    return f"{when:.3f} {took_ms(n):6} 192.0.2.7 TCP_MISS/200 366 GET http://api.test/a/{n} {name} HIER_DIRECT/192.0.2.1 text/html\n"
+
+
 def _haproxy_log(n: int, text: str) -> str:
     when = (START + timedelta(seconds=n)).strftime("%d/%b/%Y:%H:%M:%S.000")
     told = f'200 116 - - ---- 1/1/0/0/0 0/0 {{{text}}} "GET /a/{n} HTTP/1.1"'
@@ -482,6 +488,7 @@ FORMATS = {
     "elb-log": Format(_elb_log, ".log"),
     "s3-log": Format(_s3_log, ""),
     "iis-log": Format(_iis_log, ".log"),
+    "squid-log": Format(_squid_log, ".log"),
     "haproxy-log": Format(_haproxy_log, ".log"),
     "w3c-log": Format(
         _w3c_log,

@@ -118,23 +118,28 @@ TOLD: dict[str, tuple[str, ...]] = {
 """The keys that tell each thing, by our name for it."""
 OF_ENVOY = "response_flags"
 """Which key shows that a line is Envoy's."""
+_UNITS = {
+    "s": ("_s", "_sec", "_secs", "_seconds"),
+    "ms": ("_ms", "ms", "_msec", "_millis", "_milliseconds"),
+    "us": ("_us", "_usec", "_micros", "_microseconds"),
+    "ns": ("_ns", "_nanos", "_nanoseconds"),
+}
+_LASTING = (
+    "duration",
+    "latency",
+    "response_time",
+    "request_time",
+    "elapsed",
+    "elapsed_time",
+    "took",
+    "time_taken",
+)
 DURATIONS = {
     "request_time": "s",
     "rt": "s",
-    "request_time_ms": "ms",
-    "duration_ms": "ms",
-    "latency_ms": "ms",
-    "response_time_ms": "ms",
-    "duration_us": "us",
-    "request_time_us": "us",
-    "duration_ns": "ns",
-    "duration_s": "s",
-    "latency_s": "s",
-    "durationms": "ms",
-    "latencyms": "ms",
-    "response_time_s": "s",
-    "elapsed_ms": "ms",
-    "took_ms": "ms",
+    **{
+        f"{name}{suffix}": unit for unit, suffixes in _UNITS.items() for suffix in suffixes for name in _LASTING
+    },
     "responsetimems": "ms",
     "http_duration_ms": "ms",
     "event_duration": "ns",

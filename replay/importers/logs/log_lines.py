@@ -50,7 +50,8 @@ class LogLines:
         return self._blank.passes_over(line)
 
     def of(self, n: int, line: bytes) -> Iterator[tuple[int, str]]:
-        """The line without its line break, and its number; several for an array, none for a comment.
+        """The line without its line break, and its number; several for an array, or where lines end in CR alone, none
+        for a comment.
 
         One of more than 64 KiB is damaged; what is not UTF-8 is read as U+FFFD.
         """
@@ -62,6 +63,10 @@ class LogLines:
             self._damage.lose(TraceError(f"{shown_path(self._path)}, line {n}: {text}"))
             return
         text = line.decode("utf-8", "replace").strip()
+        if "\r" in text:
+            for piece in filter(None, map(str.strip, text.split("\r"))):
+                yield from self.of(n, piece.encode("utf-8", "replace"))
+            return
         if text and text[0] not in "#[]":
             self._damage.lines += 1
             yield n, text.rstrip(",") if text[0] == "{" else text

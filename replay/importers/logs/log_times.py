@@ -30,6 +30,8 @@ _CTIME = re.compile(
     r"(?P<year>\d{4})(?P<zone>)",
     re.ASCII,
 ).fullmatch
+# As Go's package log writes it, and Caddy by `time_format wall`.
+_SLASHED = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?", re.ASCII).fullmatch
 _NUMBER = re.compile(r"[\d.]++", re.ASCII).fullmatch
 _DURATION = re.compile(r"(?P<number>[\d.]{1,40}) ?(?P<unit>ns|us|[µμ]s|ms|s)?", re.ASCII).fullmatch
 # As Go writes more than a minute, as .NET's TimeSpan and Python's timedelta stand, and as ISO 8601.
@@ -48,8 +50,8 @@ _LONGEST_US = 10**15  # 31.7 years, as long as a trace may last
 
 @remembered(4096)
 def instant_ns(text: str) -> int | None:
-    """An instant as `10/Oct/2000:13:55:36 -0700`, as ISO 8601, RFC 5322 or ctime, or as a number of s, ms, us or ns
-    since 1970.
+    """An instant as `10/Oct/2000:13:55:36 -0700`, as ISO 8601 (also with slashes), RFC 5322 or ctime, or as a number of
+    s, ms, us or ns since 1970.
 
     The unit of a number follows from its size: such numbers overlap only before 1973. None where it is no instant.
     """
@@ -59,7 +61,9 @@ def instant_ns(text: str) -> int | None:
         day = found["day"].strip().zfill(2)
         zone = found["zone"] or ""
         return None if month is None else unix_ns(f"{found['year']}-{month:02}-{day}T{found['clock']}{zone}")
-    return epoch_ns(text) if _NUMBER(text) else unix_ns(text)
+    if _NUMBER(text):
+        return epoch_ns(text)
+    return unix_ns(text.replace("/", "-") if _SLASHED(text) else text)
 
 
 @remembered(4096)

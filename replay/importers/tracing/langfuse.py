@@ -1,12 +1,13 @@
 """Agents' traces of the `langfuse` format: observations that Langfuse exports, as JSON or JSON Lines.
 
-Read are exports of observations (one an object), downloads of a trace or a session, and answers of the API; names
-as `traceId` and as `trace_id`. The fields are those of Langfuse's blob storage export reference. What becomes what:
+Read are exports of observations (one an object), downloads of a trace or a session, answers of the API, and batches
+that its SDKs send (replay/importers/tracing/layouts/langfuse_batches.py); names as `traceId` and as `trace_id`. The
+fields are those of Langfuse's blob storage export reference. What becomes what:
 
 - An observation of type GENERATION becomes an `llm` step: `startTime` to `endTime`, `completionStartTime` its first
   byte, its model and tokens. All counts of `usageDetails` whose name has "input" in it add up to its input, cached
-  ones too, and likewise for "output". It is streamed if its first token was recorded; where no call's was, calls are
-  streamed unless `stream` is False.
+  ones too, and likewise for "output"; a `usage` in another unit than tokens tells of none. It is streamed if its first
+  token was recorded; where no call's was, calls are streamed unless `stream` is False.
 - One of type TOOL, RETRIEVER or EMBEDDING becomes a `tool` step. Its `input` is kept as
   replay/assembly/tool_requests.py says.
 - A SPAN whose metadata say what it is (`openinference.span.kind`, `gen_ai.operation.name`, `gen_ai.tool.name`) is that.
@@ -26,6 +27,7 @@ from typing import Any
 
 from replay.assembly.tool_requests import as_arguments
 from replay.assembly.types import ImportOptions, ImportResult
+from replay.importers.tracing.layouts.langfuse_batches import LangfuseObservations, is_batch
 from replay.importers.tracing.litellm import is_of_litellm
 from replay.importers.tracing.otlp_own_names import cached_in
 from replay.importers.tracing.span_sessions import SpanCollector
@@ -34,7 +36,6 @@ from replay.trace.edges.spans import Span
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall
 
-_ARRAYS = ("observations", "traces", "data")
 _TOOLS = ("TOOL", "RETRIEVER", "EMBEDDING")
 _TOLD_KINDS = {
     "tool": "TOOL",
@@ -64,13 +65,15 @@ class Langfuse:
 
     def sniff(self, first_bytes: bytes) -> bool:
         start = first_bytes.lstrip()[:1]
-        return (
-            start in (b"{", b"[") and _KEYS.search(first_bytes) is not None and not is_of_litellm(first_bytes)
-        )
+        is_told = _KEYS.search(first_bytes) is not None or is_batch(first_bytes)
+        return start in (b"{", b"[") and is_told and not is_of_litellm(first_bytes)
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         collector = SpanCollector(self.name, options)
-        return collector.read(paths, _ARRAYS, lambda item: _add(item, collector, options))
+        found = LangfuseObservations(collector.counts.damage)
+        return collector.read_from(
+            paths, ".json*", found.items, lambda item: _add(item, collector, options), found.rest
+        )
 
 
 def _add(item: Item, collector: SpanCollector, options: ImportOptions) -> None:
@@ -87,6 +90,8 @@ def _add(item: Item, collector: SpanCollector, options: ImportOptions) -> None:
     if kind == "GENERATION":
         first_byte_ns = collector.time_ns(item, "completionStartTime", "completion_start_time")
         usage = item.value(dict[str, Any], "usageDetails", "usage_details", "usage") or {}
+        if usage.get("unit") not in (None, "", "TOKENS"):
+            usage = {}
         llm = LlmCall(
             input_tokens=_tokens(item, usage, "input"),
             output_tokens=_tokens(item, usage, "output"),

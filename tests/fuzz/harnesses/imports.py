@@ -35,6 +35,7 @@ _READS = {
     "envoy-log": ("logs.envoy_log",),
     "s3-log": ("logs.fixed.s3_log",),
     "iis-log": ("logs.fixed.iis_log",),
+    "squid-log": ("logs.fixed.squid_log",),
     "elb-log": ("logs.elb_log", "logs.line_logs"),
     "gor": ("captures.gor",),
     "har": ("captures.har", "captures.har_entries", "captures.har_sockets"),

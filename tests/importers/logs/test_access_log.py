@@ -325,6 +325,17 @@ def test_what_was_no_request_is_left_out(imported):
         imported(*lines)
 
 
+@pytest.mark.parametrize("ends", [("\r", "\r", "\r"), ("\r", "\r\n", "\n"), ("\r\n", "\r", "\n")])
+def test_lines_that_end_in_cr_alone_are_lines(tmp_path, ends):
+    lines = [f'192.0.2.7 - - [10/Oct/2000:13:55:3{n} +0000] "GET /{n} HTTP/1.1" 200 6' for n in range(3)]
+    path = tmp_path / "access.log"
+    path.write_bytes("".join(map("".join, zip(lines, ends, strict=True))).encode())
+
+    result = AccessLog().read([path], ImportOptions())
+
+    assert [step.request.path for session in result.sessions() for step in session.steps] == ["/0", "/1", "/2"]
+
+
 def test_times_too_far_apart_are_refused(imported):
     with pytest.raises(TraceError, match="more than 31 years apart"):
         imported(line(), line().replace("2000", "2050"))
@@ -385,7 +396,7 @@ lines = st.lists(pieces | st.text(max_size=8), max_size=30).map("".join)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(lines)
 def test_no_line_is_refused_with_a_traceback_or_makes_a_step_that_cannot_be_sent(imported, tmp_path, text):
-    sessions, result = imported(line(), text.replace("\n", " "))
+    sessions, result = imported(line(), text.replace("\n", " ").replace("\r", " "))
     with TraceWriter(tmp_path / "t.jsonl", result.header) as writer:
         for session in sessions:
             writer.write(session)

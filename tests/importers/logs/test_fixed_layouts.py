@@ -1,4 +1,4 @@
-"""Logs in a layout that their server fixes: S3's and IIS' own, by the example lines of their documentation."""
+"""Logs in a layout that their server fixes: S3's, IIS' and Squid's own, by their documentation."""
 
 import pytest
 
@@ -17,6 +17,14 @@ IIS = """
 192.168.114.201, -, 03/20/01, 7:55:20, W3SVC2, SALES1, 172.21.13.45, 4502, 163, 3223, 200, 0, GET, /DeptLogo.gif, -,
 172.16.255.255, anonymous, 03/20/01, 23:58:11, MSFTPSVC, SALES1, 172.16.255.255, 60, 275, 0, 0, 0, PASS, /Intro.htm, -,
 192.168.114.201, ada, 3/20/2001, 7:55:24, W3SVC2, SALES1, 172.21.13.45, 1500, 163, 3223, 500, 0, POST, /a,b.asp, id=7&password=hunter2,
+""".lstrip()
+SQUID = """
+1760104536.123    250 10.0.0.1 TCP_MISS/200 1234 GET http://example.org/a?token=hunter2 - HIER_DIRECT/192.0.2.34 text/html
+1760104537.500     10 10.0.0.1 TCP_MEM_HIT/304 800 GET https://example.org/b - HIER_NONE/- text/css
+1760104538.000   5000 10.0.0.2 TCP_TUNNEL/200 9999 CONNECT example.org:443 - HIER_DIRECT/192.0.2.34 -
+1760104539.000    100 10.0.0.1 TCP_MISS_ABORTED/000 0 POST http://ada:hunter2@api.example.org ada HIER_DIRECT/192.0.2.34 -
+1760104539.100      0 10.0.0.9 UDP_MISS/000 60 ICP_QUERY http://example.org/a - HIER_NONE/- -
+1760104539.200      0 10.0.0.1 NONE/400 3500 NONE error:invalid-request - HIER_NONE/- text/html
 """.lstrip()
 
 
@@ -66,3 +74,26 @@ def test_lines_of_iis_are_requests_that_ended_when_they_were_written(tmp_path):
     assert result.header.attributes["import"]["first_unix_ns"] == 985_074_920_000_000_000 - 4_502_000_000
     assert result.header.attributes["import"]["dropped"]["line(s) of other services than HTTP"] == 1
     assert "hunter2" not in repr((session, result))
+
+
+def test_lines_of_squid_are_requests_that_ended_when_they_were_written(tmp_path):
+    [session], result = imported("squid-log", SQUID, tmp_path)
+
+    assert [told(step, session) for step in session.steps] == [
+        ("GET", "/a?token=redacted", 0.0, 250.0, 200, 1234, None),
+        ("GET", "/b", 1617.0, 10.0, 304, 800, None),
+        ("POST", "/", 3027.0, 100.0, None, 0, None),
+    ]
+    assert [step.attributes["cache"] for step in session.steps] == [
+        "TCP_MISS",
+        "TCP_MEM_HIT",
+        "TCP_MISS_ABORTED",
+    ]
+    assert result.header.attributes["import"]["dropped"] == {
+        "tunnel(s) (CONNECT), in which requests are not seen": 1,
+        "question(s) of other caches": 1,
+        "line(s) with a request that Squid could not read": 1,
+        "bodies of POST, PUT and PATCH, of which not even the size is known": 1,
+    }
+    assert "hunter2" not in repr((session, result))
+    assert "ada" not in repr(session)

@@ -139,6 +139,8 @@ def test_a_query_of_its_own_belongs_to_the_path(imported):
         ("duration_ms", 12.5, 12.5),
         ("duration_us", 12, 0.012),
         ("duration_ns", 12_000, 0.012),
+        ("latency_ns", 12_000, 0.012),
+        ("elapsed_seconds", 1.5, 1_500),
         ("latency", "1.5s", 1_500),
         ("duration", "12ms", 12),
         ("duration", 12, None),

@@ -211,3 +211,44 @@ def test_counts_that_a_database_wrote_as_texts_are_counts(path):
     _, [session] = imported(path, [call])
 
     assert (session.steps[0].llm.input_tokens, session.steps[0].llm.output_tokens) == (10, 5)
+
+
+def event(kind, **body):
+    return {"id": f"e{kind}", "type": kind, "timestamp": at(0), "body": body}
+
+
+def test_batches_of_older_sdks_are_put_together_by_id(path):
+    first = [
+        event("trace-create", id="t", name="agent", sessionId="s-1"),
+        event("generation-create", id="g", traceId="t", name="plan", startTime=at(0), model="m-1"),
+        event("span-create", id="n", traceId="t", name="node", startTime=at(1000), endTime=at(2000)),
+        event("score-create", id="x", traceId="t", name="quality", value=1),
+    ]
+    then = [
+        event("observation-create", id="o", type="TOOL", traceId="t", name="search", startTime=at(1010), endTime=at(1500), parentObservationId="n"),
+        event("generation-update", id="g", endTime=at(900), completionStartTime=at(300), usage={"input": 11, "output": 7, "unit": "TOKENS"}),
+    ]  # fmt: skip
+    lines = "".join(
+        json.dumps({"batch": batch, "metadata": {"sdk_name": "python"}}) + "\n" for batch in (first, then)
+    )
+    path.write_text(lines)
+    assert Langfuse().sniff(lines.encode())
+
+    [session] = Langfuse().read([path], ImportOptions()).sessions()
+
+    assert session.id == "s-1"
+    assert session.attributes["agent"] == "agent"
+    assert [(step.kind, step.name, step.at_ms, step.took_ms) for step in session.steps] == [
+        ("llm", "plan", 0.0, 900.0),
+        ("tool", "search", 1010.0, 490.0),
+    ]
+    plan = session.steps[0]
+    assert (plan.llm.input_tokens, plan.llm.output_tokens, plan.llm.model) == (11, 7, "m-1")
+    assert plan.recorded.ttft_ms == 300.0
+
+
+def test_a_usage_in_another_unit_than_tokens_tells_of_none(path):
+    usage = {"input": 1200, "output": 300, "unit": "CHARACTERS"}
+    plan = observation("plan", "GENERATION", 0, 1000, completionStartTime=at(300), usage=usage)
+    _, [session] = imported(path, [plan])
+    assert (session.steps[0].llm.input_tokens, session.steps[0].llm.output_tokens) == (0, 0)

@@ -230,9 +230,16 @@ def node():
     return "listening on 8080\n" + "ok {\n".join(span(*each) for each in reversed(SPANS))
 
 
+def alone(trace):
+    """The spans of a trace of Jaeger's, each a line with its process."""
+    spans = ({**span, "process": trace["processes"][span["processID"]]} for span in trace["spans"])
+    return "".join(f"{json.dumps({key: each[key] for key in each if key != 'processID'})}\n" for each in spans)
+
+
 LAYOUTS = {
     "jaeger as its UI saves it": ("jaeger", lambda: jaeger(indent=2)),
     "jaeger on one line": ("jaeger", jaeger),
+    "jaeger as Elasticsearch keeps it": ("jaeger", lambda: "".join(map(alone, json.loads(jaeger())["data"]))),
     "zipkin, a trace": ("zipkin", lambda: json.dumps(zipkin_spans())),
     "zipkin, traces": ("zipkin", lambda: json.dumps([zipkin_spans()[:2], zipkin_spans()[2:]], indent=1)),
     "zipkin, a span a line": ("zipkin", lambda: "".join(f"{json.dumps(span)}\n" for span in zipkin_spans())),

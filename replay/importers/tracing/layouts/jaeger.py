@@ -1,8 +1,9 @@
-"""Spans out of Jaeger's JSON: what its UI downloads and its API `/api/traces` answers.
+"""Spans out of Jaeger's JSON: what its UI downloads, its API `/api/traces` answers, and its stores keep.
 
 The layout is that of jaegertracing/jaeger `internal/uimodel/model.go`: traces in `data`, each with its `spans` and the
 `processes` that made them; times in us. The kind of a span and its error are the tags `span.kind`, `error` and
-`otel.status_code`. Tags keep the names that instrumentations gave their attributes.
+`otel.status_code`. A span alone is as Elasticsearch has it, its `process` within it (`internal/storage/v1/
+elasticsearch/spanstore/internal/dbmodel`). Tags keep the names that instrumentations gave their attributes.
 """
 
 import re
@@ -22,6 +23,7 @@ from replay.importers.tracing.otlp_spans import (
     take_event,
 )
 from replay.reading.damage import Damage
+from replay.reading.inputs import decoded
 from replay.reading.json_items import Item, read_items
 from replay.trace.errors import TraceError
 
@@ -73,6 +75,9 @@ class _Span(
     process_id: str | None = None
 
 
+_FIELDS = tuple(field.encode_name for field in msgspec.structs.fields(_Span))
+
+
 class _Process(msgspec.Struct, rename={"name": "serviceName"}, gc=False):
     name: str = ""
     tags: list[_Tag] | None = None
@@ -94,15 +99,19 @@ def read_jaeger(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan
 
 
 def _spans(item: Item, wanted: Wanted) -> list[OtlpSpan]:
+    if item.raw("spanID") is not None:
+        span = decoded(item.only(_FIELDS), _Span, item.place)
+        return [_span(span, _resource(item.value(_Process, "process") or _Process(), wanted), wanted)]
     processes = item.value(dict[str, _Process], "processes") or {}
-    resources = {
-        key: {**_attributes(process.tags, wanted), **({"service.name": process.name} if process.name else {})}
-        for key, process in processes.items()
-    }
+    resources = {key: _resource(process, wanted) for key, process in processes.items()}
     return [
         _span(span, resources.get(span.process_id or "", {}), wanted)
         for span in item.value(list[_Span], "spans") or ()
     ]
+
+
+def _resource(process: _Process, wanted: Wanted) -> dict[str, Any]:
+    return {**_attributes(process.tags, wanted), **({"service.name": process.name} if process.name else {})}
 
 
 def _span(span: _Span, resource: dict[str, Any], wanted: Wanted) -> OtlpSpan:
