@@ -6,7 +6,16 @@ from collections.abc import Callable
 from typing import cast
 
 from replay.http.framing import MOST_HEAD_BYTES, FramingError
-from replay.http.heads import Refused, ResponseHead, own_answer, read_request, response_bytes
+from replay.http.heads import (
+    Refused,
+    RequestHead,
+    ResponseHead,
+    own_answer,
+    read_request,
+    response_bytes,
+    value_of,
+)
+from replay.http.hosts import REBOUND, is_rebound, loopback_port
 from replay.relay.clients import SWEEP_S, Clients
 from replay.relay.front import WAITING_MOST_BYTES, Front, Passage
 from replay.relay.sockets import reset
@@ -51,6 +60,7 @@ class Doorway(asyncio.Protocol):
         self._ends_with_connection = False
         self._sweeps = 0  # since the client last did what is expected of it
         self._unsent_bytes = 0  # when last looked at
+        self._loopback_port: int | None = None
         self._lingering: asyncio.TimerHandle | None = None
         self.client = ""
         self.is_full = False
@@ -71,6 +81,7 @@ class Doorway(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self.client = str(peer[0]) if isinstance(peer, tuple) else "local"
+        self._loopback_port = loopback_port(transport.get_extra_info("sockname"))
         socket = transport.get_extra_info("socket")
         if not self._clients.add(self, 0 if socket is None else socket.fileno()):
             self._refuse(503, "This process has as many connections open as it may.")
@@ -247,6 +258,8 @@ class Doorway(asyncio.Protocol):
         try:
             request = read_request(head, takes_sockets=self._front.takes_sockets)
             self._keeps_alive = self._keeps_alive and request.keeps_alive
+            if self._loopback_port is not None:
+                _refuse_page(request, self._loopback_port)
             passage = self._passage = self._front.arrived(self, request)
         except Refused as refused:
             self._refuse(refused.status, str(refused))
@@ -328,3 +341,10 @@ class Doorway(asyncio.Protocol):
 def _ends_otherwise(data: bytes) -> bool:
     """Whether a head seems to end here for readers of lone line feeds, who are not to be disagreed with."""
     return b"\n\n" in data or b"\n\r\n" in data
+
+
+def _refuse_page(request: RequestHead, port: int) -> None:
+    """Raises Refused for what a page may have sent that had its own name lead here."""
+    for name, line in request.fields:
+        if name == b"host" and is_rebound(value_of(line), port):
+            raise Refused(421, REBOUND)

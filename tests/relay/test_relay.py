@@ -450,3 +450,24 @@ async def test_a_request_that_timed_out_while_its_client_read_slowly_frees_its_s
             assert relay.front.counts["timed_out"] == 1
             await until_loop(lambda: relay.front.plane.census().running == 0)
         assert (await relay.ask()).endswith(b"ok")
+
+
+async def test_a_page_whose_own_name_leads_here_reads_nothing(kind):
+    """DNS rebinding: a page from evil.example.com:PORT is of the same origin as what answers there."""
+    seen = []
+
+    async def serve(reader, writer):
+        while True:
+            seen.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(OK)
+
+    async with relay_of(kind, serve) as relay:
+        page = b"GET / HTTP/1.1\r\nHost: evil.example.com:%d\r\n\r\n" % relay.port
+        said = await relay.ask(page)
+
+        assert said.startswith(b"HTTP/1.1 421 ")
+        assert b"Ask for 127.0.0.1 or localhost." in said
+        assert not seen
+        assert (
+            await relay.ask(b"GET / HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n\r\n")
+        ).endswith(b"ok")

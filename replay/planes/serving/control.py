@@ -12,7 +12,6 @@ a page may have its own name resolve to (DNS rebinding).
 
 import asyncio
 import hmac
-import ipaddress
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -25,6 +24,7 @@ import msgspec
 
 from replay.http.control import TOKEN_HEADER
 from replay.http.heads import Refused, RequestHead, own_answer, read_request, value_of
+from replay.http.hosts import names_loopback
 from replay.planes.core.types import InstanceId
 from replay.planes.serving.gateway import Gateway
 from replay.planes.serving.metrics import metrics
@@ -100,7 +100,7 @@ class _Guard:
         """What is asked for, without query and token. Raises Refused."""
         values = {key: value_of(line) for key, line in request.fields}
         host = values.get(b"host", b"localhost")
-        if not _is_loopback(host):
+        if not names_loopback(host):
             raise Refused(
                 403, "The control address answers to loopback names only, such as 127.0.0.1 or localhost."
             )
@@ -118,17 +118,6 @@ class _Guard:
                 f"path, as in POST /token-.../kill, or in the header {TOKEN_HEADER}.",
             )
         return path
-
-
-def _is_loopback(host: bytes) -> bool:
-    """Whether a Host header names this machine by itself, with a port or without."""
-    name = re.sub(rb":[0-9]*$", b"", host).strip(b"[]").decode("latin-1").lower()
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def state(gateway: Gateway, instances: Instances, at_ns: int) -> dict[str, Any]:
