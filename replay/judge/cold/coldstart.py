@@ -5,6 +5,7 @@ from math import inf
 import numpy as np
 
 from replay.judge.cold.added import added_in
+from replay.judge.cold.behind import slow_all_the_same
 from replay.judge.cold.finding import ColdSteps, cold_steps, come_later
 from replay.judge.cold.idle_times import after_long_idle_times, idle_curve, keep_alive
 from replay.judge.cold.missed import what_is_missed
@@ -17,7 +18,7 @@ from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
 from replay.results.summary_types import Quantiles
 from replay.words.numbers import milliseconds, seconds
-from replay.words.phrases import were
+from replay.words.phrases import counted, were
 
 _FEWEST_OTHERS, _TIMES_AS_LONG, _LEAST_BOOT_NS = 50, 2, 50_000_000
 
@@ -40,7 +41,8 @@ def judge_coldstart(run: Evidence) -> ColdVerdict:
         run=run.name,
         notes=_failed_behind_boots(columns, sent)
         + _at_the_beginning(columns, sent, found)
-        + _what_was_missed(columns, sent, found),
+        + _what_was_missed(columns, sent, found)
+        + _behind_the_target(columns, sent, found),
     )
 
 
@@ -83,6 +85,17 @@ def _what_was_missed(columns: Columns, sent: Flags, found: ColdSteps) -> list[st
         return [f"no boot would show here, {after}: what comes after idle times takes too different times"]
     return [
         f"a boot that adds less than about {milliseconds(missed.found_from_ms)} would not show here, {after}"
+    ]
+
+
+def _behind_the_target(columns: Columns, sent: Flags, found: ColdSteps) -> list[str]:
+    n = slow_all_the_same(columns, sent, found)
+    if not n:
+        return []
+    none = "none of them was cold" if found.method == "header" else "no instance was new to any of them"
+    return [
+        f"{counted(n, 'step')} that came after idle times took long, though by what the target says {none}: something "
+        "behind it may go cold, as a database, a cache or a pool of connections does"
     ]
 
 

@@ -47,31 +47,43 @@ def bucket(from_s: float, to_s: float, n: int, cold: int) -> IdleBucket:
 
 
 def keep_alive(waves: Waves, is_cold: Flags) -> tuple[float, float | None] | None:
-    """Between which idle times the target goes cold: the cut that leaves the fewest waves on the wrong side."""
-    rows, cut = _limit(waves, is_cold)
+    """Between which idle times the target goes cold: where half of the waves are, and, where it does not always go cold
+    after the same, from where a quarter of them are to where three quarters are.
+    """
+    rows, cold = _by_idle_time(waves, is_cold)
     if not len(rows):
         return None
     idle_s = waves.idle_ns[rows] / _NS
-    if cut == len(rows):
+    if (cut := _from_where(cold, 0.5)) == len(rows):
         return round(float(idle_s[-1]), 3), None
-    return (round(float(idle_s[cut - 1]), 3) if cut else 0.0), round(float(idle_s[cut]), 3)
+    still_warm, mostly_cold = _from_where(cold, 0.25), _from_where(cold, 0.75)
+    # Beyond the longest idle time nobody knows: then it is the half that is told.
+    mostly_cold = mostly_cold if mostly_cold < len(rows) else cut
+    return (round(float(idle_s[still_warm - 1]), 3) if still_warm else 0.0), round(
+        float(idle_s[mostly_cold]), 3
+    )
 
 
 def after_long_idle_times(waves: Waves, is_cold: Flags) -> Flags:
     """The cold steps, and of those that begin a wave the ones that came after a longer idle time than the target stays
     warm for, however slow they were.
     """
-    rows, cut = _limit(waves, is_cold)
+    rows, cold = _by_idle_time(waves, is_cold)
     found = is_cold & ~waves.is_first
-    found[rows[cut:]] = True
+    found[rows[_from_where(cold, 0.5) :]] = True
     return found
 
 
-def _limit(waves: Waves, is_cold: Flags) -> tuple[np.ndarray, int]:
-    """The rows that begin a wave, by the idle time before it; and from which of them on the target is cold."""
+def _by_idle_time(waves: Waves, is_cold: Flags) -> tuple[np.ndarray, Flags]:
+    """The rows that begin a wave, by the idle time before it, and which of them were cold."""
     rows = np.flatnonzero(waves.is_first)
     rows = rows[np.argsort(waves.idle_ns[rows], kind="stable")]
-    cold = is_cold[rows]
-    # Cold ones below the cut and warm ones above it are on the wrong side.
-    wrong = np.concatenate([[0], np.cumsum(cold)]) + np.concatenate([np.cumsum(~cold[::-1])[::-1], [0]])
-    return rows, int(np.argmin(wrong))
+    return rows, is_cold[rows]
+
+
+def _from_where(cold: Flags, share: float) -> int:
+    """From which of these on more than the share of them are cold, were that share never to fall: where the sum of
+    what is cold beyond it is least, as in isotonic regression (Barlow et al. 1972, Statistical Inference under Order
+    Restrictions, ch. 1). At one half it leaves the fewest on the wrong side.
+    """
+    return int(np.argmin(np.concatenate([[0.0], np.cumsum(cold - share)])))

@@ -395,3 +395,47 @@ def test_a_first_request_is_hardly_ever_called_cold_by_chance(drawn):
     told = sum(bool(of_the_beginning(one_after_another(drawn(rng)))) for _ in range(500))
 
     assert told <= 0.01 * 500 + 3
+
+
+def after_idle_times(rng, idle_s, boots, **fields):
+    """One step after each of these idle times, which waits for a boot where it is said so."""
+    records, at_ms = [], 0.0
+    for n, (idle, is_cold) in enumerate(zip(idle_s, boots, strict=True)):
+        at_ms += 1000 * idle
+        took_ms = float(rng.gamma(20, 1)) + BOOT_MS * is_cold
+        records.append(step(f"s-{n}", took_ms, n, at_ms=at_ms, **fields))
+        records[-1].first_byte_ns = records[-1].end_ns
+        at_ms += took_ms
+    return Evidence(summary(), columns_of([records]), "run")
+
+
+def test_a_limit_that_varies_is_told_as_wide_as_it_is(rng):
+    """It was told between two neighbouring idle times, a tenth of a second apart."""
+    brackets = []
+    for _ in range(20):
+        idle_s = rng.uniform(45, 75, 300)
+        run = after_idle_times(rng, idle_s, idle_s > rng.uniform(55, 65, 300))
+        brackets.append(judge_coldstart(run).keep_alive_s)
+
+    low, high = np.mean(brackets, axis=0)
+    assert (low, high) == (pytest.approx(57.5, abs=1.0), pytest.approx(62.5, abs=1.0))
+    assert all(55 < least < most < 65 for least, most in brackets)
+
+
+def test_a_target_whose_database_goes_cold_is_told_though_none_of_its_instances_booted(rng, gaps_s):
+    slow = np.array(gaps_s) > KEEP_ALIVE_S
+    verdict = judge_coldstart(after_idle_times(rng, gaps_s, slow, instance="i-0"))
+
+    assert (verdict.cold.method, verdict.cold.count) == ("instance", 0)
+    (note,) = verdict.notes
+    assert note == (
+        f"{np.count_nonzero(slow)} steps that came after idle times took long, though by what the target says no instance "
+        "was new to any of them: something behind it may go cold, as a database, a cache or a pool of connections does"
+    )
+
+
+@pytest.mark.parametrize("says", ["header", "instance"])
+def test_nothing_of_the_kind_is_told_of_a_target_that_boots(rng, gaps_s, says):
+    run, _ = visited(rng, says, gaps_s)
+
+    assert judge_coldstart(run).notes == []
