@@ -18,6 +18,7 @@ class Foreign(NamedTuple):
 is_evaluation = re.compile(rb"PK\x03\x04.{26}(?:_journal/|header\.json|samples/)", re.DOTALL).match
 """Of an archive's first bytes: whether it is a log of Inspect's, the one kind of archive that is a recording."""
 _UNPACK = "Unpack it first."
+_DISSECT = "Have tshark write it as JSON, which is read: tshark -r FILE -T json > packets.json."
 _RECORD = "Record what it asks for with replay trace record."
 _BESIDE = "What its program wrote last stands in the file beside it that ends in -wal: copy both."
 _LOGGED_OUT = "A download may have got a sign-in or error page in place of the file."
@@ -45,7 +46,10 @@ _KINDS = tuple(
         (rb"7z\xbc\xaf\x27\x1c", ("a 7z archive", _UNPACK)),
         (rb"\xfd7zXZ\0", ("compressed with xz", "Decompress it first.")),
         (rb"BZh[1-9]1AY&SY", ("compressed with bzip2", "Decompress it first.")),
-        (rb"(?:\xd4\xc3\xb2\xa1|\xa1\xb2[\xc3\x3c]\xd4|\x4d\x3c\xb2\xa1|\n\r\r\n)", ("a capture of packets",)),
+        (
+            rb"(?:\xd4\xc3\xb2\xa1|\xa1\xb2\xc3\xd4|\x4d\x3c\xb2\xa1|\xa1\xb2\x3c\x4d|\n\r\r\n)",
+            ("a capture of packets", _DISSECT),
+        ),
         (rb"\x89PNG\r\n", ("a picture (PNG)",)),
         (rb"\xff\xd8\xff", ("a picture (JPEG)",)),
         (rb"GIF8[79]a", ("a picture (GIF)",)),

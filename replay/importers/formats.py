@@ -234,6 +234,11 @@ FORMATS = (
         "tracing.otlp:CONSOLE",
     ),
     Format("har", "HAR 1.2 of browsers and proxies: pages as sessions, requests as steps", "captures.har:Har"),
+    Format(
+        "tshark",
+        "HTTP in captured packets, as tshark -T json or -T ek writes them of a pcap",
+        "captures.tshark:Tshark",
+    ),
     Format("gor", "GoReplay's captures, requests and responses", "captures.gor:Gor"),
     Format(
         "mitmproxy",

@@ -26,6 +26,15 @@ _KNOWN = tuple(
             "looks like a log of Codex before 0.30, which has no times.",
         ),
         (
+            (
+                rb"^(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d{6} (?:\S{1,20} (?:In |Out) )?IP6? \S{1,99} > "
+                rb"\S{1,99}: Flags \["
+                rb"|^ {0,9}\d{1,9} +\d{1,9}\.\d{4,9} +\S{2,45} (?:\xe2\x86\x92|->) \S{2,45} +[A-Z][\w./]{1,19} \d",
+            ),
+            "looks like what tcpdump or tshark prints for people; what `tshark -r FILE -T json` writes of the capture"
+            " is read.",
+        ),
+        (
             (rb"^Invoke-(?:WebRequest|RestMethod) .{0,200}?-Uri ",),
             "looks like what a browser copies for PowerShell; copied as cURL, it is read.",
         ),

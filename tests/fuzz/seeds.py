@@ -145,6 +145,11 @@ def imports_of(name: str) -> list[bytes]:
     samples = [text.encode() for text in _IMPORTS.get(name, ())]
     samples += [FORMATS[name].of(count).encode() for count in (1, 3)]
     samples += [samples[0] * 2, gzip.compress(samples[0], mtime=0)]
+    if name == "tshark":
+        samples += [
+            gzip.decompress(path.read_bytes())
+            for path in sorted((ROOT / "tests/importers/captures/packets").glob("[go]*.json.gz"))
+        ]
     if name == "otlp":
         samples += [json.dumps([1, json.loads(samples[0])]).encode(), _otlp_protobuf()]
     if name == "inspect":

@@ -119,6 +119,7 @@ NOT_BY_LINES = {
     "opencode": "a document a file",
     "inspect": "a document, or an archive of documents",
     "har": "a document",
+    "tshark": "packets in a document",
     "mitmproxy": "binary",
     **dict.fromkeys(WRITTEN, "a list that somebody wrote: what a line left out would change, it does not tell"),
 }
@@ -188,6 +189,7 @@ KEEPS_TEXT = (
     "json-log",
     "cloud-run",
     "har",
+    "tshark",
     "gor",
 )
 

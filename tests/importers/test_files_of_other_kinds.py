@@ -28,7 +28,7 @@ KINDS = {
     "archive": ("is a ZIP archive, not {}. Unpack it first.", b"PK\x03\x04" + EVERY_BYTE),
     "tar": ("is a tar archive, not {}. Unpack it first.", b"a.log".ljust(257, b"\0") + b"ustar\0" + EVERY_BYTE),
     "xz": ("is compressed with xz, not {}. Decompress it first.", b"\xfd7zXZ\0" + EVERY_BYTE),
-    "packets": ("is a capture of packets, not {}.", b"\xd4\xc3\xb2\xa1\2\0\4\0" + EVERY_BYTE),
+    "packets": ("is a capture of packets, not {}. Have tshark write it as JSON", b"\xd4\xc3\xb2\xa1\2\0\4\0" + EVERY_BYTE),
     "trace": ("is a trace already, not {}. Use it as it is.", b'{"format":"replay-trace","version":1}\n'),
 }  # fmt: skip
 # The Python names of types, and what a parser thinks of a file that it should not have been given.

@@ -11,6 +11,7 @@ from replay.importers import IMPORTERS
 from replay.trace.transforms.anonymise import Anonymise
 from replay.trace.transforms.merging import merged_header
 from replay.trace.types import Header
+from tests.support.packets import Wire, array, request
 
 HAR = {
     "log": {
@@ -64,6 +65,7 @@ SAMPLES = {
         "1 a1 1714557600000000000 0\nGET /a HTTP/1.1\r\nHost: X.example\r\n\r\n\n🐵🙈🙉\n",
         ("http://x.example",),
     ),
+    "tshark": (array(Wire().sent(request(), 1).packets), ("http://shop",)),
     "otlp": (json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [SPAN]}]}]}), ("https://crm.test",)),
     "json-log": (json.dumps(NGINX), ("https://shop.example",)),
     "cloud-run": (json.dumps(CLOUD_RUN), ("https://svc.run.app",)),

@@ -22,6 +22,7 @@ from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
 from replay.trace.redaction.requests import Redactor
 from tests.support.exchanges import exchange
+from tests.support.packets import Wire, answer, array, request
 from tests.support.recordings import FORMATS, START, START_MS, at, in_place_of_mitmproxy, line
 from tests.support.secret_places import SECRET, SHAPED, files_that_hold, forms_of, places, texts
 
@@ -51,6 +52,12 @@ def gor(place):
     head = "".join(f"{name}: {value}\r\n" for name, value in (*place.headers, ("Content-Type", place.kind)))
     begin = f"1 a1 {START_MS}000000 0\nPOST {place.path} HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode()
     return begin + place.body + "\n🐵🙈🙉\n".encode()
+
+
+def tshark(place):
+    head = "".join(f"{name}: {value}\r\n" for name, value in (*place.headers, ("Content-Type", place.kind)))
+    wire = Wire().sent(request(place.path, "POST", head, place.body), 1).came(answer(place.body, head), 3)
+    return array(wire.packets).encode()
 
 
 def mitmproxy(place):
@@ -94,7 +101,7 @@ def postman(place):
 # How a request of any kind stands in a format that holds whole requests.
 REQUESTS = {
     "har": har, "gor": gor, "mitmproxy": mitmproxy, "vegeta": vegeta, "curl": curl, "http-file": http_file,
-    "postman": postman,
+    "postman": postman, "tshark": tshark,
 }  # fmt: skip
 # Those that hold paths only: what stands for the path in a sample.
 PATHS = {
@@ -154,7 +161,7 @@ def test_no_place_of_a_request_leaks(name, folder):
             if place.path == "/a":
                 continue
             recording = FORMATS[name].of(1).replace(PATHS[name], place.path).encode()
-        elif place.body.isascii() or name in ("har", "gor", "vegeta"):
+        elif place.body.isascii() or name in ("har", "gor", "vegeta", "tshark"):
             recording = REQUESTS[name](place)
         else:
             continue  # compressed, in a format of texts

@@ -3,6 +3,7 @@
 import base64
 import json
 
+from tests.support.packets import Wire, answer, array, request
 from tests.support.recordings import FORMATS, START_MS, at, line
 
 CANARY = "canary0123456789abcdef"
@@ -108,6 +109,13 @@ def har(kind, body):
 def gor(kind, body):
     head = "".join(f"{name}: {value}\r\n" for name, value in {**HEADERS, "Content-Type": kind}.items())
     return f"1 a1 {START_MS}000000 0\nPOST {QUERY} HTTP/1.1\r\nHost: x\r\n{head}\r\n{body}\n🐵🙈🙉\n"
+
+
+def tshark(kind, body):
+    head = "".join(f"{name}: {value}\r\n" for name, value in {**HEADERS, "Content-Type": kind}.items())
+    asked = request(QUERY, "POST", head, body.encode())
+    told = answer(json.dumps(ARGUMENTS).encode(), f"Set-Cookie: {CANARY}\r\nContent-Type: application/json\r\n")
+    return array(Wire().sent(asked, 1).came(told, 3).packets)
 
 
 def mitmproxy(kind, body):
@@ -320,6 +328,7 @@ PLANTED = {
         for kind, body in BODIES.items()
     ],
     "postman": of_bodies(postman),
+    "tshark": of_bodies(tshark),
     "tracelab": [with_more("tracelab", tools=[{"tool_name": "t", "emitted_at": at(0, 300), "input": ARGUMENTS}])],
     "claude-code": [claude_code()],
     "codex": [codex()],

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
+from tests.support.packets import Wire, answer, request
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 START_MS = round(START.timestamp() * 1_000)
 
@@ -390,6 +392,13 @@ def _gor(n: int, text: str) -> str:
     return f"{asked}\n🐵🙈🙉\n2 {n:024x} {end_ns} 5\nHTTP/1.1 200 OK\r\n\r\n{text}\n🐵🙈🙉\n"
 
 
+def _tshark(n: int, text: str) -> str:
+    wire = Wire(n)
+    wire.sent(request(f"/a/{n}", headers=f"X-Note: {text}\r\n"), n * 1_000)
+    wire.came(answer(text.encode()), n * 1_000 + took_ms(n))
+    return ",\n".join(map(json.dumps, wire.packets))
+
+
 def _mitmproxy(n: int, text: str) -> str:
     start_s = START_MS / 1_000 + n
     end_s = start_s + took_ms(n) / 1_000
@@ -518,6 +527,7 @@ FORMATS = {
     "zipkin": Format(_zipkin, ".jsonl"),
     "otel-console": Format(_otel_console, ".log"),
     "har": Format(_har, ".har", '{"log":{"version":"1.2","creator":{"name":"x"},"entries":[', ",", "]}}", is_lines=False),
+    "tshark": Format(_tshark, ".json", "[", ",\n", "]\n", is_lines=False),
     "gor": Format(_gor, ".gor"),
     # A dump begins with the length of a flow and the length, name and value of its first field.
     "mitmproxy": Format(_mitmproxy, ".flow", "90:7:version;\n", is_lines=False),

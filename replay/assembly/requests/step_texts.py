@@ -8,10 +8,12 @@ from collections.abc import Mapping
 import msgspec
 
 from replay.trace.edges.names import name_of_call
+from replay.trace.file.raw_json import in_one_line, leave_out_empty
 from replay.trace.file.rules import MOST_BODY_BYTES
 from replay.trace.redaction.labels import label_without_secrets
 from replay.trace.redaction.requests import cleaned_path
 from replay.trace.remembered import remembered
+from replay.trace.types import Step
 
 # The same few requests come again and again.
 _MOST_REQUESTS = 1 << 14
@@ -21,6 +23,8 @@ BODY_UNKNOWN = "bodies of POST, PUT and PATCH, of which not even the size is kno
 SECRET_PATHS = 'path(s) with secrets in the query, replaced by "redacted"'
 FILLED_BODIES = "request(s) with a body, which is filled to the size recorded"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+_NO_ID = b'{"id":"",'
 
 _encode = msgspec.json.Encoder().encode
 
@@ -50,6 +54,14 @@ def texts_of(method: str, path: str) -> CalledTexts:
     """method: a token. path: as replay/assembly/requests/log_fields.py makes it replayable."""
     redacted = cleaned_path(path)
     return CalledTexts(head_of(method, redacted), request_text(method, redacted), redacted != path)
+
+
+def text_of_step(step: Step) -> str:
+    """Both halves of a step that was recorded as a whole, and has no id, edges and time yet."""
+    leave_out_empty(step)
+    whole = in_one_line(_encode(step))
+    head = _encode(Step("", step.kind, step.name))
+    return f"{head[len(_NO_ID) : -1].decode()}\n{whole[len(head) - 1 :].decode()}"
 
 
 def request_text(method: str, path: str) -> str:

@@ -38,6 +38,7 @@ from replay.assembly.requests.step_texts import (
     body_text,
     called_texts,
     recorded_text,
+    text_of_step,
     took_text,
 )
 from replay.assembly.requests.told import Seen, Telling, TellsBlocks, place_of, told
@@ -62,7 +63,7 @@ from replay.reading.timestamps import Grain
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.rules import LONGEST_MS
 from replay.trace.origins import OriginTally
-from replay.trace.types import FORMAT, VERSION, Header
+from replay.trace.types import FORMAT, VERSION, Header, Step
 from replay.words.numbers import milliseconds, seconds
 from replay.words.phrases import counted
 
@@ -289,6 +290,30 @@ class RequestLog:
         who = request.client, request.user_agent, request.session
         self._requests.add(request.start_us, request.took_us, *who, text, place_of(self._line))
         self._without_session += request.session is None
+        self._refuse_many()
+
+    def add_step(
+        self,
+        step: Step,
+        start_us: int,
+        took_us: int | None,
+        *,
+        client: str,
+        user_agent: str | None,
+        session: str | None,
+        host: str,
+    ) -> None:
+        """Keep a request that was recorded as a whole. step: valid and without secrets; its id and edges are made.
+
+        client, user_agent, session, host: as of a LoggedRequest. Raises TraceError where there are too many.
+        """
+        self._went_to.add("http", host)
+        self.stamps.grain.add(start_us * 1_000)
+        self.stamps.without_duration += took_us is None
+        self._requests.add(
+            start_us, took_us, client, user_agent, session, text_of_step(step), place_of(self._line)
+        )
+        self._without_session += session is None
         self._refuse_many()
 
     def _refuse_many(self) -> None:

@@ -81,6 +81,16 @@ _READS = {
         "tracing.otlp_protobuf",
         "tracing.otlp_requests",
     ),
+    "tshark": (
+        "captures.tshark",
+        "captures.packets.written",
+        "captures.packets.streams",
+        "captures.packets.connections",
+        "captures.packets.http1",
+        "captures.packets.http2",
+        "captures.packets.sockets",
+        "captures.packets.steps",
+    ),
     "vegeta": ("captures.vegeta", "captures.targets"),
     "vegeta-results": ("loadtests.vegeta_results",),
     "zipkin": ("tracing.layouts.zipkin",),
@@ -130,9 +140,9 @@ def _imported(importer: Importer, data: bytes, folder: Path) -> bool:
     importer.sniff(data[:4096])
     chosen = ImportOptions(
         session_by="x-run"
-        if importer.name in ("gor", "har", "json-log", "mitmproxy") and data[-1:] > b"m"
+        if importer.name in ("gor", "har", "json-log", "mitmproxy", "tshark") and data[-1:] > b"m"
         else None,
-        responses="keep" if importer.name == "har" else "drop",
+        responses="keep" if importer.name in ("har", "tshark") else "drop",
         **(_DECLARED.get(importer.name, {}) if data[-2:-1] > b"m" else {}),
     )
     result = importer.read([path], chosen)

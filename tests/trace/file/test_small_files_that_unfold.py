@@ -23,6 +23,7 @@ BOMBS = {
     "edges": ("trace", STEPS + b'"id":"a","after":[{}', b",{}", b"]}]}\n"),
     "unknown": ("trace", STEPS + b'"x":[{}', b",{}", b"]}]}\n"),
     "har": ("har", b'{"log":{"creator":{},"entries":[{}', b",{}", b"]}}"),
+    "packets": ("tshark", b'[{"_index":"x","_source":{"layers":{"a":[{}', b",{}", b"]}}}]"),
     "sessions": ("claude-sessions", b'{"id":"a","block_size":64,"requests":[{"t":0}', b',{"t":0}', b"]}"),
     "spans": ("otlp", b'{"resourceSpans":[{}', b",{}", b"]}"),
     "attributes": ("otlp", b'{"resourceSpans":[{"resource":{"attributes":[{}', b",{}", b"]}}]}"),
@@ -134,7 +135,7 @@ FIRST_LINES = {
     "azure-functions": b"app,func,end_timestamp,duration\n",
 }
 # One document, or records that are told apart by other means than lines: a blank in them costs no more than its byte.
-NOT_OF_LINES = {"claude-sessions", "otlp", "har", "gor", "mitmproxy", "postman"}
+NOT_OF_LINES = {"claude-sessions", "otlp", "har", "gor", "tshark", "mitmproxy", "postman"}
 
 
 @pytest.mark.parametrize("name", ["trace", *(name for name in IMPORTERS if name not in NOT_OF_LINES)])
