@@ -26,6 +26,8 @@ _NEVER_NS = np.iinfo(np.int64).max
 _BY_CHOICE = ("duration", "read_only")
 # Left out because a step of the session failed, which its makespan tells.
 _BY_FAILURE = "skip-rest"
+# Layouts of streams differ in the bytes that they take for a token, but not by so much.
+_SHRUNKEN, _LEAST_STREAMS, _MOST_WHOLE = 12, 10, 0.5
 
 SHORTFALLS = {
     "sessions": "only {} of the sessions were replayed whole",
@@ -40,6 +42,10 @@ SHORTFALLS = {
     "answer_sizes": (
         "only {} of the answers have sizes of their own, as they had when they were recorded; the others are of nearly "
         "one size, whatever was asked for"
+    ),
+    "stream_sizes": (
+        "only {} of the streams have a twelfth of the recorded bytes or more; the others ended well after their first "
+        "tokens"
     ),
 }
 """What each ratio says where it falls short, its value standing for {}."""
@@ -91,7 +97,7 @@ class FidelityFold:
         self._tried: list[Int64s] = []
         self._left_out: list[Int64s] = []
         self._cut: list[Int64s] = []
-        self._statuses, self._streams = _Ratio(), _Ratio()
+        self._statuses, self._streams, self._whole_streams = _Ratio(), _Ratio(), _Ratio()
         self._output, self._input = _Tokens(), _Tokens()
         self._sizes = SizesFold()
         self._answered = self._emptied = 0
@@ -153,6 +159,10 @@ class FidelityFold:
         counted = np.where((tokens == ABSENT) & streamed, 0, tokens)
         self._output.add(np.where(output == ABSENT, counted, output), asked, calls)
         self._input.add(table.numbers("input_tokens"), prompt, calls)
+        # Of one that came compressed no token is known, and its size tells nothing.
+        here, recorded_bytes = table.numbers("response_bytes"), table.numbers("recorded_bytes")
+        sized = answered & streamed & (tokens != ABSENT) & (asked == ABSENT) & (here > 0) & (recorded_bytes > 0)
+        self._whole_streams.add(_SHRUNKEN * here >= recorded_bytes, sized)
 
     def result(self, trace: TraceFacts, unsent_reasons: Mapping[str, int], instants: Instants) -> Fidelity:
         """The figures. trace: what was to be replayed. unsent_reasons: every step that was not tried, by reason."""
@@ -175,6 +185,7 @@ class FidelityFold:
             made_up_bodies=_rounded(1 - made_up / self._sent) if made_up else None,
             answer_bodies=_rounded(1 - emptied / self._answered) if emptied else None,
             answer_sizes=None if sizes is None else _rounded(sizes),
+            stream_sizes=None if trace.synthetic else self._stream_sizes(),
             requests=_rounded(self._sent / (self._sent + self._kept_back)) if self._kept_back else None,
             in_flight=round(under_way_ns / span_ns, 3) if span_ns > 0 else None,
             recorded_in_flight=trace.recorded_in_flight,
@@ -188,6 +199,12 @@ class FidelityFold:
         found.ratio = min(known) if known else None
         found.reasons = shortfalls(found, LEAST_FIDELITY)
         return found
+
+    def _stream_sizes(self) -> float | None:
+        """None where too few are so short: a model may be told to be brief now and then."""
+        whole = self._whole_streams
+        is_told = whole.of >= _LEAST_STREAMS and whole.part <= _MOST_WHOLE * whole.of
+        return whole.value() if is_told else None
 
     def cut_sessions(self) -> int:
         """Sessions that were begun and of which a step was left out for another reason than a failure."""

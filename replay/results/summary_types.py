@@ -189,6 +189,15 @@ class Fidelity(msgspec.Struct, omit_defaults=True):
             )
         ),
     ] = None
+    stream_sizes: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "Streams with a twelfth of the recorded bytes or more, of those whose recorded tokens are not known; "
+                "given where half of them or more have less."
+            )
+        ),
+    ] = None
     requests: Annotated[
         float | None,
         Meta(

@@ -182,3 +182,39 @@ def test_a_recorded_request_for_a_stream_that_was_answered_whole_is_no_stream():
     found = folded([record(0, stream=True, streamed=True), record(1, stream=True), record(2)])
 
     assert found.streams == 0.5
+
+
+def streams(recorded, here, n=20, **fields):
+    known = {"streamed": True, "tokens": 1, "recorded_bytes": recorded, "response_bytes": here}
+    return [record(k, **(known | fields)) for k in range(n)]
+
+
+def test_streams_that_end_after_their_first_tokens_fall_short_where_only_bytes_were_recorded():
+    found = folded([*streams(30_000, 400, n=15), *streams(30_000, 28_000, n=5)])
+
+    assert found.stream_sizes == found.ratio == 0.25
+    assert found.reasons == [
+        "only 25% of the streams have a twelfth of the recorded bytes or more; the others ended well after their first "
+        "tokens"
+    ]
+
+
+@pytest.mark.parametrize(
+    "honest",
+    [
+        streams(30_000, 7_000, tokens=40),  # brief answers
+        streams(30_000, 1_500, tokens=None),  # compressed ones, whose tokens nobody saw
+        streams(30_000, 400, n=9),  # too few to tell
+        [*streams(30_000, 400, n=9), *streams(30_000, 28_000, n=11)],  # a few of many
+        streams(2_000, 30_000),  # longer ones
+        streams(30_000, 400, streamed=False),
+    ],
+)
+def test_other_streams_do_not(honest):
+    assert folded(honest).stream_sizes is None
+
+
+def test_streams_whose_tokens_were_recorded_are_held_to_these():
+    found = folded(streams(30_000, 400, recorded_output_tokens=1))
+
+    assert (found.stream_sizes, found.output_tokens) == (None, 1.0)

@@ -18,6 +18,7 @@ _MEANINGS = {
         "sizes of answers",
         "of their own, and not nearly one whatever was asked for",
     ),
+    "stream_sizes": ("sizes of streams", "a twelfth of the recorded ones, or more"),
 }
 
 

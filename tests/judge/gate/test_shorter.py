@@ -58,25 +58,3 @@ def test_an_error_with_a_time_in_it_where_one_answer_was_recorded_is_told():
 )
 def test_honest_answers_are_not(here, recorded):
     assert notes(run_of(here, recorded)) == []
-
-
-def test_streams_that_end_well_after_their_first_token_are_told():
-    fields = {"kind": "llm", "name": "answer", "streamed": True, "tokens": 1}
-
-    (note,) = notes(run_of(np.full(N, 400), many_sizes(3, middle=30_000, spread=0.2), **fields))
-
-    assert note.startswith(
-        "200 of 200 streams ended well with less than a twelfth of the recorded bytes (400 bytes in "
-    )
-
-
-@pytest.mark.parametrize(
-    ("share", "tokens"),
-    [(1 / 4, 40), (1 / 20, None)],  # shorter answers; compressed ones, whose tokens nobody saw
-)
-def test_streams_that_are_only_shorter_are_not(share, tokens):
-    recorded = many_sizes(3, middle=30_000, spread=0.2)
-
-    assert (
-        notes(run_of(recorded * share, recorded, kind="llm", name="answer", streamed=True, tokens=tokens)) == []
-    )
