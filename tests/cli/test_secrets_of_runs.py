@@ -96,7 +96,7 @@ def test_no_command_writes_or_prints_a_secret(target, trace, tmp_path):
         ["report", run, "--parquet", out / "steps.parquet"],
         ["report", out / "gate"],
         ["cost", run, "--price", "cloud-run"],
-        ["ceiling", trace, "-t", target, "--slo", "errors < 90%", "--most", "2", "--level", "200ms", "--budget", "20s", "--no-recovery", "--out", out / "ceiling"],
+        ["ceiling", trace, "-t", target, "--slo", "errors < 90%", "--most", "2", "--level", "200ms", "--budget", "2s", "--no-recovery", "--out", out / "ceiling"],
         ["report", out / "ceiling", "--html", out / "ceiling.html"],
     ):  # fmt: skip
         done = CliRunner().invoke(cli, [*map(str, words)])
