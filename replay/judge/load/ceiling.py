@@ -10,6 +10,7 @@ The knee is where throughput over response time, Kleinrock's power (1979), is la
 
 from collections.abc import Sequence
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,101 +29,134 @@ _AS_DENSE = 0.97
 _WELL_BELOW = 0.9
 # Loads this near to each other are the bracket, as good as.
 _OPEN_RATIO = 1.1
+_UNBRACKETED = "the search ended before the ceiling was bracketed"
+
+
+class _Found(NamedTuple):
+    """What a search came to: the load that held, the one beyond it that did not, and their levels.
+
+    best: levels at `held` that the figures are of. over: levels at `broke`. gave: that of `over` which says what gave
+    way; None where nothing did. reached, reached_broke: the share of these scales that the levels were asked for.
+    """
+
+    search: Search
+    levels: list[Level]
+    held: float
+    broke: float | None
+    best: list[Level]
+    over: list[Level]
+    gave: Level | None
+    reached: float
+    reached_broke: float
 
 
 def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str], Ceiling | None]:
     """The verdict of a search, its reasons, and the ceiling. extra: levels below it that were measured afterwards."""
-    held, broke = search.held, search.broke
-    levels = [*search.levels, *extra]
-    if held is None:
-        why = search.levels[-1].reason if search.levels else "no level was measured"
-        failed = [level for level in search.levels if level.verdict == "fail"]
-        passed = [level.scale for level in search.levels if level.verdict == "pass"]
-        if passed and failed:
-            before = f"{exact(max(passed))}x held once, and at {exact(failed[-1].scale)}x {failed[-1].reason}"
-            return (
-                "inconclusive",
-                [before, "the limit moved, and the search ended before it was found again"],
-                None,
-            )
-        if not failed or search.levels[-1].at_any_load:
-            return "inconclusive", [why], None
-        if search.ended_by == "failing":
-            return "inconclusive", [_how_it_fails_anyhow(failed)], None
-        # Where load helps, as a batch that fills up does, this is no end.
-        most = max(level.scale for level in search.levels)
-        reasons = [*_in_turn(failed, why), f"no load above {exact(most)}x was tried"]
-        return "not_reached" if search.ended_by == "least" else "inconclusive", reasons, None
+    if search.held is None:
+        verdict, reasons = _where_nothing_held(search)
+        return verdict, reasons, None
+    found = _found(search, [*search.levels, *extra], search.held)
+    ceiling = _ceiling(found)
+    verdict, reasons = _where_it_ended(found, ceiling) or _where_something_gave(found, ceiling, extra)
+    return verdict, reasons, ceiling
+
+
+def _where_nothing_held(search: Search) -> tuple[str, list[str]]:
+    why = search.levels[-1].reason if search.levels else "no level was measured"
+    failed = [level for level in search.levels if level.verdict == "fail"]
+    passed = [level.scale for level in search.levels if level.verdict == "pass"]
+    if passed and failed:
+        before = f"{exact(max(passed))}x held once, and at {exact(failed[-1].scale)}x {failed[-1].reason}"
+        return "inconclusive", [before, "the limit moved, and the search ended before it was found again"]
+    if not failed or search.levels[-1].at_any_load:
+        return "inconclusive", [why]
+    if search.ended_by == "failing":
+        return "inconclusive", [_how_it_fails_anyhow(failed)]
+    # Where load helps, as a batch that fills up does, this is no end.
+    most = max(level.scale for level in search.levels)
+    reasons = [*_in_turn(failed, why), f"no load above {exact(most)}x was tried"]
+    return "not_reached" if search.ended_by == "least" else "inconclusive", reasons
+
+
+def _found(search: Search, levels: list[Level], held: float) -> _Found:
+    broke = search.broke
     at = [level for level in levels if level.scale == round(held, 6) and level.verdict == "pass"]
     best = at or [level for level in levels if level.scale == round(held, 6)]
     over = [level for level in levels if broke is not None and level.scale == round(broke, 6)]
     gave = next((level for level in reversed(over) if level.limited_by is not None), None)
-    limited_by: GivesWay = "max" if gave is None or gave.limited_by is None else gave.limited_by
-    if search.ended_by == "generator":
-        limited_by = "generator"
-    reached, reached_broke = _reached(best), _reached(over)
     # A longer level of the same scale may go on into a part of the trace that is less busy.
     densest = max(level.offered_rps for level in best)
-    best = [level for level in best if level.offered_rps >= _AS_DENSE * densest]
+    dense = [level for level in best if level.offered_rps >= _AS_DENSE * densest]
+    return _Found(search, levels, held, broke, dense, over, gave, _reached(best), _reached(over))
+
+
+def _ceiling(found: _Found) -> Ceiling:
+    best, over, reached = found.best, found.over, found.reached
+    scale = round(found.held * reached, 6)
+    broke_scale = (
+        None
+        if found.broke is None
+        else round(found.broke * max(found.reached_broke, found.held * reached / found.broke), 6)
+    )
     rps = float(np.mean([level.achieved_rps for level in best]))
+    # Who waits for an overloaded target asks it for no more than it bears.
+    broke_rps = round(max(rps, float(np.mean([level.offered_rps for level in over]))), 3) if over else None
     tried = [level.tries_rps or level.offered_rps for level in best]
-    ceiling = Ceiling(
-        scale=round(held * reached, 6),
+    at_once = [level.at_once for level in best if level.at_once]
+    low, high = _for_certain(found.levels[1:] if found.search.began_cold else found.levels)
+    return Ceiling(
+        scale=scale,
         rps=round(rps, 3),
         sessions_per_s=round(float(np.mean([level.sessions_per_s for level in best])) * reached, 3),
         in_flight=round(float(np.mean([level.in_flight for level in best])), 3),
-        ci_scale=(
-            round(held * reached, 6),
-            None if broke is None else round(broke * max(reached_broke, held * reached / broke), 6),
-        ),
-        limited_by=limited_by,
-        ci_rps=(
-            round(rps, 3),
-            # Who waits for an overloaded target asks it for no more than it bears.
-            round(max(rps, float(np.mean([level.offered_rps for level in over]))), 3) if over else None,
-        ),
+        ci_scale=(scale, broke_scale),
+        limited_by=_limit(found),
+        ci_rps=(round(rps, 3), broke_rps),
         tries_rps=round(float(np.mean(tried)), 3) if any(level.tries_rps for level in best) else None,
-        at_once=round(float(np.mean(found)), 1)
-        if (found := [one.at_once for one in best if one.at_once])
-        else None,
+        at_once=round(float(np.mean(at_once)), 1) if at_once else None,
+        sure_scale=(
+            None if low is None else min(round(low * reached, 6), scale),
+            None if high is None else max(round(high * found.reached_broke, 6), broke_scale or 0.0),
+        ),
     )
-    low, high = _for_certain(levels[1:] if search.began_cold else levels)
-    ceiling.sure_scale = (
-        None if low is None else min(round(low * reached, 6), ceiling.scale),
-        None if high is None else max(round(high * reached_broke, 6), ceiling.ci_scale[1] or 0.0),
-    )
+
+
+def _limit(found: _Found) -> GivesWay:
+    if found.search.ended_by == "generator":
+        return "generator"
+    return "max" if found.gave is None or found.gave.limited_by is None else found.gave.limited_by
+
+
+def _where_it_ended(found: _Found, ceiling: Ceiling) -> tuple[str, list[str]] | None:
+    """Of a search that ended before anything gave way; None where something did."""
+    search, last = found.search, found.search.levels[-1]
     if search.ended_by == "failing":
-        return "inconclusive", [search.levels[-1].reason], ceiling
-    less = [] if reached == 1 else [_how_it_was_reached(held, best, ceiling)]
+        return "inconclusive", [last.reason]
     if search.ended_by == "generator":
-        return "at_least", [f"this machine was saturated first: {search.levels[-1].reason}", *less], ceiling
+        return "at_least", [f"this machine was saturated first: {last.reason}", *_of_its_reach(found, ceiling)]
     if search.ended_by == "max":
-        return "at_least", [f"the SLOs hold at the highest load tried, {exact(held)}x", *less], ceiling
-    if gave is None:
-        broken = [level for level in levels if level.verdict == "fail"]
-        last = [f"at {number(broken[-1].scale, 4)}x {broken[-1].reason}"] if broken else []
-        return "inconclusive", ["the search ended before the ceiling was bracketed", *last], ceiling
-    reasons = [f"at {number(broke, 4)}x {gave.reason}"]
-    reasons += less
-    if (said := _how_it_was_tried(over)) is not None:
+        why = f"the SLOs hold at the highest load tried, {exact(found.held)}x"
+        return "at_least", [why, *_of_its_reach(found, ceiling)]
+    if found.gave is None:
+        broken = [level for level in found.levels if level.verdict == "fail"]
+        at = [f"at {number(broken[-1].scale, 4)}x {broken[-1].reason}"] if broken else []
+        return "inconclusive", [_UNBRACKETED, *at]
+    return None
+
+
+def _where_something_gave(found: _Found, ceiling: Ceiling, extra: Sequence[Level]) -> tuple[str, list[str]]:
+    search, held, broke = found.search, found.held, found.broke
+    assert found.gave is not None
+    reasons = [f"at {number(broke, 4)}x {found.gave.reason}", *_of_its_reach(found, ceiling)]
+    if (said := _how_it_was_tried(found.over)) is not None:
         reasons.append(said)
     if search.began_cold:
         reasons.append(
             f"the first run, at {exact(search.levels[0].scale)}x, did not hold ({search.levels[0].reason}), and the "
             "next at that load did, so it is not counted: a target that is cold bears less"
         )
-    # With those runs of theirs that did not hold: the others alone are those of which fewer failed.
-    below = [level for level in levels if level.scale <= round(held, 6)]
-    if all(level.allowed_percent for level in over if level.verdict == "fail"):
-        if not come_of_load(failures_in(over), failures_in(below), len(levels)):
-            return "inconclusive", [*reasons, _how_often_they_fail(over, below)], ceiling
-    elif (slow := _how_often_they_are_slow(over, below)) is not None:
-        return "inconclusive", [*reasons, slow], ceiling
-    if search.ended_by == "moving":
-        why = "each time an end of the bracket was asked for again it showed the other thing: the limit moves"
-        return "inconclusive", [*reasons, why], ceiling
-    if search.ended_by != "precision" and not search.is_confirming:
-        return "inconclusive", [*reasons, "the search ended before the ceiling was bracketed"], ceiling
+    if (doubt := _why_it_may_be_none(found)) is not None:
+        return "inconclusive", [*reasons, doubt]
     if search.moved is not None:
         reasons.append(_how_it_moved(search.moved, held))
     elif (broke_before := _what_broke_below(search.levels, held)) is not None:
@@ -134,12 +168,30 @@ def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str
     fell = next((level for level in extra if level.verdict == "fail" and level.is_sure), None)
     if fell is not None:
         # What breaks below its own ceiling has none that anybody could rely on.
-        return (
-            "inconclusive",
-            [*reasons, f"{number(fell.scale, 4)}x did not hold after that: {fell.reason}"],
-            ceiling,
-        )
-    return "found", reasons, ceiling
+        after = f"{number(fell.scale, 4)}x did not hold after that: {fell.reason}"
+        return "inconclusive", [*reasons, after]
+    return "found", reasons
+
+
+def _why_it_may_be_none(found: _Found) -> str | None:
+    """What speaks against a ceiling where something gave way: chance, a limit that moves, a search cut short."""
+    search, over = found.search, found.over
+    # With those runs of theirs that did not hold: the others alone are those of which fewer failed.
+    below = [level for level in found.levels if level.scale <= round(found.held, 6)]
+    if all(level.allowed_percent for level in over if level.verdict == "fail"):
+        if not come_of_load(failures_in(over), failures_in(below), len(found.levels)):
+            return _how_often_they_fail(over, below)
+    elif (slow := _how_often_they_are_slow(over, below)) is not None:
+        return slow
+    if search.ended_by == "moving":
+        return "each time an end of the bracket was asked for again it showed the other thing: the limit moves"
+    if search.ended_by != "precision" and not search.is_confirming:
+        return _UNBRACKETED
+    return None
+
+
+def _of_its_reach(found: _Found, ceiling: Ceiling) -> list[str]:
+    return [] if found.reached == 1 else [_how_it_was_reached(found.held, found.best, ceiling)]
 
 
 def _for_certain(levels: Sequence[Level]) -> tuple[float | None, float | None]:
