@@ -193,6 +193,13 @@ def _decide(
     if not slos:
         level.verdict, level.is_sure, level.reason = "pass", not grows, "answers what is offered"
         return
+    _hold_to(slos, level, run, rows, from_ns, late_ms)
+
+
+def _hold_to(
+    slos: Sequence[Slo], level: Level, run: Evidence, rows: Flags, from_ns: int, late_ms: float
+) -> None:
+    """Whether a level that answers what is offered does so within the SLOs. late_ms: by which times may be too long."""
     window = SloWindow(after_s=from_ns / _NS)
     timed = [slo if slo.window != SloWindow() else slo._replace(window=window) for slo in slos]
     of_text = {slo.text: slo for slo in timed}
@@ -207,7 +214,7 @@ def _decide(
             continue
         if check.verdict != "fail" and not breaks(check, slo, late_ms):
             level.limited_by = "generator"
-            level.reason = f"{'; '.join(generator.reasons)}, and {check.slo} may hold without"
+            level.reason = f"{'; '.join(run.summary.generator.reasons)}, and {check.slo} may hold without"
             return
         level.verdict, level.is_sure = "fail", check.verdict == "fail"
         level.limited_by = {"errors": "errors", "rate": "throughput"}.get(check.metric, "latency")  # type: ignore[assignment]
