@@ -6,9 +6,10 @@ a connection (DNS, TCP and TLS), earlier tries, waiting for a free connection, a
 service time, and causes take from what is left of it in this order:
 
 - A cold start, as replay/judge/cold/finding.py tells them. Steps that wait for one boot are no stall.
-- A stall: no answer ended for so long that the steps overdue by then make it no chance (the product of how rarely
-  steps of their kind and name took so long, over all gaps between ends, below 0.01), and for longer than three
-  times a usual service time. It is ours if steps that were due meanwhile were not sent either, else the target's.
+- A stall: no answer ended for longer than three times a usual service time, though the steps under way make that no
+  chance (below 0.01 over all gaps between ends): the product of how rarely steps of their kind and name that had taken
+  as long before the gap took as long as to its end. Where sessions are alike, each tells by one of its steps. It is
+  ours if steps that were due meanwhile were not sent either, else the target's.
 - An instance whose service times rank above those of all others (Wilcoxon 1945, Bonferroni over the instances) and
   are more than half as long again in the median: the part by which it is slower.
 - After the first byte: more tokens or bytes than usual, at the usual pace (a long answer). Where long answers are asked

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from replay.judge.statistics.ranks import ranks
 from replay.judge.statistics.sample import Floats
 from replay.results.columns import Columns, Flags, Rows
 from replay.results.histogram import Int64s
@@ -19,6 +20,8 @@ _LEAST_OVERDUE = 3
 _STALL_RATIO = 3.0
 _LEAST_STALL_NS = 20_000_000
 _NEARLY_ALL = 0.8
+# A stall makes those that it holds up alike, too, but these are few of all.
+_ALIKE = 0.1
 # Pairs of a gap and a step under way that are held at once.
 _MOST_PAIRS = 1 << 21
 
@@ -61,36 +64,70 @@ def find_stalls(
         # What is common in the run is no stall, such as slow calls that wait for nobody.
         if to_ns - from_ns < _STALL_RATIO * 1e6 * float(usual_ms[held[overdue]].max()):
             continue
-        if by_chance.is_none(held[overdue], elapsed_ms[overdue]):
+        before_ms = np.maximum(0, from_ns - columns.sent_ns[held]) / 1e6
+        if by_chance.is_none(held, before_ms, elapsed_ms):
             found.append(at)
     stalls = long[np.array(found, np.intp)]
     return _told_apart(columns, sent, ends[stalls], ends[stalls + 1])
 
 
 class _Chance:
-    """Whether so many steps took so long by chance: the product of how rarely those of their kind and name do, over all
-    gaps. Times are put in order when they are first asked for.
+    """Whether no step ended for so long by chance: the product, over all that were under way, of how rarely those of
+    their kind and name that took as long before take so long, over all gaps. That some of many steps take long is no
+    stall: these had outlasted the others before the gap began. Times are put in order when they are first asked for.
     """
 
     def __init__(self, columns: Columns, sent: Flags, service_ms: Floats, gaps: int) -> None:
-        self._series, self._sent, self._service_ms = columns.series, sent, service_ms
+        self._series, self._session = columns.series, columns.session
+        self._sent, self._service_ms = sent, service_ms
         self._gaps = gaps
+        self._are_alike = alike_in_sessions(columns, sent, service_ms) > _ALIKE
         self._ordered: dict[int, Floats] = {}
 
-    def is_none(self, rows: Rows, elapsed_ms: Floats) -> bool:
+    def is_none(self, rows: Rows, before_ms: Floats, elapsed_ms: Floats) -> bool:
+        """before_ms, elapsed_ms: how long each was under way when the gap began, and when it ended."""
+        told = np.arange(len(rows))
+        if self._are_alike:
+            # What makes one step of a session slow does it to those beside it: the one that was sent first tells.
+            in_turn = np.argsort(-elapsed_ms, kind="stable")
+            told = in_turn[np.unique(self._session[rows[in_turn]], return_index=True)[1]]
         log_chance = np.log(self._gaps)
-        for code, so_long in zip(self._series[rows].tolist(), elapsed_ms.tolist(), strict=True):
-            values = self._of(code)
-            rarely = len(values) - np.searchsorted(values, so_long)
-            if not rarely:
+        codes = self._series[rows]
+        for code in np.unique(codes[told]).tolist():
+            values, own = self._of(code), told[codes[told] == code]
+            rarely = len(values) - np.searchsorted(values, elapsed_ms[own])
+            as_long = len(values) - np.searchsorted(values, before_ms[own])
+            if not rarely.all():
                 return True
-            log_chance += np.log(rarely / len(values))
+            log_chance += np.log(rarely / as_long).sum()
         return bool(log_chance < np.log(_TEST))
 
     def _of(self, code: int) -> Floats:
         if code not in self._ordered:
             self._ordered[code] = np.sort(self._service_ms[self._sent & (self._series == code)])
         return self._ordered[code]
+
+
+def alike_in_sessions(columns: Columns, sent: Flags, service_ms: Floats) -> float:
+    """How much of what service times differ by within a kind and name is between sessions, -1..1: the intraclass
+    correlation of their ranks (one-way analysis of variance; Donner 1986, "A review of inference procedures for the
+    intraclass correlation coefficient", International Statistical Review 54). 0 where sessions have one step each.
+    """
+    ranked = np.zeros(columns.n)
+    for code in np.unique(columns.series[sent]).tolist():
+        own = sent & (columns.series == code)
+        ranked[own] = ranks(service_ms[own]) / np.count_nonzero(own) - 0.5
+    _, session = np.unique(columns.session[sent], return_inverse=True)
+    values, sizes = ranked[sent], np.bincount(session)
+    n, m = len(values), len(sizes)
+    if not 1 < m < n:
+        return 0.0
+    sums = np.bincount(session, weights=values)
+    between = float((sums**2 / sizes).sum() - sums.sum() ** 2 / n) / (m - 1)
+    within = float((values**2).sum() - (sums**2 / sizes).sum()) / (n - m)
+    usual_size = (n - float((sizes**2).sum()) / n) / (m - 1)
+    spread = between + (usual_size - 1) * within
+    return (between - within) / spread if spread > 0 else 0.0
 
 
 def _under_way(columns: Columns, rows: Flags, instants: Int64s) -> Iterator[tuple[int, Rows]]:

@@ -309,6 +309,73 @@ def test_a_while_in_which_all_is_slow_is_no_queue_though_more_is_in_flight_then(
     assert note.endswith(f"it was slow for that while, as {like} is")
 
 
+def in_random_bursts(rng):
+    return np.concatenate([2000.0 * n + np.sort(rng.uniform(0, 5, rng.integers(1, 30))) for n in range(120)])
+
+
+def at_random(rng, n=2000):
+    return np.cumsum(rng.exponential(20, n))
+
+
+def lognormal_ms(rng, n):
+    return 20 * rng.lognormal(0, 1.2, n)
+
+
+def pareto_ms(rng, n):
+    return 20 * (1 + rng.pareto(1.5, n))
+
+
+def one_in_ten_far_longer_ms(rng, n):
+    return np.where(rng.random(n) < 0.1, 2000.0, 20.0) * rng.lognormal(0, 0.3, n)
+
+
+def slow_as_sessions_ms(rng, n):
+    return 20 * rng.lognormal(0, 0.4, n) * np.where(np.repeat(rng.random(n // 5 + 1) < 0.1, 5)[:n], 4.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "times"),
+    [
+        (in_random_bursts, lognormal_ms),
+        (in_random_bursts, pareto_ms),
+        (at_random, lognormal_ms),
+        (at_random, one_in_ten_far_longer_ms),
+        (at_random, slow_as_sessions_ms),
+    ],
+)
+def test_the_longest_of_many_steps_are_no_stall(arrivals, times):
+    """They are left when all others have ended. Half of such runs, or all, had windows."""
+    windows = 0
+    for seed in range(15):
+        rng = np.random.default_rng(seed)
+        at_ms = arrivals(rng)
+        took = times(rng, len(at_ms))
+        records = [
+            step(f"s-{i // 5}", float(ms), i, at_ms=float(at))
+            for i, (at, ms) in enumerate(zip(at_ms, took, strict=True))
+        ]
+        windows += len(attribute(planted(records)).windows)
+
+    assert windows <= 1
+
+
+@pytest.mark.parametrize("per_session", [1, 5, 50])
+def test_a_stall_is_found_however_few_sessions_it_holds_up(rng, per_session):
+    found = 0
+    for _ in range(5):
+        at_ms = 100.0 * np.arange(2000)
+        ends = at_ms + 20 * rng.lognormal(0, 0.4, 2000)
+        held = (ends > 100_000) & (at_ms < 101_000)
+        ends[held] = np.maximum(ends[held], 101_000 + rng.uniform(0, 5, np.count_nonzero(held)))
+        records = [
+            step(f"s-{i // per_session}", float(end - at), i, at_ms=float(at))
+            for i, (at, end) in enumerate(zip(at_ms, ends, strict=True))
+        ]
+        found += len(attribute(planted(records)).windows)
+
+    assert found == 5
+
+
 def slow_at_times(rng, n, persistence=0.98):
     """Lognormal factors that stay alike for a while, as of a target that has busy neighbours."""
     drawn = rng.normal(0, (1 - persistence**2) ** 0.5, n)

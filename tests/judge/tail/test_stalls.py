@@ -58,9 +58,10 @@ def plain_stalls(columns, sent, warm, service_ms, usual):
         if to_ns - from_ns < 3e6 * usual[held[overdue]].max():
             continue
         log_chance = np.log(len(ends) - 1)
-        for row, ms in zip(held[overdue], elapsed[overdue], strict=True):
+        for row, ms in zip(held, elapsed, strict=True):
             alike = service_ms[sent & (columns.series == columns.series[row])]
-            log_chance += np.log(np.count_nonzero(alike >= ms) / len(alike))
+            before = max(0, from_ns - columns.sent_ns[row]) / 1e6
+            log_chance += np.log(np.count_nonzero(alike >= ms) / np.count_nonzero(alike >= before))
         if log_chance < np.log(0.01):
             due = (columns.intended_ns > from_ns) & (columns.intended_ns < to_ns)
             late = due & sent & (columns.sent_ns >= to_ns)
