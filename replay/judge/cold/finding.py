@@ -5,7 +5,8 @@ instance that was not seen before, if it took longer than warm steps do). Where 
 
 - A slow mode of steps (modes.py) is cold starts only if it comes after idle times of the *target*: steps that found it
   idle, and those that came before it gave its first byte again (a wave), must be in the mode far more often after long
-  idle times than after short ones (rank test, p < 0.01). Queueing, pauses and large answers are not.
+  idle times than after short ones (rank test, p < 0.01 over the three ways to tell a slow mode: Bonferroni). Queueing,
+  pauses and large answers are not.
 - That alone is little. Whatever happens to a target while nobody looks, such as a pause now and then, falls into long
   idle times more often than into short ones (the inspection paradox): of the waves after as long idle times, at least a
   tenth must be slow. And the first step of a session comes after an idle time by nature, and may have more to do than
@@ -99,15 +100,16 @@ def find_cold(columns: Columns, sent: Flags, waves: Waves) -> tuple[Flags, Metho
         cold = next((found for mode in modes if (found := new & mode(columns, sent, waves)[0]).any()), none)
         why = "steps that were the first of a new instance, and slow"
         return cold, "instance", "high" if cold.any() else "low", why
-    looks = [_after_idle_times(columns, sent, waves, *modes[0](columns, sent, waves))]
+    each = _RANK_TEST / len(modes)
+    looks = [_after_idle_times(columns, sent, waves, *modes[0](columns, sent, waves), each)]
     while not looks[-1][0].any() and len(looks) < len(modes):
-        looks.append(_after_idle_times(columns, sent, waves, *modes[len(looks)](columns, sent, waves)))
+        looks.append(_after_idle_times(columns, sent, waves, *modes[len(looks)](columns, sent, waves), each))
     # Where none finds any, what the first says.
     return looks[-1] if looks[-1][0].any() else looks[0]
 
 
 def _after_idle_times(
-    columns: Columns, sent: Flags, waves: Waves, slow: Flags, split: float, rank_test: float = _RANK_TEST
+    columns: Columns, sent: Flags, waves: Waves, slow: Flags, split: float, rank_test: float
 ) -> tuple[Flags, Method, Confidence, str]:
     """The steps of a slow mode, if it comes after idle times of the target. split: how far off it lies, as a log.
     rank_test: the p-value from which on idle times are no longer.
