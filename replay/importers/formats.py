@@ -206,6 +206,11 @@ FORMATS = (
         "loadtests.vegeta_results:VEGETA_RESULTS",
     ),
     Format(
+        "inference-perf",
+        "spans that inference-perf replays, and its reports of single requests",
+        "loadtests.inference_perf:InferencePerf",
+    ),
+    Format(
         "load-times",
         "times of single requests, as hey (-o csv), oha (csv) and h2load (--log-file) write them",
         "loadtests.load_times:LoadTimes",

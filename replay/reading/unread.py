@@ -92,6 +92,11 @@ _KNOWN = tuple(
             f"looks like a report of Artillery, which sums up {_SUMS}. {_RECORD_LOAD}",
         ),
         (
+            (rb'"load_summary"\s*:', rb'"(?:benchmark_time_seconds|successes)"\s*:'),
+            f"looks like a report of inference-perf, which sums up {_SUMS}; what it writes with"
+            " report.request_lifecycle.per_request is read.",
+        ),
+        (
             (rb'"num_requests"\s*:', rb'"response_times"\s*:'),
             f"looks like a report of Locust, which sums up {_SUMS}. {_RECORD_LOAD}",
         ),

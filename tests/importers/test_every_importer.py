@@ -120,6 +120,7 @@ NOT_BY_LINES = {
     "inspect": "a document, or an archive of documents",
     "har": "a document",
     "tshark": "packets in a document",
+    "inference-perf": "a trace a document",
     "mitmproxy": "binary",
     **dict.fromkeys(WRITTEN, "a list that somebody wrote: what a line left out would change, it does not tell"),
 }

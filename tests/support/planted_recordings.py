@@ -297,7 +297,20 @@ def opencode():
     return json.dumps({"info": {"projectID": "p"}, "messages": [{"info": info, "parts": parts}]})
 
 
+def inference_perf():
+    span = json.loads(FORMATS["inference-perf"].record(0, CANARY))
+    asked = {"model": "m", "messages": [{"role": "user", "content": CANARY}], "stream": True}
+    error = {"error_type": f"504 token={CANARY}", "error_msg": CANARY}
+    usage = {
+        "response_metrics": {"server_usage": {"prompt_tokens": 5}, "response_chunks": [CANARY]},
+        "labels": {"a": CANARY},
+    }
+    told = {"start_time": 5.0, "end_time": 6.5, "request": json.dumps(asked), "response": CANARY, "info": usage}
+    return [FORMATS["inference-perf"].recording([json.dumps(span)]), json.dumps([{**told, "error": error}])]
+
+
 PLANTED = {
+    "inference-perf": inference_perf(),
     "openai-agents": [openai_agents()],
     "gemini-cli": [gemini_cli()],
     "inspect": [inspect()],

@@ -241,6 +241,14 @@ def _vegeta_results(n: int, text: str) -> str:
     )
 
 
+def _inference_perf(n: int, text: str) -> str:
+    told = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.output.text": text}
+    asked = json.dumps([{"role": "user", "content": text}])
+    span = {"trace_id": "t", "span_id": f"{n}", "parent_span_id": None, "name": "chat m"}
+    times = {"start_time": at(n)[:-1], "end_time": at(n, took_ms(n))[:-1]}
+    return json.dumps({**span, **times, "attributes": {**told, "gen_ai.input.messages": asked}})
+
+
 def _jaeger(n: int, text: str) -> str:
     span = {"traceID": "t", "spanID": f"s{n}", "operationName": "chat m", "processID": "p1"}
     tags = [{"key": key, "type": "string", "value": value} for key, value in _chat(text).items()]
@@ -523,6 +531,7 @@ FORMATS = {
     "load-times": Format(
         lambda n, text: f"{(START_MS + 1_000 * n) * 1_000}\t200\t{took_ms(n) * 1_000}\n", ".tsv"
     ),
+    "inference-perf": Format(_inference_perf, ".json", '{"trace_id":"t","spans":[', ",", "]}", is_lines=False),
     "jaeger": Format(_jaeger, ".jsonl"),
     "zipkin": Format(_zipkin, ".jsonl"),
     "otel-console": Format(_otel_console, ".log"),

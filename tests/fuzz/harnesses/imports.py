@@ -69,6 +69,7 @@ _READS = {
     "openai-agents": ("tracing.openai_agents",),
     "jtl": ("loadtests.jtl", "loadtests.jtl_xml"),
     "k6": ("loadtests.k6",),
+    "inference-perf": ("loadtests.inference_perf", "tracing.layouts.plain_spans"),
     "load-times": ("loadtests.load_times",),
     "jaeger": ("tracing.layouts.jaeger",),
     "otel-console": ("tracing.layouts.console_spans", "tracing.layouts.node_console"),
