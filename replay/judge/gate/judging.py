@@ -339,7 +339,7 @@ def _check(slo: Slo, run: Evidence, baselines: Sequence[Evidence], confidence: f
         interval = against_baselines(slo, run, baselines, figure, others, limit, confidence)
     _put(check, slo, figure.observed, limit, interval)
     check.verdict, check.reason = _decide(slo.operator, figure, limit, interval)
-    if check.verdict == "inconclusive" and figure.n_needed is not None:
+    if check.verdict == "inconclusive":
         _say_what_is_needed(check, figure, run)
     return check
 
@@ -431,9 +431,9 @@ def _decide(
 
 
 def _say_what_is_needed(check: Check, figure: Figure, run: Evidence) -> None:
-    """The least n for this quantile, in steps as correlated as these, and how long that takes at this rate."""
+    """The least n for this figure, in steps as correlated as these, and how long that takes at this rate."""
     effect = 1.0 if figure.worth is None else figure.worth.design_effect
-    needed = ceil((figure.n_needed or 0) * effect)
+    needed = max(ceil((figure.n_needed or 0) * effect), figure.least_steps or 0)
     if needed <= figure.n:
         return
     check.n_needed = needed

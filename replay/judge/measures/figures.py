@@ -33,7 +33,8 @@ class Figure(msgspec.Struct):
     """A metric of one run. interval None: it is a fact of the run and has none.
 
     observed, interval: infinite where they lie among failures. failed: how many of n failed. n_needed: the least number
-    of values that could bound it on the side that a pass needs. why_unbounded: why a side of the interval is None,
+    of values that could bound it on the side that a pass needs, if each tells by itself; least_steps: of steps, however
+    much each tells. why_unbounded: why a side of the interval is None,
     where that is not for want of values. is_open: because values that are only known to be at least so much may be any
     more. errors: failures that it is made of, or falls among, by class.
     """
@@ -50,6 +51,7 @@ class Figure(msgspec.Struct):
     is_open: bool = False
     why_absent: str = "no step of that kind was measured"
     errors: dict[str, int] = {}
+    least_steps: int | None = None
 
 
 def figure_of(slo: Slo, run: Evidence, confidence: float) -> Figure:
@@ -234,7 +236,8 @@ def _mean_figure(found: Measured, confidence: float) -> Figure:
             sample.clusters,
             interval,
             value,
-            n_needed=_needed(value, needed if is_short else None),
+            n_needed=_needed(value, None),
+            least_steps=needed if is_short and not value.has_few_sessions else None,
             failed=found.failed,
             why_unbounded=why_unseen(value, sample) or (_WHY_SHORT if is_short else _why_heavy(sample)),
         )

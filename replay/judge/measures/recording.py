@@ -223,7 +223,7 @@ def _open_for_cut(figure: Figure, slo: Slo, run: Evidence) -> None:
     low, high = figure.interval
     is_too_high = slo.statistic == "share" and slo.within in ("<", "<=")
     figure.interval = Interval(None, high) if is_too_high else Interval(low, None)
-    figure.n_needed = None
+    figure.n_needed = figure.least_steps = None
 
 
 def _paired_interval(
