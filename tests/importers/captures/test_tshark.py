@@ -169,6 +169,16 @@ def test_packets_that_are_missing_within_a_body_cost_its_content_only(told):
     assert found["dropped"] == {}
 
 
+def test_an_end_that_is_missing_came_at_no_time_that_is_known(told):
+    wire = Wire().sent(request(), 1)
+    wire.came(b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + b"a" * 100, 3).lost(100, is_sent=False)
+    wire.sent(request("/b"), 50).came(answer(), 60)
+    _, sessions = told(wire)
+
+    assert summary(sessions) == [("GET", "/a", None, 200), ("GET", "/b", 10.0, 200)]
+    assert steps_of(sessions)[0].recorded.response_bytes == 200
+
+
 def test_packets_that_are_missing_between_messages_are_counted_and_the_next_ones_found(told):
     wire = Wire().sent(request("/a"), 1).came(answer(), 2)
     wire.lost(80, is_sent=True).lost(60, is_sent=False)

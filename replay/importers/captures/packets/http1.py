@@ -269,7 +269,8 @@ class _Answers(_Side):
         self.asked = self._answer = None
         if answer is None:
             return
-        answer.end_ns, answer.is_over = self._now.at_ns, True
+        # An end that was not captured came at a time that nobody knows.
+        answer.end_ns, answer.is_over = self._now.at_ns if self._now.has_time else None, True
         if exchange is None:
             return
         if exchange.is_asked:

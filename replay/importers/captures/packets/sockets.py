@@ -9,7 +9,9 @@ from replay.websocket.types import CLOSE, TEXT, BrokenRule
 
 _MOST_MESSAGES = 100_000
 _MOST_HELD_BYTES = 64 << 20
-LOST = "place(s) in WebSockets at which packets are missing, or rules were broken, with all messages behind"
+LOST = (
+    "place(s) in WebSockets at which packets are missing, or rules broken, with the messages around and behind"
+)
 TOO_MANY = f"WebSocket message(s) behind the first {_MOST_MESSAGES:,}, or {_MOST_HELD_BYTES >> 20} MiB, of a connection"
 
 
@@ -75,3 +77,9 @@ class Socket:
         except BrokenRule:
             self._is_lost = True
             self._found.loss(LOST)
+            self._forget_the_last()
+
+    def _forget_the_last(self) -> None:
+        """Of what the client sent last, and what came since, nothing is sure: more may have been sent in between."""
+        while self._messages and not self._messages.pop().is_sent:
+            pass

@@ -196,7 +196,7 @@ def _recorded(exchange: Exchange, answer: Answer) -> Recorded:
     return Recorded(
         status=status_of(answer.status),
         ttft_ms=None if ttft_us is None else min(ttft_us / 1_000, LONGEST_MS),
-        response_bytes=answer.content.size if answer.end_ns is not None else None,
+        response_bytes=answer.content.size if answer.is_over else None,
         content_type=kind,
     )
 
@@ -208,7 +208,7 @@ def _host(exchange: Exchange) -> dict[str, str]:
 def _plain(answer: Answer, most_bytes: int) -> bytes | None:
     """The body of an answer without its coding; None where it is not there as a whole."""
     content = answer.content
-    if not content.is_kept or answer.end_ns is None:
+    if not content.is_kept or not answer.is_over:
         return None
     return uncoded(bytes(content.data), value_of(answer.headers, "content-encoding"), most_bytes)
 

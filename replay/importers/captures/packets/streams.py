@@ -59,7 +59,7 @@ class SentBytes:
             following = self._next
             ahead, at_ns = min((_signed(seq - following), packet.at_ns) for seq, packet in self._waiting)
             if ahead > 0:
-                yield Piece(b"", at_ns, lacking=ahead)
+                yield Piece(b"", at_ns, False, ahead)
                 self._next = (following + ahead) % _WHOLE
             yield from self._waited(0)
 
