@@ -1,5 +1,6 @@
-"""One JSON document whose array of records is read as far as it goes, where the document was cut off or overwritten."""
+"""One JSON document that is not quite one: with comments or as a script, or cut off, and read as far as it goes."""
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -13,6 +14,15 @@ from replay.trace.errors import TraceError, shown_path
 
 _Document = TypeVar("_Document")
 _BETWEEN = re.compile(r"[\s,]*")
+# What people and programs write into JSON: comments of JavaScript and of shells, a comma behind the last value, a call
+# around the whole (JSONP). A text is matched first, so that nothing within one counts. No end of a comment ends it.
+_BESIDE = re.compile(
+    rb'"(?:[^"\\]|\\.)*+"?|(?P<comment>//[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)|^[ \t]*+#[^\n]*+)',
+    re.MULTILINE | re.DOTALL,
+)
+_LAST_COMMA = re.compile(rb'"(?:[^"\\]|\\.)*+"?|(?P<comma>,)(?=\s*+[}\]])', re.DOTALL)
+_CALL = re.compile(rb"\s*+[A-Za-z_$][\w$.]{0,100}+\s*+\((?=\s*+[{\[])").match
+_CALL_ENDS = re.compile(rb"\)\s*+;?\s*+\Z")
 
 
 def read_salvaged(
@@ -28,12 +38,26 @@ def read_salvaged(
     try:
         return decoded(data, kind, place)
     except TraceError as error:
-        found = _records(data, array)
+        plain = as_plain_json(data)
+        if plain != data:
+            with contextlib.suppress(TraceError):
+                return decoded(plain, kind, place)
+        found = _records(plain, array)
         if not found:
             raise
         damage.lines += 1
         damage.lose(error)
         return found
+
+
+def as_plain_json(data: bytes) -> bytes:
+    """JSON without the comments in it, the commas behind last values, and the call around it."""
+    call = _CALL(data)
+    if call is not None:
+        data = _CALL_ENDS.sub(b"", data[call.end() :])
+    if b"//" in data or b"/*" in data or b"#" in data:
+        data = _BESIDE.sub(lambda found: found[0] if found["comment"] is None else b" ", data)
+    return _LAST_COMMA.sub(lambda found: found[0] if found["comma"] is None else b"", data)
 
 
 def _records(data: bytes, array: str) -> list[msgspec.Raw]:

@@ -22,7 +22,8 @@
   server pushed, what was blocked), and headers that hold secrets. The host becomes an attribute, since a target has
   its own.
 
-One file is held in memory.
+One file is held in memory. Comments, commas behind last values and a call around the whole (JSONP, as HARP files have
+it) are taken off.
 """
 
 import base64
@@ -55,7 +56,7 @@ from replay.importers.captures.har_entries import (
 from replay.importers.captures.har_sockets import recorded_messages
 from replay.reading.damage import Damage
 from replay.reading.departures import Departures
-from replay.reading.documents import read_salvaged
+from replay.reading.documents import as_plain_json, read_salvaged
 from replay.reading.inputs import input_files, trace_name
 from replay.reading.json_items import Item
 from replay.reading.timestamps import Grain, epoch_ns, unix_ns
@@ -138,6 +139,8 @@ class Har:
 
     def sniff(self, first_bytes: bytes) -> bool:
         start = first_bytes.lstrip(b"\xef\xbb\xbf \t\r\n")
+        if not start.startswith(b"{"):
+            start = as_plain_json(start).lstrip()
         has_log = start.startswith(b"{") and b'"log"' in start[:4096]
         has_key = any(key in start for key in (b'"creator"', b'"entries"', b'"startedDateTime"'))
         return (has_log and has_key) or _BEGINS_WITH_VERSION(start) is not None

@@ -88,7 +88,7 @@ class AzureFunctions:
         inferred: dict[str, Any] = {
             "format": self.name,
             "rows": len(starts),
-            "unreadable": damage.damaged,
+            **damage.told(),
             "apps": len(apps),
             "functions": len(functions),
             "sorted": not starts.is_sorted,

@@ -71,7 +71,7 @@ class AzureLlm:
             "format": self.name,
             "stream": options.stream,
             "rows": len(starts),
-            "unreadable": damage.damaged,
+            **damage.told(),
             "sorted": not starts.is_sorted,
             "first_unix_ns": starts.first_ns,
         }

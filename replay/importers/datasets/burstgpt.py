@@ -102,7 +102,7 @@ class BurstGpt:
             "format": self.name,
             "stream": options.stream,
             "rows": len(starts),
-            "unreadable": damage.damaged,
+            **damage.told(),
             "sessions_by_id": len(calls.session_of),
             "failed": calls.failed,
             "unknown_durations": calls.unknown_durations,

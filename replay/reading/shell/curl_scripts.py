@@ -8,7 +8,8 @@ lines below other commands are text. Commands for Windows' shells are told by ho
 caret for cmd, behind a backtick for PowerShell.
 
 A script is not run. Loops over what is written down are gone through (replay/reading/shell/loops.py); what other loops
-repeat and conditions choose is read once, and such commands are counted.
+repeat and conditions choose is read once, and such commands are counted. Behind an `exit` on a line of its own nothing
+is read.
 What may be a request and is none here is counted: lines about curl without a command that could be read, and
 commands of other clients.
 """
@@ -67,6 +68,8 @@ _SETS = re.compile(
 _ASSIGNS = re.compile(
     r"\s*(?:\$ )?(?:(?:export|local|readonly|declare)\s+(?:-\w+\s+)*)?[A-Za-z_]\w{0,100}\+?="
 ).match
+# Of a script as a whole: within functions, cases and conditions it is indented.
+_ENDS = re.compile(r"exit(?:\s+\d{1,3})?\s*(?:;\s*)?(?:#.*)?$").match
 _IMAGE = re.compile(r"(?:[\w.:\-]{1,100}/){0,5}curl(?:[:@][\w.:\-]{1,100})?").fullmatch
 # What is done with an image and runs nothing in it.
 _OF_IMAGES = frozenset(
@@ -82,7 +85,7 @@ _OTHER_CLIENTS = re.compile(
     r"\s*(?:\$ )?(?:(?:wget|curlie|hurl)\s|(?:https?|xhs?)\s(?=.{0,300}?(?:://|\s:|[A-Z]{3,7}\s|\w\.\w|\w:\d|/)))"
 ).match
 _UNREAD = "line(s) about curl, of which no command could be read"
-_NEVER = "command(s) that the script never runs (behind `false &&`, or `true ||`)"
+_NEVER = "command(s) that the script never runs (behind `exit`, `false &&`, or `true ||`)"
 _OF_OTHERS = "command(s) of wget, HTTPie or xh: written for curl they are read"
 # The lines that a word takes in: "$(cat <<EOF ... EOF )".
 _CAT = re.compile(r"\$\(\s{0,9}cat\s{0,9}<<-?\s{0,9}(?P<quote>['\"\\]?)(?P<word>\w{1,100})['\"]?\n")
@@ -201,6 +204,7 @@ def commands_of_curl(file: Path) -> Iterator[CurlCommand | Passed]:
     """Those of a file, and what is left out of it. Raises TraceError."""
     values = _Variables(file)
     inside = 0  # of loops and conditions
+    has_ended = False
     for found in _logical_lines(file, values):
         if isinstance(found, Passed):
             yield found
@@ -212,7 +216,8 @@ def commands_of_curl(file: Path) -> Iterator[CurlCommand | Passed]:
         for command in found.commands:
             inside += command.words[0] in ("do", "then")
             inside = max(inside - (command.words[0] in ("done", "fi")), 0)
-            if _is_never_run(command, before):
+            has_ended = has_ended or (inside == 0 and len(found.commands) == 1 and command.words[0] == "exit")
+            if has_ended or _is_never_run(command, before):
                 if any(map(_is_curl, command.words)):
                     yield Passed(_NEVER, place)
                 continue
@@ -279,7 +284,7 @@ def _logical_lines(file: Path, values: dict[str, str]) -> Iterator[_Logical | Pa
         if not begun:
             prompt = _BEGINS(line) or _LEADS(line)
             is_of_curl = prompt is not None
-            if prompt is None and _SETS(line) is None:
+            if prompt is None and _SETS(line) is None and _ENDS(line) is None:
                 what = _left_out(line)
                 if what:
                     yield Passed(what, f"{shown_path(file)}, line {n}")

@@ -213,7 +213,7 @@ def test_variables_that_stand_for_far_more_than_was_written_are_refused(imported
     assert str(refused.value) == f"{path}: its variables stand for more than 64 MiB of text."
 
 
-NEVER = "command(s) that the script never runs (behind `false &&`, or `true ||`), as in "
+NEVER = "command(s) that the script never runs (behind `exit`, `false &&`, or `true ||`), as in "
 REPEATED = "request(s) with --retry, sent once: [retry] in a target file sends again what fails."
 
 
@@ -223,6 +223,10 @@ REPEATED = "request(s) with --retry, sent once: [retry] in a target file sends a
         ("false && curl http://h/a\ncurl http://h/b", ["/b"], [NEVER]),
         ("true || curl http://h/a; curl http://h/b", ["/b"], [NEVER]),
         ("false && cd x && curl http://h/a\ncurl http://h/b", ["/b"], [NEVER]),
+        ("curl http://h/a\nexit 0\ncurl http://h/b", ["/a"], [NEVER]),
+        ("if [ -z $X ]; then\nexit 1\nfi\ncurl http://h/a", ["/a"], []),
+        ("curl http://h/a || exit 1\ncurl http://h/b", ["/a", "/b"], []),
+        ("die() {\n  echo no\n  exit 1\n}\ncurl http://h/a", ["/a"], []),
         ("false || curl http://h/a", ["/a"], []),
         ("cd /tmp && curl http://h/a && curl http://h/b", ["/a", "/b"], []),
         ('[ -n "$X" ] && curl http://h/a', ["/a"], [LOOPS]),

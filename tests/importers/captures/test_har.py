@@ -344,3 +344,33 @@ def test_the_type_of_an_answer_is_what_its_header_says_or_else_the_browser(tmp_p
     _, [session] = imported(tmp_path, told)
 
     assert session.steps[0].recorded.content_type == kind
+
+
+def test_comments_last_commas_and_a_call_around_it_do_no_harm(tmp_path):
+    entry = json.dumps(
+        {
+            "startedDateTime": "2026-01-02T03:04:05.000Z",
+            "time": 5,
+            "request": {"method": "POST", "url": "https://h/x//y/*z*/?a=b#c", "postData": {"text": '{"a": "b,}//c"}'}},
+            "response": {"status": 200},
+        }
+    )  # fmt: skip
+    plain = f'{{"log": {{"version": "1.2", "creator": {{}}, "entries": [{entry}, {entry}]}}}}'
+    written = {
+        "lines": "// saved by hand\n" + plain.replace('"entries"', '// all of them\n"entries"'),
+        "blocks": plain.replace('"entries"', '/* all, "of" [them] */ "entries"'),
+        "hashes": "# saved by hand\n" + plain,
+        "commas": plain.replace("]}}", ",\n],}, }"),
+        "call": f"onInputData({plain});",
+    }
+    expected = None
+    for name, text in {"plain": plain, **written}.items():
+        path = tmp_path / f"{name}.har"
+        path.write_text(text)
+        assert Har().sniff(text.encode()), name
+        result = Har().read([path], ImportOptions(name="n"))
+        steps = [session.steps for session in result.sessions()]
+        expected = expected or steps
+        assert steps == expected, name
+        assert result.header.attributes["import"]["unreadable"] == 0
+    assert expected[0][0].request.path == "/x//y/*z*/?a=b"

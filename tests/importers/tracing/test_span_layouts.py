@@ -366,3 +366,81 @@ def test_names_of_their_own_say_what_a_span_is(imported, tool):
     assert (step.kind, json.loads(bytes(step.request.json))) == ("tool", {"q": 1, "api_key": "redacted"})
     if tool == "Langfuse":
         assert plan.recorded.ttft_ms == 300.0
+
+
+# What Strands Agents tells of a tool's arguments stands in an event of its span.
+_TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "weather"}
+_EVENT, _ARGUMENTS = "gen_ai.tool.message", '{"city": "Vienna"}'
+
+
+def _zipkin_with_event(annotation):
+    span = {
+        "traceId": TRACE,
+        "id": "1" * 16,
+        "name": "execute_tool weather",
+        "timestamp": ZERO_US,
+        "duration": 1_000,
+        "tags": _TOOL,
+        "annotations": [{"timestamp": ZERO_US, "value": annotation}],
+    }
+    return json.dumps([span])
+
+
+def _go_with_event():
+    def told(pairs):
+        return [{"Key": key, "Value": {"Type": "STRING", "Value": value}} for key, value in pairs.items()]
+
+    span = json.loads(go().splitlines()[0])
+    event = {
+        "Name": _EVENT,
+        "Attributes": told({"content": _ARGUMENTS, "role": "tool"}),
+        "Time": span["StartTime"],
+    }
+    return json.dumps({**span, "Attributes": told(_TOOL), "Events": [event]}) + "\n"
+
+
+def _node_with_event():
+    return f"""{{
+  resource: {{ attributes: {{ 'service.name': 'agent' }} }},
+  instrumentationScope: {{ name: 'x', version: undefined, schemaUrl: undefined }},
+  traceId: '{TRACE}',
+  parentSpanContext: undefined,
+  name: 'execute_tool weather',
+  id: '{"1" * 16}',
+  kind: 0,
+  timestamp: {ZERO_US},
+  duration: 1000,
+  attributes: {{ 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'weather' }},
+  status: {{ code: 0 }},
+  events: [
+    {{
+      name: '{_EVENT}',
+      attributes: {{ role: 'tool', content: '{_ARGUMENTS}' }},
+      time: [ {ZERO_US // 1_000_000}, 0 ],
+      droppedAttributesCount: 0
+    }}
+  ],
+  links: []
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("zipkin", _zipkin_with_event(json.dumps({_EVENT: {"content": _ARGUMENTS}}))),
+        ("zipkin", _zipkin_with_event(f'"{_EVENT}": {json.dumps({"content": _ARGUMENTS})}')),
+        ("otel-console", _go_with_event()),
+        ("otel-console", _node_with_event()),
+    ],
+    ids=["zipkin", "zipkin, by its specification", "Go", "JavaScript"],
+)
+def test_a_tools_arguments_may_stand_in_an_event(imported, name, text):
+    [session], _ = imported(name, text)
+    assert json.loads(bytes(session.steps[0].request.json)) == {"city": "Vienna"}
+
+
+@pytest.mark.parametrize("annotation", ["{", '"x": }', '{"gen_ai.tool.message": 1}', "{}", '"}'])
+def test_an_annotation_of_zipkin_that_only_looks_like_an_event_is_none(imported, annotation):
+    [session], _ = imported("zipkin", _zipkin_with_event(annotation))
+    assert bytes(session.steps[0].request.json) == b"{}"

@@ -86,6 +86,7 @@ class _GoContext(msgspec.Struct, gc=False):
 class _GoEvent(msgspec.Struct, rename="pascal", gc=False):
     name: str = ""
     time: str = ""
+    attributes: list[_GoAttribute] | None = None
 
 
 class _GoStatus(msgspec.Struct, rename="pascal", gc=False):
@@ -167,6 +168,9 @@ def _span(span: _Span, wanted: Wanted) -> OtlpSpan:
 def _go_span(span: _GoSpan, wanted: Wanted) -> OtlpSpan:
     times = [unix_ns(event.time) for event in span.events or () if is_first_chunk(event.name)]
     parent = "" if span.parent is None else span.parent.span_id
+    attributes = _attributes(_told(span.attributes), wanted)
+    for event in span.events or ():
+        take_event(attributes, event.name, _told(event.attributes).get)
     return OtlpSpan(
         trace_id=_id(span.span_context.trace_id),
         id=_id(span.span_context.span_id),
@@ -175,7 +179,7 @@ def _go_span(span: _GoSpan, wanted: Wanted) -> OtlpSpan:
         kind=span.span_kind,
         start_ns=unix_ns(span.start_time or "") or 0,
         end_ns=unix_ns(span.end_time or ""),
-        attributes=_attributes(_told(span.attributes), wanted),
+        attributes=attributes,
         resource=_attributes(_told(span.resource), wanted),
         first_chunk_ns=min((each for each in times if each is not None), default=None),
         is_error=span.status is not None and span.status.code == "Error",

@@ -9,7 +9,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from replay.importers.tracing.otlp_spans import LATEST_NS, OtlpSpan, Wanted, is_first_chunk, kept_value
+from replay.importers.tracing.otlp_spans import (
+    LATEST_NS,
+    OtlpSpan,
+    Wanted,
+    is_first_chunk,
+    kept_value,
+    take_event,
+)
 from replay.reading.damage import Damage
 from replay.reading.node_values import read_printed
 
@@ -38,6 +45,11 @@ def read_node(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan |
         kind = told.get("kind")
         status = told.get("status")
         resource = told.get("resource")
+        attributes = _wanted(told.get("attributes"), wanted)
+        for event in _events(told.get("events")):
+            held = event.get("attributes")
+            told_by_event: Mapping[str, Any] = held if isinstance(held, Mapping) else {}
+            take_event(attributes, str(event.get("name")), told_by_event.get)
         yield OtlpSpan(
             trace_id=str(told["traceId"])[:_LONGEST_ID],
             id=str(told.get("id") or "")[:_LONGEST_ID],
@@ -46,7 +58,7 @@ def read_node(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan |
             kind=kind + 1 if isinstance(kind, int) and 0 <= kind <= 4 else 0,
             start_ns=start_ns or 0,
             end_ns=start_ns + round(took_us * 1_000) if is_known and start_ns is not None and took_us else None,
-            attributes=_wanted(told.get("attributes"), wanted),
+            attributes=attributes,
             resource=_wanted(resource.get("attributes") if isinstance(resource, dict) else None, wanted),
             first_chunk_ns=_first_chunk_ns(told.get("events")),
             is_error=isinstance(status, dict) and status.get("code") == _ERROR,
@@ -62,9 +74,13 @@ def _wanted(attributes: Any, wanted: Wanted) -> dict[str, Any]:
     return {name: kept_value(name, value) for name, value in told if wanted(name) and value is not None}
 
 
+def _events(events: Any) -> list[dict[str, Any]]:
+    return [event for event in events if isinstance(event, dict)] if isinstance(events, list) else []
+
+
 def _first_chunk_ns(events: Any) -> int | None:
-    for event in events if isinstance(events, list) else ():
-        time = event.get("time") if isinstance(event, dict) else None
+    for event in _events(events):
+        time = event.get("time")
         if isinstance(time, list) and len(time) == 2 and is_first_chunk(str(event.get("name"))):
             seconds, ns = time
             if isinstance(seconds, int) and isinstance(ns, int) and 0 <= seconds < LATEST_NS // 10**9:

@@ -2,7 +2,8 @@
 
 The layout is that of openzipkin/zipkin-api `zipkin2-api.yaml`: a list of spans, or of traces that are lists of spans;
 times in us. All tags are texts, by the names that instrumentations gave their attributes. The half of a shared span
-that its server wrote stands below the client's.
+that its server wrote stands below the client's. What an event of OpenTelemetry held stands in JSON in an annotation, as
+its specification of exporters to Zipkin has it.
 """
 
 import re
@@ -19,6 +20,7 @@ from replay.importers.tracing.otlp_spans import (
     Wanted,
     is_first_chunk,
     kept_value,
+    take_event,
 )
 from replay.reading.damage import Damage
 from replay.reading.inputs import decoded, document_bytes, first_bytes, refuse_heavy
@@ -97,6 +99,10 @@ def _span(span: _Span, wanted: Wanted) -> OtlpSpan:
     found: list[tuple[str, Any]] = [
         (key, kept_value(key, _FLAGS.get(value, value))) for key, value in tags.items() if wanted(key)
     ]
+    attributes = dict(found[:MOST_ATTRIBUTES])
+    for each in span.annotations or ():
+        name, held = _event_in(each.value)
+        take_event(attributes, name, held.get)
     times = [
         each.timestamp * 1_000
         for each in span.annotations or ()
@@ -112,8 +118,22 @@ def _span(span: _Span, wanted: Wanted) -> OtlpSpan:
         kind=_KINDS.get(span.kind or "", 1),
         start_ns=start_us * 1_000,
         end_ns=(start_us + (span.duration or 0)) * 1_000 if lasts else None,
-        attributes=dict(found[:MOST_ATTRIBUTES]),
+        attributes=attributes,
         resource={"service.name": service} if service else {},
         first_chunk_ns=min(times, default=None),
         is_error="error" in tags or tags.get("otel.status_code") == "ERROR",
     )
+
+
+def _event_in(annotation: str) -> tuple[str, dict[str, Any]]:
+    """The name of an event, and what it held: `{"name": {...}}`, or without the braces around."""
+    text = annotation.strip()
+    if text.endswith("}") and text[:1] in ("{", '"'):
+        try:
+            told = msgspec.json.decode(
+                text if text.startswith("{") else f"{{{text}}}", type=dict[str, dict[str, Any]]
+            )
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return annotation, {}
+        return next(iter(told.items()), (annotation, {}))
+    return annotation, {}
