@@ -100,6 +100,11 @@ FORMATS = (
     Format(
         "dynamo", "NVIDIA Dynamo's request traces with agents and tools, JSON Lines", "datasets.dynamo:Dynamo"
     ),
+    Format(
+        "freeinference",
+        "the FreeInference agentic trace, sessions as JSON Lines or its tables in Parquet",
+        "datasets.freeinference:FreeInference",
+    ),
     Format("langfuse", "observations exported from Langfuse, JSON or JSON Lines", "tracing.langfuse:Langfuse"),
     Format(
         "langsmith",

@@ -114,7 +114,7 @@ PATHS = {
 # Those of calls, which hold no requests of HTTP; tools' arguments and spans are in test_secrets_in_recordings.py.
 CALLS = {
     "claude-sessions", "mooncake", "azure-llm", "burstgpt", "azure-functions", "tracelab", "claude-code", "codex",
-    "dynamo", "gemini-cli", "cline", "copilot", "pi", "qwen-code", "opencode", "openhands", "openai-agents", "inspect", "langfuse", "langsmith", "litellm", "lambda-log", "load-times", "inference-perf", "otlp", "jaeger", "zipkin", "otel-console",
+    "dynamo", "freeinference", "gemini-cli", "cline", "copilot", "pi", "qwen-code", "opencode", "openhands", "openai-agents", "inspect", "langfuse", "langsmith", "litellm", "lambda-log", "load-times", "inference-perf", "otlp", "jaeger", "zipkin", "otel-console",
 }  # fmt: skip
 
 

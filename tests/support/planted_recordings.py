@@ -346,6 +346,7 @@ PLANTED = {
     "claude-code": [claude_code()],
     "codex": [codex()],
     "dynamo": [with_more("dynamo")],
+    "freeinference": [with_more("freeinference")],
     "langfuse": [
         with_more("langfuse", metadata={"token": CANARY}),
         *(with_more("langfuse", type="TOOL", input=given) for given in (ARGUMENTS, json.dumps(ARGUMENTS), [ARGUMENTS])),

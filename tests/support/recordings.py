@@ -104,6 +104,12 @@ def _dynamo(n: int, text: str) -> str:
     )
 
 
+def _freeinference(n: int, text: str) -> str:
+    start_ms = START_MS + 1_000 * n
+    request = {"step": 0, "start_ms": start_ms, "end_ms": start_ms + took_ms(n), "model": "m", "prompt": text}
+    return line({"session_id": f"s{n}", "user_id": "u", "harness": "h", "requests": [request]})
+
+
 def _langfuse(n: int, text: str) -> str:
     told = {"id": f"o{n}", "traceId": "t", "parentObservationId": None, "type": "GENERATION", "name": "plan"}
     return line({**told, "startTime": at(n), "endTime": at(n, took_ms(n)), "input": text, "output": text})
@@ -479,6 +485,7 @@ FORMATS = {
     "claude-code": Format(_claude_code, ".jsonl"),
     "codex": Format(_codex, ".jsonl"),
     "dynamo": Format(_dynamo, ".jsonl"),
+    "freeinference": Format(_freeinference, ".jsonl"),
     "gemini-cli": Format(_gemini_cli, ".jsonl"),
     "cline": Format(_cline, "ui_messages.json"),
     "openhands": Format(_openhands, ".jsonl"),

@@ -32,6 +32,7 @@ _READS = {
     "postman": ("captures.postman",),
     "codex": ("agents.codex", "agents.codex_log"),
     "dynamo": ("datasets.dynamo",),
+    "freeinference": ("datasets.freeinference",),
     "envoy-log": ("logs.envoy_log",),
     "s3-log": ("logs.fixed.s3_log",),
     "iis-log": ("logs.fixed.iis_log",),
