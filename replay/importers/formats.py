@@ -48,6 +48,12 @@ FORMATS = (
     ),
     Format("curl", "commands of curl; they have no times", "captures.targets:Targets", "captures.curl:CURL"),
     Format(
+        "k6-script",
+        "scripts of k6; they have no times",
+        "captures.targets:Targets",
+        "captures.k6_scripts:K6_SCRIPT",
+    ),
+    Format(
         "http-file",
         ".http files of editors' REST clients; they have no times",
         "captures.targets:Targets",

@@ -1,4 +1,4 @@
-"""Objects as Node's console prints them (`util.inspect`), for programs whose logs hold no JSON.
+"""Objects as Node's console prints them (`util.inspect`), for programs whose logs hold no JSON, and as scripts do.
 
 An object that does not fit a line begins with one that is `{` and ends with one that is `}`; other lines are not its.
 What lies deeper than it prints (`[Object]`), and what it leaves out (`... 3 more items`), is None.
@@ -70,6 +70,14 @@ def printed_object(text: str) -> Mapping[str, Any]:
     return value
 
 
+def value_at(text: str, at: int) -> tuple[Any, int]:
+    """The value that begins here, as JavaScript writes it down, and where it ends. Raises ValueError where none is."""
+    try:
+        return _value(text, at, 0)
+    except _Wrong as error:
+        raise ValueError("not a value as JavaScript writes it down") from error
+
+
 def _next(text: str, at: int) -> "re.Match[str]":
     found = _TOKEN(text, at)
     if found is None:
@@ -93,8 +101,10 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
         return _WORDS.get(found["word"] or ""), at
     said = _said(found)
     while (more := _TOKEN(text, at)) is not None and more["mark"] == "+":  # a text of several lines
-        found = _next(text, more.end())
-        said, at = said + _said(found), found.end()
+        further = _TOKEN(text, more.end())
+        if further is None or further["number"] or further["word"] or further["mark"] or further["cut"]:
+            break
+        said, at = said + _said(further), further.end()
     return said, at
 
 

@@ -14,7 +14,7 @@ from tests.support.recordings import FORMATS, in_place_of_mitmproxy
 # Lists that somebody wrote, of which nothing may be missing.
 LISTS = {"vegeta", "http-file", "postman"}
 # Beside what they tell of requests, other lines are no damage.
-WITH_OTHER_LINES = {"uvicorn-log", "framework-log", "uwsgi-log", "lambda-log", "gor", "curl"}
+WITH_OTHER_LINES = {"uvicorn-log", "framework-log", "uwsgi-log", "lambda-log", "gor", "curl", "k6-script"}
 
 
 def steps_of(result):
@@ -40,7 +40,7 @@ def test_a_damaged_file_among_others_costs_itself_only(folder, name, damage):
     whole = steps_of(importer.read([folder], ImportOptions()))
     (folder / f"access-9{suffix}").write_bytes(damage)
 
-    if name in LISTS or (name == "curl" and damage.startswith(b"\x1f")):
+    if name in LISTS or (name in ("curl", "k6-script") and damage.startswith(b"\x1f")):
         with pytest.raises(TraceError):
             importer.read([folder], ImportOptions())
         return

@@ -105,7 +105,7 @@ def test_steps_that_take_as_long_as_was_recorded_start_when_they_did(name, impor
     assert all((step.took_ms is not None) == FORMATS[name].lasts for step in steps_of(out))
 
 
-WRITTEN = ("vegeta", "curl", "http-file", "postman")
+WRITTEN = ("vegeta", "curl", "http-file", "postman", "k6-script")
 # What a format that has lines does with the rest of them; the first line of some also tells the format.
 DAMAGE = {
     "cut off": lambda record: record[: len(record) // 2].rstrip("\n").rpartition("\n")[2] + "\n",
@@ -174,6 +174,7 @@ KEEPS_TEXT = (
     "vegeta",
     "curl",
     "http-file",
+    "k6-script",
     "access-log",
     "envoy-log",
     "elb-log",

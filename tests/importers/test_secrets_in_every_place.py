@@ -91,6 +91,12 @@ def http_file(place):
     return f"### x\nPOST http://h{place.path} HTTP/1.1\n{head}\n{place.body.decode()}\n".encode()
 
 
+def k6_script(place):
+    headers = json.dumps(dict((*place.headers, ("Content-Type", place.kind))))
+    told = f"{json.dumps(f'http://h{place.path}')}, {json.dumps(place.body.decode())}, {{ headers: {headers} }}"
+    return f"import http from 'k6/http';\nhttp.post({told});\n".encode()
+
+
 def postman(place):
     headers = [{"key": name, "value": value} for name, value in (*place.headers, ("Content-Type", place.kind))]
     request = {"method": "POST", "url": {"raw": f"http://h{place.path}"}, "header": headers}
@@ -101,7 +107,7 @@ def postman(place):
 # How a request of any kind stands in a format that holds whole requests.
 REQUESTS = {
     "har": har, "gor": gor, "mitmproxy": mitmproxy, "vegeta": vegeta, "curl": curl, "http-file": http_file,
-    "postman": postman, "tshark": tshark,
+    "postman": postman, "tshark": tshark, "k6-script": k6_script,
 }  # fmt: skip
 # Those that hold paths only: what stands for the path in a sample.
 PATHS = {

@@ -340,6 +340,11 @@ PLANTED = {
         + f"\n{body}\n"
         for kind, body in BODIES.items()
     ],
+    "k6-script": [
+        f"import http from 'k6/http';\nconst apiKey = '{CANARY}';\nhttp.post(`http://ada:{CANARY}@h{QUERY}&a=${{apiKey}}`, "
+        f"{json.dumps(body)}, {{ headers: {json.dumps({**HEADERS, 'Content-Type': kind})} }});\n"
+        for kind, body in BODIES.items()
+    ],
     "postman": of_bodies(postman),
     "tshark": of_bodies(tshark),
     "tracelab": [with_more("tracelab", tools=[{"tool_name": "t", "emitted_at": at(0, 300), "input": ARGUMENTS}])],

@@ -472,6 +472,14 @@ FORMATS = {
     "http-file": Format(
         lambda n, text: f"###\nGET http://localhost/a/{n} HTTP/1.1\nX-Note: {text}\n\n", ".http", is_lines=False, lasts=False
     ),
+    "k6-script": Format(
+        lambda n, text: f"  http.get('http://localhost/a/{n}', {{ headers: {{ 'X-Note': {json.dumps(text)} }} }});\n",
+        ".js",
+        "import http from 'k6/http';\nexport default function () {\n",
+        after="}\n",
+        is_lines=False,
+        lasts=False,
+    ),
     "postman": Format(
         lambda n, text: json.dumps({"name": "a", "request": {"url": f"http://localhost/a/{n}", "description": text}}),
         ".json",

@@ -29,6 +29,7 @@ _READS = {
     "cloud-run": ("logs.cloud_run",),
     "curl": ("captures.curl",),
     "http-file": ("captures.http_files",),
+    "k6-script": ("captures.k6_scripts",),
     "postman": ("captures.postman",),
     "codex": ("agents.codex", "agents.codex_log"),
     "dynamo": ("datasets.dynamo",),
