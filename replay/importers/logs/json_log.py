@@ -216,8 +216,8 @@ def _stamp(entry: Mapping[str, Any]) -> tuple[int, bool] | None:
 
 
 def _request(entry: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The method and the target."""
-    method, path = _told(entry, "method"), _told(entry, "path")
+    """The method, which some write small, and the target."""
+    method, path = (_told(entry, "method") or "").upper(), _told(entry, "path")
     if method and path:
         query = _told(entry, "query")
         if query and "?" not in path:

@@ -25,6 +25,9 @@ _GLUED = re.compile(rb'\s*\{.*\}\s?\{\s?"', re.DOTALL).match
 
 _LONGEST_START = 4_096
 
+# Where a log was cut off in place while its server went on behind, the file system puts zeros.
+_HOLES = "\0"
+
 Match = re.Match[str] | None
 
 
@@ -62,7 +65,7 @@ class LogLines:
             text = f"longer than {LONGEST_LINE_BYTES >> 10} KiB, the most that one line may take."
             self._damage.lose(TraceError(f"{shown_path(self._path)}, line {n}: {text}"))
             return
-        text = line.decode("utf-8", "replace").strip()
+        text = line.decode("utf-8", "replace").strip().strip(_HOLES)
         if "\r" in text:
             for piece in filter(None, map(str.strip, text.split("\r"))):
                 yield from self.of(n, piece.encode("utf-8", "replace"))

@@ -325,6 +325,16 @@ def test_what_was_no_request_is_left_out(imported):
         imported(*lines)
 
 
+def test_zeros_that_a_log_cut_off_in_place_has_are_no_part_of_a_client(tmp_path):
+    line = '192.0.2.7 - - [10/Oct/2000:13:55:36 +0000] "GET /{} HTTP/1.1" 200 6\n'
+    path = tmp_path / "access.log"
+    path.write_text(line.format(1) + "\0" * 4096 + line.format(2) + line.format(3))
+
+    [session] = AccessLog().read([path], ImportOptions()).sessions()
+
+    assert [step.request.path for step in session.steps] == ["/1", "/2", "/3"]
+
+
 @pytest.mark.parametrize("ends", [("\r", "\r", "\r"), ("\r", "\r\n", "\n"), ("\r\n", "\r", "\n")])
 def test_lines_that_end_in_cr_alone_are_lines(tmp_path, ends):
     lines = [f'192.0.2.7 - - [10/Oct/2000:13:55:3{n} +0000] "GET /{n} HTTP/1.1" 200 6' for n in range(3)]

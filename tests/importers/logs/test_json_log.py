@@ -448,3 +448,15 @@ def test_what_express_winston_writes(imported):
     step = only_step(imported, entry)
 
     assert (step.request.path, step.took_ms, step.recorded.status) == ("/v1/a?i=0", 22, 500)
+
+
+@pytest.mark.parametrize("keys", [None, "start=time,method=method,path=path"])
+@pytest.mark.parametrize("lines", [1, 40])
+def test_a_method_that_is_written_small_is_the_method(tmp_path, keys, lines):
+    entry = {"time": "2024-05-01T10:00:00Z", "method": "get", "path": "/a", "status": 200}
+    path = tmp_path / "requests.json"
+    path.write_text(f"{json.dumps(entry)}\n" * lines)
+
+    result = JsonLog().read([path], ImportOptions(keys=keys))
+
+    assert {step.request.method for session in result.sessions() for step in session.steps} == {"GET"}

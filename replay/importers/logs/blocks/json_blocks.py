@@ -300,7 +300,8 @@ def _requests_in(plan: Plan, table: Mapping[str, Sequence[Any]]) -> tuple[list[s
     if not (told["method"] and told["path"]):
         lines = [(text or "").split(" ", 2) for text in _first(table, told["line"])]
         return [words[0] for words in lines], [words[1] if len(words) > 1 else "" for words in lines]
-    methods, paths = ([text or "" for text in _first(table, told[name])] for name in ("method", "path"))
+    methods = [(text or "").upper() for text in _first(table, told["method"])]
+    paths = [text or "" for text in _first(table, told["path"])]
     if told["query"]:
         queries = _first(table, told["query"])
         paths = [
