@@ -29,7 +29,7 @@ from replay.recording.usage import UsageReader
 from replay.relay.backend import Backend
 from replay.relay.clients import Clients
 from replay.relay.doorway import Doorway
-from replay.relay.front import Passage
+from replay.relay.front import ClientConnection, Passage, ServerConnection
 from replay.system.shortage import shortage_of
 from replay.trace.redaction.responses import MOST_RESPONSE_BYTES, is_json_type, media_type
 from replay.words.numbers import seconds
@@ -59,7 +59,7 @@ class RecordedPassage(Passage):
 
     def __init__(
         self,
-        doorway: Doorway,
+        doorway: ClientConnection,
         request: RequestHead,
         exchange: Exchange,
         upstream: Upstream,
@@ -180,7 +180,7 @@ class Proxy:
         self.refused: Counter[tuple[int, str]] = Counter()
         self._passages: dict[int, RecordedPassage] = {}
         self._clients = Clients()
-        self._kept: dict[Upstream, list[Backend]] = {}
+        self._kept: dict[Upstream, list[ServerConnection]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
         self._last_number = 0
@@ -232,7 +232,7 @@ class Proxy:
             backend.close()
         self._over(cast(RecordedPassage, passage), why)
 
-    def arrived(self, doorway: Doorway, request: RequestHead) -> RecordedPassage:
+    def arrived(self, doorway: ClientConnection, request: RequestHead) -> RecordedPassage:
         """A request's head has come. Raises Refused."""
         if not request.target.startswith(b"/"):
             raise Refused(501, "The recorder passes on requests for paths only.")
@@ -290,7 +290,7 @@ class Proxy:
         self.refused[status, why] += 1
 
     def _redirected(
-        self, upstream: Upstream, doorway: Doorway, request: RequestHead, response: ResponseHead
+        self, upstream: Upstream, doorway: ClientConnection, request: RequestHead, response: ResponseHead
     ) -> ResponseHead:
         hosts = [line.partition(b":")[2].strip(b" \t") for key, line in request.lines if key == b"host"]
         own = "http://" + (hosts[0] if hosts and hosts[0] else doorway.own_address).decode("latin-1")
@@ -307,7 +307,7 @@ class Proxy:
                 return
         self._connect(recorded)
 
-    def finished(self, backend: Backend, passage: Passage, is_reusable: bool) -> None:
+    def finished(self, backend: ServerConnection, passage: Passage, is_reusable: bool) -> None:
         """An upstream's response is complete."""
         recorded = cast(RecordedPassage, passage)
         recorded.keep_response()
@@ -324,7 +324,7 @@ class Proxy:
         if doorway is not None:
             doorway.passage_over()
 
-    def lost(self, backend: Backend, passage: Passage | None, why: str) -> None:
+    def lost(self, backend: ServerConnection, passage: Passage | None, why: str) -> None:
         """A connection to an upstream is gone, perhaps in the middle of a response."""
         if passage is None:
             kept = self._kept.get(cast(Upstream, backend.place))

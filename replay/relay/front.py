@@ -1,13 +1,12 @@
-"""What a relay asks of whoever decides where requests go, and one request on its way."""
+"""One request on its way through a relay, and what those ask of one another who see to it: the connection to its client
+(`doorway.py`), the one to its server (`backend.py`), and whoever decides where requests go.
+"""
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Hashable
+from typing import Protocol
 
 from replay.http.framing import Body
 from replay.http.heads import RequestHead, ResponseHead, request_body
-
-if TYPE_CHECKING:
-    from replay.relay.backend import Backend
-    from replay.relay.doorway import Doorway
 
 # A request waits for its connection with at most so much of its body in memory; then the client is not read on.
 WAITING_MOST_BYTES = 1 << 20
@@ -22,13 +21,13 @@ class Passage:
 
     __slots__ = ("answered", "backend", "body", "chunks", "doorway", "is_tunnel", "request", "waiting_bytes")
 
-    def __init__(self, doorway: "Doorway", request: RequestHead) -> None:
-        self.doorway: Doorway | None = doorway
+    def __init__(self, doorway: "ClientConnection", request: RequestHead) -> None:
+        self.doorway: ClientConnection | None = doorway
         self.request = request
         self.body: Body = request_body(request)
         self.chunks: list[bytes] = []
         self.waiting_bytes = 0
-        self.backend: Backend | None = None
+        self.backend: ServerConnection | None = None
         self.answered = False
         self.is_tunnel = False
 
@@ -54,6 +53,71 @@ class Passage:
         """These bytes of the response's body, framing included, are passed on."""
 
 
+class ClientConnection(Protocol):
+    """A client's connection. is_full: whether it reads so slowly that nothing more should be written."""
+
+    client: str
+    is_full: bool
+
+    @property
+    def own_address(self) -> bytes:
+        """Where the client reached this."""
+
+    def hold(self, is_held: bool) -> None:
+        """Read no more of the client, or go on."""
+
+    def interim(self, response: ResponseHead) -> None:
+        """Pass on that the server goes on."""
+
+    def answer_head(self, passage: Passage, response: ResponseHead, ends_with_connection: bool) -> bytes:
+        """A response's head as this client gets it."""
+
+    def write(self, data: bytes) -> None:
+        """Pass on what the server said."""
+
+    def tunnel(self) -> None:
+        """From now on what comes goes to the server as it is, and what came already."""
+
+    def passage_over(self) -> None:
+        """The response is complete."""
+
+    def answer(self, status: int, why: str) -> None:
+        """Answer in the front's own name."""
+
+    def cut(self) -> None:
+        """End the connection at once: a response that cannot be completed must not look complete."""
+
+
+class ServerConnection(Protocol):
+    """A connection to a server: one passage at a time. place: which server."""
+
+    @property
+    def place(self) -> Hashable:
+        """As its front named it."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another passage may start on it."""
+
+    def start(self, passage: Passage) -> None:
+        """Send what is there of the passage's request."""
+
+    def send(self, data: bytes) -> None:
+        """Send more of it."""
+
+    def hold(self, is_held: bool) -> None:
+        """Read no more of the server, or go on."""
+
+    def keep(self, idle_s: float | None) -> None:
+        """Wait for the next passage, and give up after a while. None: never."""
+
+    def may_send_again(self, passage: Passage) -> bool:
+        """Whether a request that this connection lost may be sent on another."""
+
+    def close(self) -> None:
+        """Take no further passage, and drop the one that is under way."""
+
+
 class Front(Protocol):
     """Whoever decides where requests go."""
 
@@ -65,7 +129,7 @@ class Front(Protocol):
     def own_line(self) -> bytes:
         """A header line, with its end, by which answers in the front's own name can be told; or nothing."""
 
-    def arrived(self, doorway: "Doorway", request: RequestHead) -> Passage:
+    def arrived(self, doorway: ClientConnection, request: RequestHead) -> Passage:
         """A request's head has come. Raises Refused. `send` follows once its first bytes are in the passage."""
 
     def send(self, passage: Passage) -> None:
@@ -74,8 +138,8 @@ class Front(Protocol):
     def left(self, passage: Passage, why: str) -> None:
         """The client needs no answer any more; its passage has a doorway still."""
 
-    def finished(self, backend: "Backend", passage: Passage, is_reusable: bool) -> None:
+    def finished(self, backend: ServerConnection, passage: Passage, is_reusable: bool) -> None:
         """A response is complete. The front keeps the backend or closes it, and tells the doorway."""
 
-    def lost(self, backend: "Backend", passage: Passage | None, why: str) -> None:
+    def lost(self, backend: ServerConnection, passage: Passage | None, why: str) -> None:
         """A connection to a server is gone, perhaps in the middle of a response."""

@@ -26,7 +26,7 @@ from replay.planes.core.types import Address, Boot, Decision, InstanceId, Lose, 
 from replay.relay.backend import Backend
 from replay.relay.clients import Clients
 from replay.relay.doorway import Doorway
-from replay.relay.front import Passage
+from replay.relay.front import ClientConnection, Passage, ServerConnection
 from replay.system.shortage import shortage_of
 
 _NS = 1_000_000_000
@@ -53,7 +53,7 @@ class Visit(Passage):
 
     __slots__ = ("id", "start", "told")
 
-    def __init__(self, number: int, doorway: Doorway, request: RequestHead, tells: bool) -> None:
+    def __init__(self, number: int, doorway: ClientConnection, request: RequestHead, tells: bool) -> None:
         super().__init__(doorway, request)
         self.id = number
         self.start: Start | None = None
@@ -81,7 +81,7 @@ class Gateway:
         self._now = now
         self._instances: Instances = None  # type: ignore[assignment]
         self._visits: dict[int, Visit] = {}
-        self._idle: dict[InstanceId, list[Backend]] = {}
+        self._idle: dict[InstanceId, list[ServerConnection]] = {}
         self._clients = Clients()
         self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
         self._timer: asyncio.TimerHandle | None = None
@@ -184,7 +184,7 @@ class Gateway:
             if not self._is_closing:
                 self._carry_out(self.plane.client_left(visit.id, self._now()))
 
-    def arrived(self, doorway: Doorway, request: RequestHead) -> Visit:
+    def arrived(self, doorway: ClientConnection, request: RequestHead) -> Visit:
         """A request's head has come."""
         self._next += 1
         self.counts["requests"] += 1
@@ -203,7 +203,7 @@ class Gateway:
             # It has asked for a boot like any other, but does not wait for that.
             self._carry_out(self.plane.cannot_boot(self._boot_fault, self._now()))
 
-    def finished(self, backend: Backend, passage: Passage, is_reusable: bool) -> None:
+    def finished(self, backend: ServerConnection, passage: Passage, is_reusable: bool) -> None:
         """An instance's response is complete."""
         idle = self._idle.get(cast(InstanceId, backend.place))
         if is_reusable and idle is not None:
@@ -221,7 +221,7 @@ class Gateway:
         if doorway is not None:
             doorway.passage_over()
 
-    def lost(self, backend: Backend, passage: Passage | None, why: str) -> None:
+    def lost(self, backend: ServerConnection, passage: Passage | None, why: str) -> None:
         """A connection to an instance is gone, perhaps in the middle of a response."""
         idle = self._idle.get(cast(InstanceId, backend.place))
         if idle is not None and backend in idle:
@@ -343,7 +343,7 @@ class Gateway:
             # A client that read slowly has held it, and tells it nothing any more: read on, and drop what comes.
             visit.backend.hold(False)
 
-    def _answer(self, doorway: Doorway | None, visit: Visit, status: int, why: str) -> None:
+    def _answer(self, doorway: ClientConnection | None, visit: Visit, status: int, why: str) -> None:
         """Answer in the plane's own name, or cut a response that has begun. doorway: None where nobody waits."""
         if doorway is None:
             return
