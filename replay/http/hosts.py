@@ -4,9 +4,10 @@ import ipaddress
 import re
 from functools import lru_cache
 
-# Names that no public DNS gives out: RFC 6761 (localhost, test), RFC 6762 (local), RFC 8375 (home.arpa), and ICANN's
-# resolution 2024.07.29.06 (internal).
-_RESERVED = ("localhost", "test", "local", "internal", "home.arpa")
+# Names that no public DNS gives out: RFC 6761 (localhost, test), RFC 6762 (local), RFC 8375 (home.arpa), ICANN's
+# resolution 2024.07.29.06 (internal), what Kubernetes calls a service by, and what is never given to anybody since so
+# many networks use it (corp, home: ICANN, 2018; lan).
+_RESERVED = ("localhost", "test", "local", "internal", "home.arpa", "svc", "corp", "home", "lan")
 _HTTP_PORT = 80
 REBOUND = "A page in a browser may have come here by this name. Ask for 127.0.0.1 or localhost."
 """What to say to such a request, with status 421 (RFC 9110, section 15.5.20)."""
@@ -27,7 +28,7 @@ def is_rebound(host: bytes, port: int) -> bool:
     A page from http://NAME:PORT may read what answers there, and its owner can have NAME lead to 127.0.0.1 once the
     page is loaded (DNS rebinding). The Host header then still has that name, which is one of public DNS, and that port.
     An address, a name of one label and one that is reserved can be nobody else's; a proxy on this machine that passes
-    its own Host on does not name this port.
+    its own Host on names its own port, or none.
     """
     name, named_port = _name_and_port(host)
     if named_port != port or "." not in name or _address(name) is not None:

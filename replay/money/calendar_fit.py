@@ -158,7 +158,7 @@ def _by_hour(by_time: dict[float, float], step_s: float) -> dict[int, float]:
 def _csv_rows(lines: list[tuple[int, str]], where: str) -> Iterator[tuple[int, tuple[str, _Row]]]:
     if not lines:
         return
-    head = [name.strip().lower() for name in next(iter(csv.reader([lines[0][1]])), [])]
+    head = [name.strip().lower() for name in _cells(*lines[0], where)]
     column = next((name for name in head if name in _UNITS), None)
     if "time" not in head or column is None:
         raise CalendarError(
@@ -166,16 +166,20 @@ def _csv_rows(lines: list[tuple[int, str]], where: str) -> Iterator[tuple[int, t
             f"(or time,sessions); this one has {quoted(lines[0][1].strip())}."
         )
     for n, line in lines[1:]:
-        try:
-            cells = next(iter(csv.reader([line])), [])
-        except csv.Error as cause:
-            raise CalendarError(f"{where}, line {n}: is not a row of CSV ({cause}).") from cause
+        cells = _cells(n, line, where)
         if len(cells) != len(head):
             raise CalendarError(
                 f"{where}, line {n}: has {counted(len(cells), 'column')}, the head {len(head)}."
             )
         written = dict(zip(head, cells, strict=True))
         yield n, (column, _row(written["time"].strip(), written[column].strip(), f"{where}, line {n}"))
+
+
+def _cells(n: int, line: str, where: str) -> list[str]:
+    try:
+        return next(iter(csv.reader([line])), [])
+    except csv.Error as cause:
+        raise CalendarError(f"{where}, line {n}: is not a row of CSV ({cause}).") from cause
 
 
 def _json_rows(lines: list[tuple[int, str]], where: str) -> Iterator[tuple[int, tuple[str, _Row]]]:

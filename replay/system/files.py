@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _PRIVATE = 0o600
+_PART = ".part"
 _LONGEST_HINT = 24
 _READ_BYTES = 1 << 20
 _OF_ITS_GROUP = 0o070
@@ -56,11 +57,13 @@ def opener_for(path: Path) -> Callable[[str, int], int]:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Whatever goes wrong with this file is told by its name: not that of what is written beside it, or none at all."""
+    """What goes wrong as this file is written is told by its name: not by that of its part, or none at all."""
     try:
         yield
     except OSError as cause:
-        raise OSError(cause.errno, cause.strerror or str(cause), str(path)) from cause
+        is_other = cause.filename is not None and not str(cause.filename).endswith(_PART)
+        name = str(cause.filename if is_other else path)
+        raise OSError(cause.errno, cause.strerror or str(cause), name) from cause
 
 
 def part_of(path: Path) -> Path:
@@ -68,7 +71,7 @@ def part_of(path: Path) -> Path:
 
     Of its name only so much is in it that no file system that takes the one refuses the other.
     """
-    return path.with_name(f".{path.name[:_LONGEST_HINT]}.{secrets.token_hex(4)}.part")
+    return path.with_name(f".{path.name[:_LONGEST_HINT]}.{secrets.token_hex(4)}{_PART}")
 
 
 def settle(part: Path, path: Path) -> None:

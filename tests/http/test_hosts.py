@@ -17,7 +17,7 @@ def test_a_name_of_public_dns_with_our_port_may_be_a_pages(host):
 @pytest.mark.parametrize(
     "host",
     [b"127.0.0.1:9000", b"[::1]:9000", b"localhost:9000", b"LOCALHOST.:9000", b"app.localhost:9000", b"recorder:9000",
-     b"shop.test:9000", b"staging.internal:9000", b"printer.local:9000", b"nas.home.arpa:9000", b"10.1.2.3:9000",
+     b"shop.test:9000", b"staging.internal:9000", b"printer.local:9000", b"nas.home.arpa:9000", b"10.1.2.3:9000", b"gateway.shop.svc:9000", b"box.lan:9000",
      b"", b":9000", b"9000", b"[fe80::1]:9000"],
 )  # fmt: skip
 def test_an_address_and_a_name_that_no_public_dns_has_are_no_pages(host):

@@ -360,6 +360,10 @@ def test_counts_of_sessions_are_not_taken_for_requests():
         ),
         (log(48, lambda n: 0), "log.csv: all of its counts are zero, so it says nothing of a month."),
         (b'{"time": 1}\n', 'log.csv, line 1: has no "count" (or "sessions").'),
+        (
+            b"time," + b"c" * (200 << 10) + b"\n",
+            "log.csv, line 1: is not a row of CSV (field larger than field limit (131072)).",
+        ),
         (b"\xff\xfe", "log.csv: is not UTF-8 text, so no counts can be read from it."),
     ],
 )

@@ -271,3 +271,15 @@ def test_other_folders_are_no_workers(tmp_path, name):
     make_whole(run)
 
     assert json.loads((run / "run.json").read_text())["trace"]["steps"] == 1
+
+
+def test_a_workers_file_that_cannot_be_read_is_told_by_its_own_name(tmp_path):
+    run = deal(tmp_path, [record(f"s-{n}", 10.0 * n) for n in range(9)], 2)
+    lost = worker_directory(run, 1) / "latency.hlog"
+    lost.unlink()
+    lost.mkdir()
+
+    with pytest.raises(OSError, match="Is a directory") as told:
+        merge(run)
+
+    assert told.value.filename == str(lost)
