@@ -65,7 +65,8 @@ class LogLines:
             text = f"longer than {LONGEST_LINE_BYTES >> 10} KiB, the most that one line may take."
             self._damage.lose(TraceError(f"{shown_path(self._path)}, line {n}: {text}"))
             return
-        text = line.decode("utf-8", "replace").strip().strip(_HOLES)
+        text = line.decode("utf-8", "replace").strip()
+        text = text.strip(_HOLES) or text
         if "\r" in text:
             for piece in filter(None, map(str.strip, text.split("\r"))):
                 yield from self.of(n, piece.encode("utf-8", "replace"))
