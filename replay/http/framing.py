@@ -62,21 +62,30 @@ class Body:
     def ends_with_connection(self) -> bool:
         return not self._is_chunked and self._left == UNTIL_CLOSE
 
-    def take(self, data: bytes) -> int:
-        """How many of these bytes, from the first, belong to the body. Raises FramingError."""
+    def take(self, data: bytes, at: int = 0) -> int:
+        """How many of these bytes, from the one at this place, belong to the body. Raises FramingError."""
         if self.is_over:
             return 0
         if self._is_chunked:
-            return self._take_chunks(data)
+            return self._take_chunks(data, at)
+        return self.take_unseen(len(data) - at)
+
+    def take_unseen(self, size: int) -> int:
+        """How many of so many bytes belong to the body, whatever they are; of a chunk, none behind its data."""
+        if self.is_over:
+            return 0
         if self._left == UNTIL_CLOSE:
-            return len(data)
-        taken = min(self._left, len(data))
+            return size
+        taken = min(self._left, size)
         self._left -= taken
-        self.is_over = not self._left
+        if not self._is_chunked:
+            self.is_over = not self._left
+        elif taken and not self._left:
+            self._line_end = _CRLF
         return taken
 
-    def _take_chunks(self, data: bytes) -> int:
-        at, end = 0, len(data)
+    def _take_chunks(self, data: bytes, begin: int) -> int:
+        at, end = begin, len(data)
         while at < end and not self.is_over:
             if self._left:
                 step = min(self._left, end - at)
@@ -94,7 +103,7 @@ class Body:
                 at += step
             else:
                 at = self._take_line(data, at)
-        return at
+        return at - begin
 
     def _take_line(self, data: bytes, at: int) -> int:
         """Take the line of a chunk's size, or of a trailer, as far as it has come; where it ends."""

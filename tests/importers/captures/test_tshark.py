@@ -223,6 +223,15 @@ def test_packets_twice_and_in_another_order_say_the_same(told):
     ]
 
 
+def test_a_packet_longer_than_any_is_left_out(told):
+    wire = Wire().sent(request("/a"), 1).came(answer(), 3).sent(request("/b"), 5).came(answer(), 6)
+    wire.packets[4]["_source"]["layers"]["tcp"]["tcp.len"] = str(1 << 30)
+    found, sessions = told(wire, session_by="connection")
+
+    assert found["unreadable"] == 1
+    assert [line[1:3] for line in summary(sessions)] == [("/a", 2.0)]
+
+
 def test_a_segment_that_overtakes_another_waits_for_it(told):
     wire = Wire()
     wire.sent(b"POST /a HTTP/1.1\r\nContent-Length: 6\r\n\r\n", 1).sent(b"abc", 2).sent(b"def", 3).came(

@@ -15,8 +15,6 @@ from replay.importers.captures.packets.found import Found, body_answered, body_a
 from replay.importers.captures.packets.types import Answer, Ends, Exchange, Pairs, Piece, value_of
 
 _MOST_HEAD_BYTES = 256 << 10
-_MOST_LACKING_BYTES = 1 << 30
-_FILLING = bytes(1 << 16)
 _REQUEST = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) +([!-~\x80-\xff]+) +HTTP/1\.[0-9][ \t]*").fullmatch
 _STATUS = re.compile(rb"HTTP/1\.[0-9] +([1-9][0-9]{2})(?: [^\r\n]*)?").fullmatch
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
@@ -53,7 +51,7 @@ class _Side(ABC):
         self._began: Piece | None = None
         self._body: Body | None = None
         self._now = Piece(b"", 0)
-        self._is_chunked = self._is_filled = False
+        self._is_chunked = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'lost' if self.is_lost else self._body or 'between messages'}>"
@@ -85,14 +83,17 @@ class _Side(ABC):
             while at < len(data) and data[at] in b"\r\n":
                 at += 1
             self._began = self._now
-        self.rest += data[at:]
-        found = _END_OF_HEAD.search(self.rest, max(0, before - 3))
+            text, begin = data, at
+        else:
+            text, begin = self.rest + data[at:], 0
+        found = _END_OF_HEAD.search(text, max(begin, before - 3))
         if found is None:
+            self.rest = text[begin:]
             if len(self.rest) > _MOST_HEAD_BYTES:
                 self._lose()
             return len(data)
-        head, self.rest = self.rest[: found.start()], b""
-        end = at + found.end() - before
+        head, self.rest = text[begin : found.start()], b""
+        end = found.end() + len(data) - len(text)
         try:
             self._body = self._follows(head)
         except FramingError:
@@ -106,14 +107,13 @@ class _Side(ABC):
     def _take_body(self, data: bytes, at: int) -> int:
         body = self._body
         assert body is not None
-        rest = data[at:] if at else data
         try:
-            taken = body.take(rest)
+            taken = body.take(data, at)
         except FramingError:
             self._lose()
             return len(data)
         if not self._is_chunked:
-            self._take_content(rest[:taken])
+            self._take_content(data[at : at + taken])
         if body.is_over:
             self._body = None
             self._ended()
@@ -122,11 +122,15 @@ class _Side(ABC):
     def _lack(self, size: int) -> None:
         if self.is_lost or self.has_switched:
             return
-        while size and self._body is not None and size <= _MOST_LACKING_BYTES:
-            self._is_filled = True
-            size -= self._take_body(_FILLING[:size], 0)
-            self._is_filled = False
-        if size and not self.is_lost:
+        if self._body is not None:
+            unseen = self._body.take_unseen(size)
+            size -= unseen
+            if unseen:
+                self._lack_content(unseen)
+            if self._body.is_over:
+                self._body = None
+                self._ended()
+        if size:
             self._lose()
 
     def _lose(self) -> None:
@@ -153,7 +157,11 @@ class _Side(ABC):
 
     @abstractmethod
     def _take_content(self, data: bytes) -> None:
-        """More of the body, which is filling where it was not captured."""
+        """More of the body."""
+
+    @abstractmethod
+    def _lack_content(self, size: int) -> None:
+        """So much more of the body, which was not captured."""
 
     @abstractmethod
     def _ended(self) -> None:
@@ -198,7 +206,11 @@ class _Requests(_Side):
 
     def _take_content(self, data: bytes) -> None:
         if self._exchange is not None:
-            self._exchange.content.take(data, is_filled=self._is_filled)
+            self._exchange.content.take(data)
+
+    def _lack_content(self, size: int) -> None:
+        if self._exchange is not None:
+            self._exchange.content.lack(size)
 
     def _ended(self) -> None:
         exchange, self._exchange = self._exchange, None
@@ -258,11 +270,18 @@ class _Answers(_Side):
         return self._told.waiting.popleft() if self._told.waiting else None
 
     def _take_content(self, data: bytes) -> None:
-        answer = self._answer
-        if answer is not None:
-            if answer.data_ns is None and data and self._now.has_time:
-                answer.data_ns = self._now.at_ns
-            answer.content.take(data, is_filled=self._is_filled)
+        if self._answer is not None and data:
+            self._begin_content(self._answer)
+            self._answer.content.take(data)
+
+    def _lack_content(self, size: int) -> None:
+        if self._answer is not None:
+            self._begin_content(self._answer)
+            self._answer.content.lack(size)
+
+    def _begin_content(self, answer: Answer) -> None:
+        if answer.data_ns is None and self._now.has_time:
+            answer.data_ns = self._now.at_ns
 
     def _ended(self) -> None:
         exchange, answer = self.asked, self._answer

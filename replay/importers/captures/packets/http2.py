@@ -48,7 +48,11 @@ class _Side:
         self.decoder = hpack.Decoder(_MOST_BLOCK_BYTES)
         # Of a block in several frames: its first, and what has come.
         self.opened: _Frame | None = None
-        self.block = b""
+        self.block = bytearray()
+
+    def open(self, frame: _Frame, block: bytes) -> None:
+        """A block of headers begins in this frame."""
+        self.opened, self.block = frame, bytearray(block)
 
     def frames(self, piece: Piece) -> Iterator[_Frame]:
         """The frames that these bytes complete. Raises _Broken."""
@@ -125,7 +129,7 @@ class Http2:
         if frame.kind == _DATA:
             self._take_data(side is self._client, frame)
         elif frame.kind == _HEADERS:
-            side.opened, side.block = frame, _unpadded(frame, 5 if frame.flags & _PRIORITY else 0)
+            side.open(frame, _unpadded(frame, 5 if frame.flags & _PRIORITY else 0))
             self._take_block(side, frame)
         elif frame.kind == _CONTINUATION and side.opened is not None:
             side.block += frame.payload
@@ -133,7 +137,7 @@ class Http2:
         elif frame.kind == _PUSH_PROMISE:
             # What it promises is nobody's, but its block changes the table.
             self._found.loss(_PUSHED)
-            side.opened, side.block = frame, _unpadded(frame, 4)
+            side.open(frame, _unpadded(frame, 4))
             self._take_block(side, frame)
         elif frame.kind == _RST_STREAM:
             exchange = self._streams.pop(frame.stream, None)
@@ -155,8 +159,9 @@ class Http2:
             raise _Broken
         if not frame.flags & _END_HEADERS:
             return
-        opened, block = side.opened, side.block
-        side.opened, side.block = None, b""
+        opened, block = side.opened, bytes(side.block)
+        side.opened = None
+        side.block.clear()
         pairs = [(_text(name), _text(value)) for name, value, *_ in side.decoder.decode(block, raw=True)]
         if opened is None or opened.kind == _PUSH_PROMISE:
             return

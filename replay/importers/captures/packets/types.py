@@ -52,12 +52,17 @@ class Content(msgspec.Struct):
     size: int = 0
     is_kept: bool = True
 
-    def take(self, data: bytes, *, is_filled: bool = False) -> None:
-        """More of it. is_filled: whether this stands for what was not captured."""
+    def take(self, data: bytes) -> None:
+        """More of it."""
         self.size += len(data)
-        self.is_kept = self.is_kept and not is_filled and self.size <= self.most_bytes
+        self.is_kept = self.is_kept and self.size <= self.most_bytes
         if self.is_kept:
             self.data += data
+
+    def lack(self, size: int) -> None:
+        """So much more of it, which was not captured."""
+        self.size += size
+        self.is_kept = False
 
 
 class Answer(msgspec.Struct):

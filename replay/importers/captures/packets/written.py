@@ -36,6 +36,8 @@ _LOOKS_WRITTEN = re.compile(
 _BEHIND = ((b'"tcp.segments"', b"}}}"), (b'"tcp_tcp_segments"', b"}}"))
 _IS_ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,45}").fullmatch
 _FIN, _SYN, _RST = 0x01, 0x02, 0x04
+# Twice what Linux puts together to one packet (BIG TCP, at most 512 KiB).
+_MOST_PACKET_BYTES = 1 << 20
 
 _Object = dict[str, msgspec.Raw]
 _object = msgspec.json.Decoder(_Object).decode
@@ -227,6 +229,9 @@ def _packet(fields: Fields, place: str) -> Packet | None:
         f"{_address(fields, side)}:{port}" for side, port in (("src", source_port), ("dst", target_port))
     )
     data, size = fields.data("tcp", "payload"), fields.number("tcp", "len")
+    size = len(data) if size is None else max(size, len(data))
+    if size > _MOST_PACKET_BYTES:
+        raise TraceError(f"{place}: carries {size:,} bytes (tcp.len), and no packet of TCP is that long.")
     flags, stream = fields.number("tcp", "flags") or 0, fields.number("tcp", "stream")
     return Packet(
         at_ns=at_ns,
@@ -238,7 +243,7 @@ def _packet(fields: Fields, place: str) -> Packet | None:
         is_first=bool(flags & _SYN),
         is_last=bool(flags & _FIN),
         is_reset=bool(flags & _RST),
-        size=len(data) if size is None else max(size, len(data)),
+        size=size,
         data=data,
         reassembled=fields.reassembled,
     )
