@@ -13,15 +13,24 @@ class Wire:
     """A connection as it is captured. at_ms: of each packet, from a common start."""
 
     def __init__(
-        self, stream: int = 0, *, port: int = 50_000, address: str = "10.0.0.1", opens: bool = True
+        self,
+        stream: int = 0,
+        *,
+        port: int = 50_000,
+        address: str = "10.0.0.1",
+        opens: bool = True,
+        at_ms: float = 0.0,
+        begins: tuple[int, int] = (1_000, 9_000),
     ) -> None:
+        """at_ms: when it opens, if it does. begins: the first number of the client, and of the server."""
         self.packets: list[Packet] = []
         self._stream = stream
         self._ends = {True: (address, port + stream), False: ("10.0.0.2", 8080)}
-        self._next = {True: 1_000, False: 9_000}
+        self._begins = dict(zip((True, False), begins, strict=True))
+        self._next = self._begins.copy()
         if opens:
-            self._add(True, b"", 0.0, SYN)
-            self._add(False, b"", 0.1, SYN | ACK)
+            self._add(True, b"", at_ms, SYN)
+            self._add(False, b"", at_ms + 0.1, SYN | ACK)
 
     def sent(self, data: bytes, at_ms: float, flags: int = ACK) -> "Wire":
         """The client sent this."""
@@ -30,6 +39,13 @@ class Wire:
     def came(self, data: bytes, at_ms: float, flags: int = ACK) -> "Wire":
         """The server sent this."""
         return self._add(False, data, at_ms, flags)
+
+    def opened_again(self, at_ms: float, *, is_sent: bool) -> "Wire":
+        """A side's opening came once more, without what it carried."""
+        place, self._next[is_sent] = self._next[is_sent], self._begins[is_sent]
+        self._add(is_sent, b"", at_ms, SYN if is_sent else SYN | ACK)
+        self._next[is_sent] = place
+        return self
 
     def lost(self, size: int, *, is_sent: bool) -> "Wire":
         """So many bytes of a side were not captured."""

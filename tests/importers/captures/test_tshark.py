@@ -11,7 +11,7 @@ from replay.assembly.types import ImportOptions
 from replay.importers.captures.tshark import Tshark
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
-from tests.support.packets import ACK, FIN, RST, Wire, answer, array, in_order, request
+from tests.support.packets import ACK, FIN, RST, SYN, Wire, answer, array, in_order, request
 
 REAL = Path(__file__).parent / "packets"
 
@@ -221,6 +221,67 @@ def test_packets_twice_and_in_another_order_say_the_same(told):
     assert [[(s.name, s.took_ms, s.request.body) for s in x.steps] for x in told(*shuffled)[1]] == [
         [(s.name, s.took_ms, s.request.body) for s in x.steps] for x in plain
     ]
+
+
+def without(wire, *names):
+    """The same packets, without these fields of TCP."""
+    for packet in wire.packets:
+        for name in names:
+            packet["_source"]["layers"]["tcp"].pop(name, None)
+    return wire
+
+
+LAID_OUT = pytest.mark.parametrize(
+    ("lacking", "counts_from_zero"),
+    [((), False), ((), True), (("tcp.stream",), False), (("tcp.stream",), True), (("tcp.seq",), False)],
+    ids=["whole", "relative", "unnumbered", "unnumbered and relative", "without seq"],
+)
+"""What tshark was asked for, and whether it lets each side begin with 0, as it does by default."""
+
+
+@LAID_OUT
+def test_an_answer_to_an_opening_that_comes_again_begins_no_connection(told, lacking, counts_from_zero):
+    wire = Wire(begins=(0, 0) if counts_from_zero else (1_000, 9_000)).sent(request(), 1)
+    wire.opened_again(2, is_sent=False).came(answer(), 5).opened_again(6, is_sent=False)
+    wire.sent(request("/b"), 7).came(answer(), 9)
+    found, sessions = told(without(wire, *lacking))
+
+    assert summary(sessions) == [("GET", "/a", 4.0, 200), ("GET", "/b", 2.0, 200)]
+    assert found["dropped"] == {}
+
+
+@LAID_OUT
+def test_an_opening_with_data_begins_what_it_opens(told, lacking, counts_from_zero):
+    """TCP Fast Open (RFC 7413)."""
+    wire = Wire(begins=(0, 0) if counts_from_zero else (1_000, 9_000), opens=False)
+    wire.sent(request(), 1, SYN).came(b"", 2, SYN | ACK).came(answer(), 5).sent(request("/b"), 6).came(
+        answer(), 9
+    )
+    found, sessions = told(without(wire, *lacking))
+
+    assert summary(sessions) == [("GET", "/a", 4.0, 200), ("GET", "/b", 3.0, 200)]
+    assert found["dropped"] == {}
+
+
+def test_an_opening_with_data_that_comes_again_says_nothing_new(told):
+    wire = Wire(opens=False).sent(request(), 1, SYN).opened_again(2, is_sent=True)
+    wire.came(b"", 3, SYN | ACK).came(answer(), 5)
+    found, sessions = told(wire)
+
+    assert summary(sessions) == [("GET", "/a", 4.0, 200)]
+    assert found["dropped"] == {}
+
+
+@LAID_OUT
+def test_a_client_that_opens_anew_from_the_same_port_has_another_connection(told, lacking, counts_from_zero):
+    """What closed the first one was not captured. tshark gives the second a number of its own, if it is told."""
+    begins = ((0, 0), (0, 0)) if counts_from_zero else ((1_000, 9_000), (70_000, 5_000))
+    first = Wire(begins=begins[0]).sent(request("/a"), 1)
+    second = Wire(1, port=49_999, begins=begins[1], at_ms=20).sent(request("/b"), 21).came(answer(), 25)
+    found, sessions = told(without(first, *lacking), without(second, *lacking))
+
+    assert summary(sessions) == [("GET", "/a", None, None), ("GET", "/b", 4.0, 200)]
+    assert found["dropped"] == {}
 
 
 def test_a_packet_longer_than_any_is_left_out(told):

@@ -77,6 +77,21 @@ class _Connection:
             self._closed.add(packet.source)
         return not packet.is_reset and len(self._closed) < 2
 
+    def is_over_before(self, packet: Packet) -> bool:
+        """Whether a packet begins another connection between the same ends, whose own end was not captured.
+
+        A side that opens again where it began says the same again. Numbers that count from the beginning of each
+        connection do not tell that, where connections have no number of their own; then a client's opening begins one.
+        """
+        if not packet.is_first:
+            return False
+        opens = self.has_data and packet.ack is None
+        side = self._sides.get(packet.source)
+        elsewhere = None if side is None or packet.seq is None else side.began_elsewhere(packet.seq + 1)
+        if elsewhere is None or (packet.seq == 0 and not packet.connection.isdigit()):
+            return opens
+        return elsewhere
+
     def end(self) -> None:
         """It is over, or the file."""
         for source, target in _both_ways(tuple(self._sides)):
@@ -176,7 +191,7 @@ class Connections:
         """The next packet."""
         # The one that was silent for longest stands first.
         connection = self._open.pop(packet.connection, None)
-        if connection is not None and packet.is_first and connection.has_data:
+        if connection is not None and connection.is_over_before(packet):
             connection.end()
             connection = None
         if connection is None:

@@ -22,6 +22,7 @@ class SentBytes:
         # By their places, then by their times.
         self._waiting: list[tuple[int, int, int, Packet]] = []
         self._waiting_bytes = self._count = 0
+        self._first: int | None = None
 
     def __repr__(self) -> str:
         return f"<SentBytes, {len(self._waiting)} waiting>"
@@ -35,7 +36,8 @@ class SentBytes:
         seq = packet.seq
         if packet.is_first:
             seq += 1
-            self._next = seq
+            if self._next is None:
+                self._next = self._first = seq
         if not packet.size and not packet.reassembled:
             return
         place = seq if self._next is None else self._next + _signed(seq - self._next)
@@ -43,6 +45,8 @@ class SentBytes:
             yield from self._rebuilt(place, packet)
         if self._next is None:
             self._next = place
+        if self._first is None:
+            self._first = place
         if place > self._next:
             self._count += 1
             heappush(self._waiting, (place, packet.at_ns, self._count, packet))
@@ -61,6 +65,10 @@ class SentBytes:
                 yield Piece(b"", at_ns, False, place - self._next)
                 self._next = place
             yield from self._waited(0)
+
+    def began_elsewhere(self, seq: int) -> bool | None:
+        """Whether its first byte was another one than this, by its number; None where none has come."""
+        return None if self._first is None else _signed(seq - self._first) != 0
 
     def has_acknowledged_hole(self, ack: int | None) -> bool:
         """Whether the other side has what is waited for."""

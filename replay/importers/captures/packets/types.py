@@ -12,7 +12,8 @@ class Packet(NamedTuple):
     """A packet of TCP. connection: what tells connections apart, a number where it is recorded. source, target:
     addresses with ports.
 
-    seq: of its first byte, and ack: of what its sender expects next; None where they are not recorded. data: what was
+    seq: of its first byte, and ack: of what its sender expects next; None where they are not recorded, or it expects
+    nothing yet. data: what was
     captured of its payload, of which there were size bytes. reassembled: a message that ends in this packet, as
     whoever wrote it put it together; empty where it did not.
     """

@@ -35,7 +35,7 @@ _LOOKS_WRITTEN = re.compile(
 # What stands behind the fields of TCP, by the layout.
 _BEHIND = ((b'"tcp.segments"', b"}}}"), (b'"tcp_tcp_segments"', b"}}"))
 _IS_ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,45}").fullmatch
-_FIN, _SYN, _RST = 0x01, 0x02, 0x04
+_FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
 # Twice what Linux puts together to one packet (BIG TCP, at most 512 KiB).
 _MOST_PACKET_BYTES = 1 << 20
 
@@ -232,14 +232,15 @@ def _packet(fields: Fields, place: str) -> Packet | None:
     size = len(data) if size is None else max(size, len(data))
     if size > _MOST_PACKET_BYTES:
         raise TraceError(f"{place}: carries {size:,} bytes (tcp.len), and no packet of TCP is that long.")
-    flags, stream = fields.number("tcp", "flags") or 0, fields.number("tcp", "stream")
+    told, stream = fields.number("tcp", "flags"), fields.number("tcp", "stream")
+    flags = told or 0
     return Packet(
         at_ns=at_ns,
         connection=" ".join(sorted((source, target))) if stream is None else str(stream),
         source=source,
         target=target,
         seq=fields.number("tcp", "seq"),
-        ack=fields.number("tcp", "ack"),
+        ack=fields.number("tcp", "ack") if told is None or flags & _ACK else None,
         is_first=bool(flags & _SYN),
         is_last=bool(flags & _FIN),
         is_reset=bool(flags & _RST),
