@@ -1,5 +1,7 @@
 """The keys that servers' logs in JSON use, by what they tell; those that tell it best stand first. Pure."""
 
+from collections.abc import Mapping, Sequence
+
 from replay.trace.remembered import remembered
 
 STARTS = ("start_time", "time_start", "request_start", "startutc")
@@ -118,32 +120,37 @@ TOLD: dict[str, tuple[str, ...]] = {
 """The keys that tell each thing, by our name for it."""
 OF_ENVOY = "response_flags"
 """Which key shows that a line is Envoy's."""
-_UNITS = {
-    "s": ("_s", "_sec", "_secs", "_seconds"),
-    "ms": ("_ms", "ms", "_msec", "_millis", "_milliseconds"),
-    "us": ("_us", "_usec", "_micros", "_microseconds"),
+_FINE = {
     "ns": ("_ns", "_nanos", "_nanoseconds"),
+    "us": ("_us", "_usec", "_micros", "_microseconds"),
+    "ms": ("_ms", "ms", "_msec", "_millis", "_milliseconds"),
 }
-_LASTING = (
-    "duration",
-    "latency",
-    "response_time",
-    "request_time",
-    "elapsed",
-    "elapsed_time",
-    "took",
-    "time_taken",
-)
+_COARSE = {"s": ("_s", "_sec", "_secs", "_seconds")}
+_OF_A_REQUEST = ("request_time",)
+# What elapsed may have begun before the request, so that such names stand last.
+_LASTING = ("duration", "latency", "response_time", "time_taken", "elapsed", "elapsed_time", "took")
+
+
+def _with_units(names: Sequence[str], units: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    return {
+        f"{name}{suffix}": unit for name in names for unit, suffixes in units.items() for suffix in suffixes
+    }
+
+
 DURATIONS = {
+    **_with_units(_OF_A_REQUEST, _FINE),
+    # Bare, they are nginx's, in s with three digits behind the point.
     "request_time": "s",
     "rt": "s",
-    **{
-        f"{name}{suffix}": unit for unit, suffixes in _UNITS.items() for suffix in suffixes for name in _LASTING
-    },
+    **_with_units(_LASTING, _FINE),
     "responsetimems": "ms",
     "http_duration_ms": "ms",
     "event_duration": "ns",
+    # Often rounded, beside the same time in a finer unit.
+    **_with_units(_OF_A_REQUEST, _COARSE),
+    **_with_units(_LASTING, _COARSE),
 }
+"""The unit of each key of a duration. The first of these that a line has tells it."""
 NESTING = ("request", "response", "http")
 """Objects whose members count as the line's own, where that has none of their name."""
 # Traefik's, in ns.

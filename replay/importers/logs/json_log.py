@@ -8,6 +8,8 @@ said in replay/importers/logs/logged_requests.py. What the keys tell:
 - `start_time`, Envoy's, is the start of a request, and so is any key with "start" in it; `completed_at` and its like
   are the end. So is every other instant, where there is a duration to go back by, as nginx and most others write a
   line when the request has ended.
+- A duration has its unit in the name of its key (`latency_ms`). Of several, one in ms or finer counts before one in s,
+  which is often rounded, and what a request took before what `elapsed`.
 - `duration` has no unit in its name: where the line is Envoy's (`start_time` or `response_code`) it is ms; Caddy's
   is s. Elsewhere it is not used, and counted. A text with a unit (`12ms`, `1m2.5s`, `00:00:01.25`, `PT1.25S`)
   is what it says.
@@ -231,10 +233,9 @@ def _request(entry: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _took_us(entry: Mapping[str, Any], log: RequestLog) -> int | None:
-    for key, unit in DURATIONS.items():
-        text = _first(entry, (key,))
-        if text is not None:
-            return duration_us(text, unit)
+    named = [(text, unit) for key, unit in DURATIONS.items() if (text := _first(entry, (key,))) is not None]
+    if named:
+        return next((us for text, unit in named if (us := duration_us(text, unit)) is not None), None)
     begun, ended = (instant_ns(_first(entry, keys) or "") for keys in (STARTS, ENDS))
     if begun is not None and ended is not None and ended >= begun:
         return (ended - begun) // 1_000

@@ -155,6 +155,41 @@ def test_a_duration_needs_a_unit(imported, key, value, took_ms):
     assert only_step(imported, entry).took_ms == took_ms
 
 
+@pytest.mark.parametrize(
+    ("durations", "took_ms"),
+    [
+        # The same time twice, once rounded.
+        ({"duration_s": 0, "duration_ms": 250}, 250),
+        ({"duration_s": 1, "duration_ms": 1250}, 1250),
+        ({"latency_seconds": 1, "latency_ms": 1250}, 1250),
+        ({"duration_sec": 1, "latency_millis": 1250}, 1250),
+        ({"request_time_s": 0, "duration_us": 250_000}, 250),
+        ({"duration_ms": 0, "duration_us": 250}, 0.25),
+        ({"elapsed_time_s": 0, "elapsed_time_ns": 250_000_000}, 250),
+        ({"request_time": 0, "request_time_ms": 250}, 250),
+        ({"took_s": 0, "took_ms": 250}, 250),
+        # What the request took, and something else.
+        ({"elapsed_seconds": 86_400, "latency_ms": 250}, 250),
+        ({"elapsed_ns": 86_400_000_000_000, "latency_ms": 250}, 250),
+        ({"took_us": 1, "response_time_ms": 250}, 250),
+        ({"elapsed_s": 86_400, "duration_s": 0.25}, 250),
+        ({"duration_ms": 1, "latency_ms": 250, "request_time_ms": 300}, 300),
+        ({"latency_ns": 1_000_000, "request_time_ms": 300}, 300),
+        ({"duration_ms": 1, "request_time": "0.300"}, 300),
+        # Not every one of them is a duration.
+        ({"latency_ms": "n/a", "duration_ms": 250}, 250),
+        ({"request_time": "2024-05-01T10:00:00Z", "duration_ms": 250}, 250),
+        ({"latency_ms": "n/a", "duration_ms": "-"}, None),
+    ],
+)
+def test_of_several_durations_the_one_that_tells_most_of_the_request_is_taken(imported, durations, took_ms):
+    told = {"time": "2024-05-01T10:00:00Z", "method": "GET", "path": "/a", "status": 200}
+    backwards = dict(reversed(durations.items()))
+
+    assert only_step(imported, told | durations).took_ms == took_ms
+    assert only_step(imported, told | backwards).took_ms == took_ms
+
+
 def test_a_duration_without_a_unit_is_counted(imported):
     _, result = imported({"time": 1714557600, "method": "GET", "path": "/a", "status": 200, "duration": 12})
     assert told(result)["dropped"] == {"duration(s) without a unit in name or value": 1}
