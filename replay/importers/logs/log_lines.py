@@ -25,7 +25,8 @@ _GLUED = re.compile(rb'\s*\{.*\}\s?\{\s?"', re.DOTALL).match
 
 _LONGEST_START = 4_096
 
-# Where a log was cut off in place while its server went on behind, the file system puts zeros.
+# Where a log was cut off in place while its server went on behind, the file system puts zeros. Alone they are
+# a line that cannot be read.
 _HOLES = "\0"
 
 Match = re.Match[str] | None
