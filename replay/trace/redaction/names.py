@@ -1,8 +1,8 @@
 """Names of headers, query parameters, form fields and JSON members that are taken to hold a secret. Pure.
 
 One list for all of them, with what is said besides by where a name stands: a query's `key` and `sig` are credentials,
-a JSON member's `sort_key` is none. Names that secrets share with harmless fields (`code`, `state`, `invite`, `pin`) are
-told by their value.
+a JSON member's `sort_key` is none. Names that secrets share with harmless fields (`code`, `state`, `invite`, `pin`,
+`dsn`, `mnemonic`) are told by their value.
 """
 
 import re
@@ -18,6 +18,10 @@ REDACTED = "redacted"
 _MOST_NAMES = 4096
 
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
+# What is only said of one, as its number, or what it is called.
+_SAID_OF_IT = (
+    r"[-_. ]?(?:id|type|name|ref|kind|format|count|length|size|provider|index|status|valid|version)s?(?![a-z])"
+)
 # "author" and "authority" name no secret; "authorization" and "authorisation" do.
 _HOLDS = re.compile(
     r"auth(?!or(?!i[sz]))|token|secret|password|credential|pass[-_ ]?(?:wd|word|phrase|code)|psw|pwd|jwt|bearer|[cx]srf"
@@ -27,9 +31,9 @@ _HOLDS = re.compile(
     r"|shared[-_]?access|origin[-_]?verify|protection[-_]?bypass|saml|relay[-_]?state|assertion"
     r"|(?:^|[^a-z])code[-_]?verifier"
     r"|(?:device|user|verification|security|one[-_]?time|confirmation|recovery|backup|sms|reset|access|mfa|2fa|pin|login)[-_]?code"
-    r"|invit(?:e|ation)[-_]?code|(?:seed|recovery|mnemonic)[-_ ]?phrase|mnemonic|social[-_ ]?security"
+    r"|invit(?:e|ation)[-_]?code|(?:seed|recovery|mnemonic)[-_ ]?phrase|social[-_ ]?security"
     # What connects to a database, in which the password stands in many ways; what WS-Federation calls SAML's token.
-    r"|conn(?:ection)?[-_ ]?str(?:ing)?s?(?![a-z])|(?:^|[^a-z])wresult$"
+    rf"|conn(?:ection)?[-_ ]?str(?:ing)?s?(?![a-z]|{_SAID_OF_IT})|(?:^|[^a-z])wresult$"
     r"|(?:captcha|turnstile)[-_]?(?:response|answer|solution)"
     r"|client[-_]key[-_]data|sonar\.login|security[-_ ]?answer|^(?:set[-_]?)?cookies?2?$"
     # How frameworks call their sessions: PHP, Java, ASP, ColdFusion, Laravel, Rails, Express, Play, Django's is below.
@@ -38,7 +42,8 @@ _HOLDS = re.compile(
     re.IGNORECASE,
 ).search
 _IS_WORD = re.compile(
-    r"(?<![a-z0-9])(?:psk|creds?|sas|t?otp|ssn|dsn|cvv2?|cvc2?|hmac|mdp|storepass|keypass)\d*(?![a-z0-9])|(?:pg|db|sql|user|admin|root|smtp|mail|ftp|ssh)pass$",
+    r"(?<![a-z0-9])(?:psk|creds?|sas|t?otp|cvv2?|cvc2?|hmac|mdp|storepass|keypass)\d*(?![a-z0-9])"
+    rf"|(?<![a-z0-9])ssn\d*(?![a-z0-9]|{_SAID_OF_IT})|(?:pg|db|sql|user|admin|root|smtp|mail|ftp|ssh)pass$",
     re.IGNORECASE,
 ).search
 _IS_PASS = re.compile(
@@ -66,9 +71,10 @@ _IS_COUNT = re.compile(r"tokens$|count|limit|^pass$", re.IGNORECASE).search
 # How URLs carry keys, signatures and sessions besides: Google's key, Azure's sig, X-Goog-Signature, Django's.
 _SECRET_PARAMETER = re.compile(r"(?i:.*signature|sig|key|hmac|(?:.*[-_.])?sid)|sessionid", re.DOTALL).fullmatch
 # Signatures of webhooks are of one body at one time: X-Hub-Signature-256, Stripe-Signature.
-# A maker's session (X-Airtable-Session) logs in; that of an agent or a test tells runs apart.
+# Sessions that log in are those of Airtable, Appwrite, VMware, Metabase and Qlik. Any other (X-Opencode-Session) tells
+# runs apart, and is what routers hold them together by.
 _SECRET_HEADER = re.compile(
-    r"key|(?:x-)?sid|.*-signature(?:-[\w.]+)?|x-(?!(?:agent|run|chat|test|load|trace|debug|mcp|replay|ai|llm)-)[a-z0-9]+-session",
+    r"key|(?:x-)?sid|.*-signature(?:-[\w.]+)?|x-(?:airtable|appwrite|dr|metabase|qlik)-session|vmware-api-session-id",
     re.IGNORECASE,
 ).fullmatch
 _HARMLESS_VALUE = re.compile(
@@ -82,6 +88,18 @@ _BY_VALUE: dict[str, Callable[[str], object]] = {
     **dict.fromkeys(("magic", "invite", "invitation"), is_random),
     **dict.fromkeys(("pin", "pin_number", "pinnumber"), _IS_PIN),
 }
+# A data source has a name that is none, and mail calls its notices so; a mnemonic is an instruction's, too. One that
+# opens a wallet has 12 words or more (BIP 39).
+_BY_FORM: tuple[tuple[Callable[[str], object], Callable[[str], object]], ...] = (
+    (
+        re.compile(r"(?<![A-Za-z0-9])(?i:dsn)\d*(?![A-Za-z0-9])|(?<=[a-z0-9])D(?:sn|SN)(?![a-z])").search,
+        re.compile(r"://|[;=@]").search,
+    ),
+    (
+        re.compile("mnemonic(?!s)", re.IGNORECASE).search,
+        re.compile(r"\s*+(?:[^\W\d_]{2,}+[\s,]++){11,}+[^\W\d_]{2,}+\s*+").fullmatch,
+    ),
+)
 
 
 @remembered(_MOST_NAMES)
@@ -114,13 +132,31 @@ def is_secret_parameter(name: str, value: str | None = None) -> bool:
 
 def is_told_by_value(name: str) -> bool:
     """Whether a parameter of this name may be a secret or none, by its value."""
-    return name.lower() in _OF_OAUTH or name.lower() in _BY_VALUE
+    return name.lower() in _OF_OAUTH or name.lower() in _BY_VALUE or is_told_by_form(name)
 
 
 def is_secret_by_value(name: str, value: str) -> bool:
     """Whether what stands under a name that many things have is a secret: a PIN, the token of an invitation."""
-    told = _BY_VALUE.get(name.lower())
+    told = _BY_VALUE.get(name.lower()) or _form(name)
     return told is not None and bool(told(value))
+
+
+def is_told_by_form(name: str) -> bool:
+    """Whether a value of this name that is a secret has a form of its own, in a text as well."""
+    return _form(name) is not None
+
+
+def is_secret_value(name: str, value: str) -> bool:
+    """Whether a text is a secret by the name that it is given, or by that and its form."""
+    if is_secret_member(name):
+        return True
+    told = _form(name)
+    return told is not None and bool(told(value))
+
+
+@remembered(_MOST_NAMES)
+def _form(name: str) -> Callable[[str], object] | None:
+    return next((has_form for is_one, has_form in _BY_FORM if is_one(name)), None)
 
 
 @remembered(_MOST_NAMES)

@@ -1,7 +1,7 @@
 """What is taken for a secret in a text or a JSON document, and how it is taken out. Pure.
 
 Members with a secret's name, and texts with the shape of a well-known key or token (`shapes`). The numbers under a name
-that ends in `tokens` are counts, and what describes a field (JSON Schema) is not the field.
+that ends in `tokens` are counts, or stand for words, and what describes a field (JSON Schema) is not the field.
 """
 
 import re
@@ -17,6 +17,8 @@ from replay.trace.redaction.names import (
     is_secret_by_value,
     is_secret_header,
     is_secret_member,
+    is_secret_value,
+    is_told_by_form,
 )
 from replay.trace.redaction.references import is_word
 from replay.trace.redaction.shapes import without_secret_shapes
@@ -36,7 +38,7 @@ _IS_HARMLESS_KEY = re.compile(
     r"(?:x[-_])?(?:idempotency|sec-websocket|surrogate|cache|partition|routing|shard)[-_]keys?|sec-fetch-user",
     re.IGNORECASE,
 ).fullmatch
-_JSON_PAIR = re.compile(r'"((?:[^"\\]|\\.){1,100}+)"(\s*+:\s*+)"(?:[^"\\]|\\.)*+"')
+_JSON_PAIR = re.compile(r'"((?:[^"\\]|\\.){1,100}+)"(\s*+:\s*+)"((?:[^"\\]|\\.)*+)"')
 _SCHEMA_WORDS = frozenset({"$ref", "anyOf", "oneOf", "allOf", "properties", "enum"})
 _SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
 # {"name": "Authorization", "value": ...}, {"k": ..., "v": ...}; what is typed: {"selector": "#password", "text": ...}.
@@ -124,21 +126,36 @@ def redacted_value(value: Any, clean: Callable[[str], str], is_secret: bool = Fa
 def holds_secret(key: str, inner: Any, is_secret: bool) -> bool:
     """Whether what stands under this name is a secret. is_secret: whether the object around it stands under one."""
     if is_secret or is_secret_member(key):
-        return not (isinstance(inner, int | float) and is_count(key))
+        return not (is_count(key) and _are_numbers(inner))
+    if isinstance(inner, list):
+        return is_told_by_form(key) and is_secret_by_value(key, " ".join(filter(_is_text, inner)))
     return isinstance(inner, str | int) and is_secret_by_value(key, str(inner))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _are_numbers(value: Any) -> bool:
+    """Whether a value is a number, or a list of some at any depth: counts, or what a tokenizer made of a text."""
+    return isinstance(value, int | float) or (isinstance(value, list) and all(map(_are_numbers, value)))
 
 
 def _called(value: dict[str, Any]) -> dict[str, str]:
     """The members of an object that are known by another name: the value of a parameter, the code of an OAuth grant."""
     if not _VALUE_KEYS.isdisjoint(value):
         names = (name for key in _NAME_KEYS if isinstance(name := value.get(key), str))
-        return dict.fromkeys(_VALUE_KEYS, next(filter(is_secret_member, names), ""))
+        return dict.fromkeys(_VALUE_KEYS, next(filter(_may_name_secret, names), ""))
     if "text" in value:
         names = (name for key in _TYPED_INTO if isinstance(name := value.get(key), str))
-        return {"text": next(filter(is_secret_member, names), "")}
+        return {"text": next(filter(_may_name_secret, names), "")}
     if value.get("kind") == "Secret":
         return _OF_KUBERNETES
     return _OF_OAUTH if not _OAUTH_KEYS.isdisjoint(value) else {}
+
+
+def _may_name_secret(name: str) -> bool:
+    return is_secret_member(name) or is_told_by_form(name)
 
 
 def _without_secret_variables(value: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +163,11 @@ def _without_secret_variables(value: dict[str, Any]) -> dict[str, Any]:
     query, variables = value.get("query"), value.get("variables")
     if not isinstance(query, str) or not isinstance(variables, dict) or "$" not in query:
         return value
-    secret = {found["variable"] for found in _PASSED_ON(query) if is_secret_member(found["name"])}
+    secret = {
+        found["variable"]
+        for found in _PASSED_ON(query)
+        if holds_secret(found["name"], variables.get(found["variable"]), is_secret=False)
+    }
     if secret.isdisjoint(variables):
         return value
     kept = {
@@ -160,11 +181,11 @@ def _is_named_by(before: Any, text: Any, is_pair: bool) -> bool:
     """Whether a text is a secret by the one before it: what an option takes, or one of two, the other its name."""
     if not (isinstance(before, str) and isinstance(text, str)):
         return False
-    if is_pair and is_secret_member(before) and not is_word(text):
+    if is_pair and is_secret_value(before, text) and not is_word(text):
         return True
     if not before.startswith("-") or "=" in before:
         return False
-    return is_secret_member(before.lstrip("-")) or (
+    return is_secret_value(before.lstrip("-"), text) or (
         before in _USER_OPTIONS and ":" in text and "://" not in text
     )
 
@@ -198,4 +219,4 @@ def _is_schema(value: dict[str, Any]) -> bool:
 
 
 def _redacted_pair(found: "re.Match[str]") -> str:
-    return f'"{found[1]}"{found[2]}"{REDACTED}"' if is_secret_member(found[1]) else found[0]
+    return f'"{found[1]}"{found[2]}"{REDACTED}"' if is_secret_value(found[1], found[3]) else found[0]

@@ -21,6 +21,8 @@ from replay.trace.redaction.names import (
     is_secret_header,
     is_secret_member,
     is_secret_parameter,
+    is_secret_value,
+    is_told_by_form,
     is_told_by_value,
 )
 from replay.trace.redaction.programs import is_name_of_code, without_placed_secrets
@@ -32,6 +34,7 @@ _HINTS = (
     "assertion", "relaystate", "psk", "otp", "cvv", "cvc", "code", "state=", "ticket=", "sig", "hmac", "sid", "cfid",
     "sudo", "stdin", "assword", "securestring", "identified by", "response=", " -u", "--user", " -p", " -a ", " -w",
     " -k ", " -t ", " -b", " -c ", "sas", "login", "net use", "sqlplus", "impdp", "expdp", "config:set", "wordpress",
+    "dsn", "mnemonic",
     "de passe", "mdp", "senha", "contrase", "kennwort", "密码", "口令", "パスワード", "비밀번호", "парол", "wachtwoord",
 )  # fmt: skip
 _NAME = r"[A-Za-z_%][\w.%\-]{0,100}+(?:\[[\w\-]{0,40}\])?+"
@@ -182,13 +185,16 @@ def _secret_value(found: "re.Match[str]") -> tuple[int, int] | None:
     if header is not None:
         return header
     is_parameter = sep == "=" and text[found.start() - 1 : found.start()] in _BEFORE_PARAMETER
-    if not is_secret_member(name) and not (is_parameter and _may_be_secret(unquote_plus(name))):
+    is_member = is_secret_member(name) or is_told_by_form(name)
+    if not is_member and not (is_parameter and _may_be_secret(unquote_plus(name))):
         return None
     span = _given_value(text, found.end(), name, found["sep"], sep)
     if span is None:
         return None
     value = text[slice(*span)]
-    if not is_secret_member(name) and not is_secret_parameter(unquote_plus(name), unquote_plus(value)):
+    if not is_secret_value(name, value) and not (
+        is_parameter and is_secret_parameter(unquote_plus(name), unquote_plus(value))
+    ):
         return None
     return span
 
@@ -295,7 +301,7 @@ def _secret_of_header(found: "re.Match[str]") -> tuple[int, int] | None:
 
 def _option(found: "re.Match[str]") -> str:
     value = found["bare"] or found["double"] or found["single"]
-    if not value or not is_secret_member(found["name"].lstrip("-")) or is_reference(value):
+    if not value or not is_secret_value(found["name"].lstrip("-"), value) or is_reference(value):
         return found[0]
     return f"{found['name']}{found['sep']}{REDACTED}"
 
@@ -308,7 +314,9 @@ def _call(found: "re.Match[str]") -> str:
     """What a call takes behind a name, but for words, which are names themselves."""
     group = "double" if found["single"] is None else "single"
     value = found[group]
-    is_secret = is_secret_member(found["name"]) or ("-" in found["name"] and is_secret_header(found["name"]))
+    is_secret = is_secret_value(found["name"], value) or (
+        "-" in found["name"] and is_secret_header(found["name"])
+    )
     if not value or not is_secret or is_word(value) or is_reference(value):
         return found[0]
     begin, end = (at - found.start() for at in found.span(group))

@@ -59,12 +59,12 @@ SECRET = [
     "Passwort",
     "mot de passe",
     "ssn",
-    "mnemonic",
+    "ssn_last4",
     "seedPhrase",
+    "mnemonic_phrase",
     "seed_phrase",
-    "dsn",
-    "sentry_dsn",
     "connectionString",
+    "ConnectionStrings__Default",
     "ConnectionStrings",
     "connection_string",
     "wresult",
@@ -74,6 +74,7 @@ SECRET = [
     "contraseña",
     "密码",
 ]
+WORDS = "abandon ability able about above absent absorb abstract absurd abuse access accident"
 HARMLESS = [
     "author",
     "authority",
@@ -104,6 +105,24 @@ HARMLESS = [
     "connection",
     "captcha",
     "x-agent-session",
+    "X-Opencode-Session",
+    "X-Conversation-Session",
+    "X-Workflow-Session",
+    "X-Claude-Session",
+    "X-Browser-Session",
+    "X-Client-Session",
+    "X-User-Session",
+    "X-Sticky-Session",
+    "X-Litellm-Session",
+    "ssn_id",
+    "ssn-type",
+    "connection_string_id",
+    "connectionStringName",
+    "connection_strings_count",
+    "dsn",
+    "dsn_type",
+    "mnemonic",
+    "mnemonics",
     "invite",
     "pin",
     "pinned",
@@ -118,6 +137,14 @@ def test_a_secrets_name_is_one_everywhere(name):
     assert is_secret_header(name)
     assert is_secret_parameter(name)
     assert is_secret_member(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["X-Airtable-Session", "x-appwrite-session", "X-Metabase-Session", "x-dr-session", "vmware-api-session-id"],
+)
+def test_a_session_that_logs_in_is_a_secret(name):
+    assert is_secret_header(name)
 
 
 @pytest.mark.parametrize("name", HARMLESS)
@@ -155,6 +182,15 @@ def test_a_member_may_have_a_name_that_elsewhere_is_a_secrets(name):
         ("pin", "48.20,16.37", False),
         ("pin", "1", False),
         ("pin", "987654321098765432", False),
+        ("sentry_dsn", "https://4f3a9c7b@o1.ingest.example/2", True),
+        ("DSN", "joe:hunter2@tcp(db:3306)/shop", True),
+        ("dsn", "Driver=x;Uid=joe", True),
+        ("dsn", "Warehouse", False),
+        ("dsn", "2.1.5", False),
+        ("mnemonic", WORDS, True),
+        ("walletMnemonic", WORDS, True),
+        ("mnemonic", "MOV", False),
+        ("mnemonic", "my very eager mother just served us noodles", False),
     ],
 )
 def test_names_that_secrets_share_with_others_are_told_by_the_value(name, value, is_secret):

@@ -401,6 +401,56 @@ def test_a_variable_of_graphql_that_is_passed_on_as_a_secret_is_one(query):
     assert json.loads(kept.json)["variables"] == {"e": "hello", "p": "redacted"}
 
 
-def test_a_makers_session_is_left_out_and_an_agents_is_kept():
-    headers = [("X-Airtable-Session", "abc"), ("X-Agent-Session", "run-7"), ("X-Session", "s")]
-    assert Redactor().of_request(headers).headers() == {"X-Agent-Session": "run-7", "X-Session": "s"}
+@pytest.mark.parametrize(
+    ("query", "counts"),
+    [
+        ("query($n: Int) { llm(maxTokens: $n, tokens: $n) { id } }", {"n": 256}),
+        ("query($n: Int) { f(tokenCount: $n, promptTokens: $n) { id } }", {"n": 256}),
+        ("query($n: [Int]) { f(tokens: $n) { id } }", {"n": [9906, 1917]}),
+    ],
+)
+def test_counts_that_are_passed_on_are_kept_as_they_are_elsewhere(query, counts):
+    body = json.dumps({"query": query, "variables": counts, "tokens": counts["n"]}).encode()
+    kept = json.loads(Redactor().of_request(()).body(body, "application/json").json)
+    assert kept["variables"] == counts
+    assert kept["tokens"] == counts["n"]
+
+
+def test_a_variable_of_graphql_is_a_secret_by_any_of_its_names():
+    query = (
+        "mutation($a: String, $b: Int, $c: String) { f(label: $a, password: $a, tokens: $b, pin: $c) { ok } }"
+    )
+    body = json.dumps({"query": query, "variables": {"a": "hunter2", "b": 7, "c": "4711"}}).encode()
+    kept = json.loads(Redactor().of_request(()).body(body, "application/json").json)
+    assert kept["variables"] == {"a": "redacted", "b": 7, "c": "redacted"}
+
+
+def test_a_list_of_texts_under_a_name_of_tokens_is_none_of_counts():
+    body = b'{"tokens": ["a1", 7], "backup_tokens": [[1, 2], [3]]}'
+    kept = Redactor().of_request(()).body(body, "application/json")
+    assert json.loads(kept.json) == {"tokens": ["redacted", 0], "backup_tokens": [[1, 2], [3]]}
+
+
+def test_words_that_open_a_wallet_go_and_instructions_stay():
+    words = "abandon ability able about above absent absorb abstract absurd abuse access accident"
+    body = {
+        "wallet": {"mnemonic": words.split()},
+        "env": [{"name": "MNEMONIC", "value": words}, {"name": "DSN", "value": "Warehouse"}],
+        "command": f"cast wallet import --mnemonic '{words}'",
+        "settings": f'MNEMONIC="{words}"',
+        "opcode": {"mnemonic": "MOV"},
+        "mnemonics": ["MOV", "ADD", "SUB", "MUL", "DIV", "AND", "OR", "XOR", "NOT", "SHL", "SHR", "JMP"],
+        "source": "the mnemonic: MOV",
+    }
+    kept = json.loads(Redactor().of_request(()).body(json.dumps(body).encode(), "application/json").json)
+    assert kept == body | {
+        "wallet": {"mnemonic": ["redacted"] * 12},
+        "env": [{"name": "MNEMONIC", "value": "redacted"}, {"name": "DSN", "value": "Warehouse"}],
+        "command": "cast wallet import --mnemonic redacted",
+        "settings": 'MNEMONIC="redacted"',
+    }
+
+
+def test_a_session_that_logs_in_is_left_out_and_an_agents_is_kept():
+    headers = [("X-Airtable-Session", "abc"), ("X-Opencode-Session", "run-7"), ("X-Session", "s")]
+    assert Redactor().of_request(headers).headers() == {"X-Opencode-Session": "run-7", "X-Session": "s"}
