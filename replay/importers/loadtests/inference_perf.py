@@ -31,7 +31,14 @@ from replay.trace.redaction.secrets import without_secrets
 from replay.trace.types import LlmCall, Recorded, Step
 
 _TELLING_BYTES = 1 << 16
-_IS_REPORT = re.compile(rb'\s*+\[\s*+\{\s*+"start_time"\s*+:\s*+[\d.eE+\-]{1,30}\s*+,\s*+"end_time"\s*+:').match
+# A request and an answer may be longer than what is looked at.
+_IS_REPORT = re.compile(
+    rb"""\s*+\[\s*+\{\s*+"start_time"\s*+:\s*+[\d.eE+\-]{1,30}\s*+,\s*+"end_time"\s*+:\s*+[\d.eE+\-]{1,30}\s*+,
+    \s*+"request"\s*+:\s*+"\s*+\{(?:[^"\\]|\\.)*+(?:\\?\Z|"\s*+,
+    \s*+"response"\s*+:\s*+(?:"(?:[^"\\]|\\.)*+\\?\Z|(?:null|"(?:[^"\\]|\\.)*+")\s*+,
+    \s*+"info"\s*+:\s*+\{[^{}]{0,200}?"(?:request_metrics|response_metrics|input_tokens)"\s*+:))""",
+    re.DOTALL | re.VERBOSE,
+).match
 _LATEST_S = 4e9
 _STATUS = re.compile(r"([1-5]\d\d)(?!\d)").match
 _SESSION = "Each request is a session: which ones belonged together is not in the report."
@@ -99,10 +106,12 @@ def _request(item: Item) -> tuple[int, Step]:
     if start_s is None or end_s is None or not 0 <= start_s < _LATEST_S or not start_s <= end_s < _LATEST_S:
         raise TraceError(f"{item.place}: {_NO_REQUEST}")
     info, error = item.inner("info"), item.inner("error")
+    if info is None or item.raw("request") is None:
+        raise TraceError(f"{item.place}: {_NO_REQUEST}")
     asked = item.parsed("request")
-    metrics = None if info is None else info.inner("response_metrics")
+    metrics = info.inner("response_metrics")
     usage = None if metrics is None else metrics.inner("server_usage")
-    sizes = None if info is None else info.inner("request_metrics")
+    sizes = info.inner("request_metrics")
     text = None if sizes is None else sizes.inner("text")
     times = () if metrics is None else metrics.value(list[float], "output_token_times", "chunk_times") or ()
     first_s = next((each for each in times if start_s <= each <= end_s), None)
@@ -118,9 +127,8 @@ def _request(item: Item) -> tuple[int, Step]:
     first_ns = None if first_s is None else round(first_s * 1e9)
     step = model_step(llm.model or "model", start_ns, end_ns, first_ns, llm, {})
     told = None if error is None else _STATUS(error.plain("error_type") or "")
-    status = int(told[1]) if told else None if error is not None else 200
-    recorded = step.recorded or Recorded()
-    step.recorded = msgspec.structs.replace(recorded, status=status)
+    if told is not None:
+        step.recorded = msgspec.structs.replace(step.recorded or Recorded(), status=int(told[1]))
     if error is not None:
         kind = without_secrets((error.plain("error_type") or "")[:100])
         step.attributes = {"error": kind} if kind else {}

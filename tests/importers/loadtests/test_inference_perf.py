@@ -1,12 +1,14 @@
 """inference-perf: a report that it wrote itself, and spans as it replays them."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from replay.assembly.types import ImportOptions
 from replay.importers.loadtests.inference_perf import InferencePerf
+from replay.importers.tracing.layouts.plain_spans import PlainTraces
 from replay.trace.errors import TraceError
 
 REPORT = Path(__file__).parent / "inference_perf" / "per_request_lifecycle_metrics.json"
@@ -70,6 +72,52 @@ def test_a_request_that_failed_has_its_status_and_kind_and_no_words(tmp_path):
     )
 
 
+WINDOW = {"start_time": 0.0, "end_time": 2.5}
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [{**WINDOW, "text": "Hello and welcome", "speaker": "A"}],
+        [{**WINDOW, "user": "x", "activity": "y"}],
+        [{**WINDOW, "request": "GET /a HTTP/1.1", "response": "200 OK"}],
+        [{**WINDOW, "request": {"id": 5}, "info": {"input_tokens": 7}}],
+        [{**WINDOW, "request": "{}", "response": None, "info": {"title": "a talk"}}],
+        [{**WINDOW, "request": "{}", "response": "{}", "status": "done"}],
+        [WINDOW],
+    ],
+    ids=["speech", "activities", "requests of another program", "objects", "other info", "no info", "windows"],
+)
+def test_a_list_of_other_things_with_a_start_and_an_end_is_no_report(tmp_path, others):
+    """These became calls of a model without tokens, with a status that nobody had seen."""
+    for spaced in (None, 2):
+        (tmp_path / "o.json").write_text(json.dumps(others, indent=spaced))
+
+        assert not InferencePerf().sniff((tmp_path / "o.json").read_bytes())
+        with pytest.raises(TraceError):
+            imported(tmp_path / "o.json")
+
+
+@pytest.mark.parametrize("long", ["request", "response"])
+def test_a_report_is_known_where_its_first_request_or_answer_is_longer_than_what_is_looked_at(tmp_path, long):
+    told = json.loads(REPORT.read_text())
+    told[0][long] = '{"model": "m", "x": "' + 'é\\"' * 40_000 + '"}'
+    (tmp_path / "r.json").write_text(json.dumps(told, indent=2))
+
+    assert InferencePerf().sniff((tmp_path / "r.json").read_bytes()[:65_536])
+    assert len(imported(tmp_path / "r.json")[1]) == 3
+
+
+def test_what_is_no_request_among_others_costs_itself_only_and_no_status_is_made_up(tmp_path):
+    told = json.loads(REPORT.read_text())
+    others = [WINDOW, {**WINDOW, "request": "{}"}, {**WINDOW, "info": {"input_tokens": 7}}]
+    (tmp_path / "r.json").write_text(json.dumps([*told, *others, *told]))
+    result, sessions = imported(tmp_path / "r.json")
+
+    assert result.header.attributes["import"]["unreadable"] == 3
+    assert [step.recorded.status for session in sessions for step in session.steps] == [None] * 6
+
+
 def test_two_reports_count_from_different_starts_and_are_refused(tmp_path):
     (tmp_path / "a.json").write_text(REPORT.read_text())
     (tmp_path / "b.json").write_text(REPORT.read_text())
@@ -99,5 +147,29 @@ def test_each_file_is_a_trace_whatever_its_id(tmp_path):
         written(tmp_path / f"{name}.json", span(0, "00.000", "02.000", **counted))
     result, sessions = imported(tmp_path)
 
-    assert sorted(session.id for session in sessions) == ["t", "t~"]
+    assert sorted(session.id for session in sessions) == ["t", "t~2"]
     assert not any("bytes a token" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("ids", [[None] * 4, ["t"] * 4, ["t~2", "t", "t", "t"], ["t", "t", "t~2", "t~2"]])
+def test_traces_of_one_id_or_none_have_names_of_their_own(tmp_path, ids):
+    traces = PlainTraces()
+    names = [traces.name_of(tmp_path, str(n), trace_id or "") for n, trace_id in enumerate(ids)]
+    again = [traces.name_of(tmp_path, str(n), trace_id or "") for n, trace_id in enumerate(ids)]
+
+    assert len(set(names)) == len(ids)
+    assert names == again
+
+
+def test_names_of_many_traces_take_time_and_room_with_their_number(tmp_path):
+    def named(n):
+        traces, begun = PlainTraces(), time.process_time()
+        names = [traces.name_of(tmp_path, str(each), "t") for each in range(n)]
+        return time.process_time() - begun, sum(map(len, names))
+
+    short_s, _ = min(named(1_000) for _ in range(3))
+    long_s, size = named(16_000)
+
+    # Where time grows as the square of it the ratio is 256, whatever the machine.
+    assert long_s < 100 * short_s
+    assert size < 16_000 * 10

@@ -66,15 +66,24 @@ class PlainTraces(msgspec.Struct):
 
     names: dict[tuple[Path, str], str] = {}
     has_no_counts: bool = False
+    _taken: set[str] = set()
+    _last_numbers: dict[str, int] = {}
 
     def name_of(self, path: Path, place: str, trace_id: str) -> str:
         """A name for the trace that stands there."""
-        if (path, place) not in self.names:
-            name, taken = trace_id, set(self.names.values())
-            while name in taken:
-                name += "~"
-            self.names[path, place] = name
-        return self.names[path, place]
+        name = self.names.get((path, place))
+        if name is None:
+            name = self.names[path, place] = self._new_name(trace_id)
+            self._taken.add(name)
+        return name
+
+    def _new_name(self, trace_id: str) -> str:
+        name, number = trace_id, self._last_numbers.get(trace_id, 1)
+        while name in self._taken:
+            number += 1
+            name = f"{trace_id}~{number}"
+        self._last_numbers[trace_id] = number
+        return name
 
 
 def is_plain(first_bytes: bytes) -> bool:
