@@ -108,3 +108,8 @@ class Damage(msgspec.Struct):
             yield f"{self.damaged} line(s) could not be read. The first: {self.first}"
         if self.lost_files:
             yield f"{self.lost_files} file(s) could not be read. The first: {self.first_file}"
+
+    @property
+    def behind(self) -> str:
+        """The notes as what an error goes on with; empty where nothing is lost."""
+        return "".join(f" {note}" for note in self.notes())

@@ -99,7 +99,7 @@ class Gor:
         if not calls:
             raise TraceError(
                 f"{shown_path(paths[0])}: no requests in {counted(counts.records, 'record')}. "
-                "Is it a capture of GoReplay?"
+                f"Is it a capture of GoReplay?{counts.damage.behind}"
             )
         refuse_unknown_session(paths, options.session_by, (call.session for call in calls))
         ordered = sorted(calls, key=lambda call: call.start_ns)

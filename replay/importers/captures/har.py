@@ -153,7 +153,8 @@ class Har:
         if not calls:
             why = "".join(f" Left out: {n} {what}." for what, n in counts.departures.dropped.items())
             raise TraceError(
-                f"{shown_path(paths[0])}: no HTTP requests in {counted(counts.entries, 'entry', 'entries')}.{why}"
+                f"{shown_path(paths[0])}: no HTTP requests in {counted(counts.entries, 'entry', 'entries')}."
+                f"{why}{counts.damage.behind}"
             )
         refuse_unknown_session(
             paths, options.session_by, (call.session for call in calls), ("page", "connection")

@@ -336,7 +336,7 @@ class RequestLog:
         requests.settle()
         if not requests:
             why = "".join(f" Left out: {n} {what}." for what, n in self.departures.dropped.items())
-            raise TraceError(f"{file}: no requests.{why}")
+            raise TraceError(f"{file}: no requests.{why}{self.damage.behind}")
         first_us, span_us = requests.first_us, requests.last_us - requests.first_us
         if span_us > LONGEST_MS * 1_000:
             text = "its first and last request are more than 31 years apart. Remove the lines with wrong times."

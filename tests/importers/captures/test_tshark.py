@@ -371,6 +371,20 @@ def test_a_packet_of_which_tcp_was_left_out_is_refused_with_what_to_write(tmp_pa
         imported(tmp_path / "c.json")
 
 
+def test_where_nothing_is_left_what_could_not_be_read_is_told_too(tmp_path):
+    packets = Wire().sent(request(), 1).came(answer(), 3).packets
+    packets[2]["_source"]["layers"]["frame"]["frame.time_epoch"] = "NaN"
+    (tmp_path / "c.json").write_text(array(packets))
+
+    with pytest.raises(TraceError) as told:
+        imported(tmp_path / "c.json")
+    assert str(told.value).partition("c.json: ")[2].replace(f"{tmp_path}/", "") == (
+        "no requests. Left out: 1 answer(s) whose request is not in the file. 1 line(s) could not be read. The first: "
+        "c.json, packet 3: has no time (frame.time_epoch). "
+        "tshark -T json without -e, -j or -J writes all that is needed."
+    )
+
+
 def test_a_file_that_was_cut_off_costs_its_last_packet_only(tmp_path):
     text = array(in_order(Wire().sent(request(), 1).came(answer(), 3).sent(request("/b"), 5)))
     (tmp_path / "c.json").write_text(text[:-300])
