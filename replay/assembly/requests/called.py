@@ -31,6 +31,8 @@ _IDS = re.compile(rf"/(?:{COMMON_ID}(?![^/?\n])|{_SUFFIXED})")
 _VALUES = re.compile(rf"=(?![&\n]){PLAIN_WORD}(?![^&\n])", re.ASCII)
 # What stands where an id or a value was. No path that is alike another in it has one of its own.
 _MARK = "\x01"
+# As long as those of Discord's webhooks, which tell that the segment behind them is a secret.
+_ID = "0" * 18
 _IS_PLAIN = re.compile(PLAIN_PATH, re.ASCII).fullmatch
 
 
@@ -114,7 +116,9 @@ def _alike(alike: str) -> _Alike | None:
     if not is_method(method) or not target.startswith("/") or not _IS_PLAIN(target.replace(_MARK, "0")):
         return None
     names = [name for name, _, value in (pair.partition("=") for pair in query.split("&")) if value]
-    if may_have_link(path) or any(is_told_by_value(name) and not is_secret_parameter(name) for name in names):
+    if may_have_link(path.replace(_MARK, _ID)) or any(
+        is_told_by_value(name) and not is_secret_parameter(name) for name in names
+    ):
         return None
     secrets = frozenset(name for name in names if is_secret_parameter(name))
     return _Alike(_kind(method, path.replace(_MARK, "*")), secrets)

@@ -22,6 +22,13 @@ _TURN_OF_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[a-z])")
 # 20, and in base 32 71 of 16, 92 of 24 (tests/trace/redaction/test_references.py).
 _LEAST_TURNS = 0.34
 _FEWEST_OF_DIGITS = 4
+# Base64 for URLs has a mark at each 32nd place on average, names one behind each word.
+_PART = re.compile(r"[\w\-]{12,}", re.ASCII)
+_PLACES_A_MARK = 8
+_WORD_IN_IT = re.compile(r"[A-Z]?[a-z]{2,}+").findall
+_HAS_VOWEL = re.compile("[aeiouyAEIOUY]").search
+_SHORTEST_WORD = 3
+_LEAST_OF_WORDS = 0.5
 
 
 def is_random(value: str) -> bool:
@@ -29,7 +36,26 @@ def is_random(value: str) -> bool:
     if _UUID(value):
         return True
     for run in _RUN.findall(value):
-        of_digits, of_case = len(_TURN_OF_DIGITS.findall(run)), len(_TURN_OF_CASE.findall(run))
-        if of_digits >= _FEWEST_OF_DIGITS or of_digits + of_case >= _LEAST_TURNS * len(run):
+        if _turns(run) or len(_TURN_OF_DIGITS.findall(run)) >= _FEWEST_OF_DIGITS:
             return True
-    return False
+    return any(map(_is_of_base64, _PART.findall(value))) if "-" in value or "_" in value else False
+
+
+def is_of_words(value: str) -> bool:
+    """Whether half of a value or more are words that can be spoken, as in `iPhone12ProMax`."""
+    words = [word for word in _WORD_IN_IT(value) if len(word) >= _SHORTEST_WORD and _HAS_VOWEL(word)]
+    return sum(map(len, words)) >= _LEAST_OF_WORDS * len(value)
+
+
+def _is_of_base64(part: str) -> bool:
+    """Whether letters of both cases and digits, with a few marks among them, are in no order that a name has."""
+    run = part.replace("-", "").replace("_", "")
+    if len(run) < _SHORTEST_RANDOM or (len(part) - len(run)) * _PLACES_A_MARK > len(part):
+        return False
+    is_mixed = run.upper() != run != run.lower()
+    return is_mixed and _turns(run) and not is_of_words(run)
+
+
+def _turns(run: str) -> bool:
+    turns = len(_TURN_OF_DIGITS.findall(run)) + len(_TURN_OF_CASE.findall(run))
+    return turns >= _LEAST_TURNS * len(run)

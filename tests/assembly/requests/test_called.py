@@ -65,6 +65,20 @@ def test_requests_that_differ_in_ids_and_values_have_a_name_in_common():
     assert heads == {'"kind":"http","name":"GET /a/*/b/*.webp"\n'}
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/webhooks/123456789012345678/Zk3v9QxLr8Tn2WbYp7Hd4Mcf",
+        "/users/12/confirm/3b241101-e2bb-4255-8caf-4136c566a962",
+        "/reset-password/3b241101-e2bb-4255-8caf-4136c566a962",
+    ],
+)
+def test_a_token_of_a_link_goes_though_it_stands_where_an_id_is_or_behind_one(path):
+    told = CalledRequests().of([f"GET {path}"], [path])
+
+    assert told.paths == [f"{path.rpartition('/')[0]}/redacted"]
+
+
 @pytest.mark.parametrize("name", ["token", "code", "state", "sig", "api_key", "sid"])
 def test_a_value_under_a_secrets_name_goes_though_it_looks_like_any_other(name):
     (told,) = texts_told([("GET", f"/a/7?page=1&{name}=abc123XYZ0")])
