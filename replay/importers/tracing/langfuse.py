@@ -70,7 +70,7 @@ class Langfuse:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         collector = SpanCollector(self.name, options)
-        found = LangfuseObservations(collector.counts.damage)
+        found = LangfuseObservations(collector.counts.damage, collector.counts)
         return collector.read_from(
             paths, ".json*", found.items, lambda item: _add(item, collector, options), found.rest
         )

@@ -247,6 +247,71 @@ def test_batches_of_older_sdks_are_put_together_by_id(path):
     assert plan.recorded.ttft_ms == 300.0
 
 
+def batch_of(*odd):
+    calls = [
+        event("generation-create", id=f"g{n}", traceId="t", startTime=at(1000 * n), endTime=at(1000 * n + 500))
+        for n in range(30)
+    ]
+    return json.dumps({"batch": [*calls[:15], *odd, *calls[15:]]}).encode()
+
+
+def in_body(key, value):
+    return event("generation-create", id="odd", startTime=at(0)) | {
+        "body": {"id": "odd", "startTime": at(0), key: value}
+    }
+
+
+ODD_EVENTS = {
+    "trace is a number": in_body("traceId", 5),
+    "trace is a list": in_body("trace_id", ["t"]),
+    "start is no time": in_body("startTime", "yesterday"),
+    "usage is a list": in_body("usageDetails", [1]),
+    "name is an object": in_body("name", {}),
+    "no body": {"id": "e", "type": "generation-create", "timestamp": at(0)},
+    "body is null": {"id": "e", "type": "span-update", "timestamp": at(0), "body": None},
+    "body is a list": {"id": "e", "type": "trace-create", "timestamp": at(0), "body": [1]},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_EVENTS.values(), ids=ODD_EVENTS)
+def test_an_odd_event_of_a_batch_costs_itself_only(path, odd):
+    path.write_bytes(batch_of(odd))
+
+    result = Langfuse().read([path], ImportOptions())
+
+    assert sum(len(session.steps) for session in result.sessions()) == 30
+    told = result.header.attributes["import"]
+    assert (told["lines"], told["unreadable"]) == (31, 1)
+    with pytest.raises(TraceError, match="object 16"):
+        Langfuse().read([path], ImportOptions(strict=True))
+
+
+@pytest.mark.parametrize("field", [b'"id": "%s"', b'"id": "o", "traceId": "%s"'])
+def test_an_event_that_is_no_utf_8_in_a_document_costs_itself_only(path, field):
+    odd = event("generation-create", id="odd", startTime=at(0))
+    laid_out = json.dumps(json.loads(batch_of(odd)), indent=1).encode()
+    path.write_bytes(laid_out.replace(b'"id": "odd"', field % b"\xff"))
+
+    result = Langfuse().read([path], ImportOptions())
+
+    assert sum(len(session.steps) for session in result.sessions()) == 30
+    assert result.header.attributes["import"]["unreadable"] == 1
+
+
+def test_events_that_tell_of_no_observation_are_counted(path):
+    odd = [
+        event("sdk-log", log={"level": "debug"}),
+        event("score-create", id="s", traceId="t", name="quality", value=1),
+        event("dataset-run-item-create", id="d", traceId="t"),
+    ]
+    path.write_bytes(batch_of(*odd))
+
+    result = Langfuse().read([path], ImportOptions())
+
+    assert sum(len(session.steps) for session in result.sessions()) == 30
+    assert result.header.attributes["import"]["dropped"] == {"event(s) that tell of no observation": 3}
+
+
 def test_a_usage_in_another_unit_than_tokens_tells_of_none(path):
     usage = {"input": 1200, "output": 300, "unit": "CHARACTERS"}
     plan = observation("plan", "GENERATION", 0, 1000, completionStartTime=at(300), usage=usage)
