@@ -97,3 +97,30 @@ def test_lines_of_squid_are_requests_that_ended_when_they_were_written(tmp_path)
     }
     assert "hunter2" not in repr((session, result))
     assert "ada" not in repr(session)
+
+
+@pytest.mark.parametrize(
+    ("request_", "kept", "left_out"),
+    [
+        ("M-SEARCH http://example.org/a", ("M-SEARCH", "/a"), None),
+        ("BASELINE-CONTROL https://example.org/a", ("BASELINE-CONTROL", "/a"), None),
+        ("GET cache_object://localhost/info", None, "not asked for by HTTP"),
+        ("GET ftp://example.org/a.tar", None, "not asked for by HTTP"),
+        ("GET httpss://example.org/a", None, "not asked for by HTTP"),
+        ("GET urn:isbn:0451450523", None, "not asked for by HTTP"),
+        ("GET error:invalid-request", None, "could not read"),
+        ("NONE error:transaction-end-before-headers", None, "could not read"),
+        ("- error:accept-client-connection", None, "could not read"),
+    ],
+)
+def test_what_squid_was_asked_for_otherwise_is_told_by_what_it_is(tmp_path, request_, kept, left_out):
+    line = SQUID.splitlines()[0]
+    [session], result = imported(
+        "squid-log", f"{line}\n{line.replace('GET http://example.org/a?token=hunter2', request_)}\n", tmp_path
+    )
+
+    found = [(step.request.method, step.request.path) for step in session.steps]
+    dropped = result.header.attributes["import"].get("dropped", {})
+    assert sorted(found) == sorted([("GET", "/a?token=redacted"), *([kept] if kept else [])])
+    assert [what for what in dropped if left_out and left_out in what] == list(dropped)
+    assert len(dropped) == (left_out is not None)

@@ -6,8 +6,9 @@ on one line, as Squid's wiki has it under "Squid Log Files" and its documentatio
 written when its request has ended, at a time in s since 1970, and tells how long it took in ms. Its size is of the
 answer with its head. How Squid answered (TCP_MISS) becomes the attribute `cache`. Users are dropped.
 
---session-by takes `client`, `cache`, or `query:NAME`. Tunnels (CONNECT), what other caches asked (ICP, HTCP), and
-requests that could not be read are counted.
+--session-by takes `client`, `cache`, or `query:NAME`. Tunnels (CONNECT), what other caches asked (ICP, HTCP), requests
+for what is not asked for by HTTP (`ftp://`, Squid's own `cache_object://`), and those that Squid could not read are
+counted.
 """
 
 import re
@@ -22,10 +23,11 @@ _LINE = re.compile(
     r"\S{1,255} [A-Z_]{3,60}/\S{1,255} \S{1,255}(?: .*)?",
     re.ASCII,
 ).fullmatch
-_URL = re.compile(
-    r"(?:https?|ftp|ws)s?://(?P<host>[^/?#\s]{1,255})(?P<target>[/?#]\S*)?", re.IGNORECASE
-).fullmatch
-_METHOD = re.compile(r"[A-Z]{2,20}").fullmatch
+_URL = re.compile(r"(?:http|ws)s?://(?P<host>[^/?#\s]{1,255})(?P<target>[/?#]\S*)?", re.IGNORECASE).fullmatch
+_METHOD = re.compile(r"[A-Z]{1,20}(?:-[A-Z]{1,20}){0,3}").fullmatch
+# What Squid writes in place of what it could not read.
+_NO_METHODS = ("NONE", "-")
+_NO_URL = "error:"
 _NO_LINE = "not in Squid's own format of access.log."
 _EXPLAINED = ("A line is written when its request has ended.",)
 
@@ -39,9 +41,13 @@ def _read(line: str) -> LoggedLine | str:
         return LoggedLine(left_out="tunnel(s) (CONNECT), in which requests are not seen")
     if found["cache"].startswith("UDP_") or found["method"].startswith(("ICP_", "HTCP_")):
         return LoggedLine(left_out="question(s) of other caches")
-    url = _URL(found["url"])
-    if url is None or not _METHOD(found["method"]):
+    if found["method"] in _NO_METHODS or found["url"].startswith(_NO_URL) or not _METHOD(found["method"]):
         return LoggedLine(left_out="line(s) with a request that Squid could not read")
+    url = _URL(found["url"])
+    if url is None:
+        return LoggedLine(
+            left_out="request(s) for what is not asked for by HTTP, as ftp:// and cache_object://"
+        )
     target = url["target"] or "/"
     return LoggedLine(
         stamp_ns=stamp_ns,
