@@ -1,8 +1,9 @@
 """Parquet as a container: its rows as JSON Lines, for readers of these.
 
 A row is an object by the names of its columns; within these, fields that are null are left out, as rows of many shapes
-share one. Instants are ISO 8601, to the microsecond, and those of a column in ns to these; a map is an object; bytes
-are base64. Rows are read a few at a time, of one row group after the other.
+share one. Instants are ISO 8601, to the microsecond, and those of a column in ns to these. So are durations and times
+of day, to the microsecond. A map is an object; bytes are base64. Rows are read a few at a time, of one row group after
+the other.
 
 It needs the extra `parquet` (pyarrow).
 """
@@ -101,16 +102,24 @@ def _with_instants(pa: Any, table: Any, index: int) -> Any:
 
 
 def _plain(pa: Any, kind: Any) -> Any:
-    """The type with instants to the microsecond, which is what Python has."""
+    """The type with times and durations to the microsecond, which is what Python has, each value where it stands."""
     types = pa.types
     if types.is_timestamp(kind):
         return pa.timestamp("us", kind.tz)
+    if types.is_duration(kind) and kind.unit == "ns":
+        return pa.duration("us")
+    if types.is_time64(kind):
+        return pa.time64("us")
+    if types.is_dictionary(kind):
+        return _plain(pa, kind.value_type)
     if types.is_struct(kind):
         return pa.struct([field.with_type(_plain(pa, field.type)) for field in kind])
     if types.is_map(kind):
-        return pa.map_(kind.key_type, _plain(pa, kind.item_type))
+        return pa.map_(_plain(pa, kind.key_type), _plain(pa, kind.item_type))
     if types.is_large_list(kind):
         return pa.large_list(_plain(pa, kind.value_type))
+    if types.is_fixed_size_list(kind):
+        return pa.list_(_plain(pa, kind.value_type), kind.list_size)
     return pa.list_(_plain(pa, kind.value_type)) if types.is_list(kind) else kind
 
 

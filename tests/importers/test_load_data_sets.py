@@ -75,6 +75,16 @@ def test_a_table_in_parquet_or_json_lines_gives_the_steps_that_its_csv_gives(imp
         assert [session.start_ms for session in result.sessions()] == [each.start_ms for each in expected]
 
 
+@pytest.mark.parametrize("importer", TABLES, ids=lambda importer: importer.name)
+def test_rows_that_could_not_be_read_are_told_of_all(importer, imported):
+    header, *rows = TABLES[importer].splitlines()
+    damaged = ",".join("?" for _ in header.split(","))
+    result, _ = imported(importer(), "\n".join([header, *rows, damaged, *rows]) + "\n")
+
+    told = result.header.attributes["import"]
+    assert (told["lines"], told["unreadable"]) == (5, 1)
+
+
 def test_of_a_table_in_parquet_without_the_columns_it_is_said_which(tmp_path):
     parquet.write_table(pa.table({"TIMESTAMP": ["x"], "ContextTokens": [1]}), tmp_path / "a.parquet")
     with pytest.raises(TraceError, match=r'a\.parquet, line 1: has no column "generatedtokens"'):

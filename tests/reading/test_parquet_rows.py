@@ -47,6 +47,51 @@ def test_a_table_is_imported_as_its_rows_in_json_are(name, tmp_path):
         assert IMPORTERS[name].sniff(source.read(1 << 16))
 
 
+DAY = 86_400_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "said"),
+    [
+        (pa.duration("ns"), 1_234_567_891, "PT1.234567S"),
+        (pa.duration("us"), 1_500, "PT0.0015S"),
+        (pa.duration("s"), 90, "PT90S"),
+        (pa.time64("ns"), 1_234_567_891, "00:00:01.234567"),
+        (pa.time32("ms"), 1_500, "00:00:01.500000"),
+        (pa.timestamp("ns"), DAY + 1_500, "1970-01-02T00:00:00.000001"),
+    ],
+    ids=str,
+)
+def test_times_and_durations_are_said_wherever_they_stand(tmp_path, kind, value, said):
+    columns = {
+        "list": pa.array([[value]], pa.list_(kind)),
+        "pair": pa.array([[value, None]], pa.list_(kind, 2)),
+        "object": pa.array([{"x": value}], pa.struct([("x", kind)])),
+        "map": pa.array([[("x", value)]], pa.map_(pa.string(), kind)),
+    }
+    if not pa.types.is_timestamp(kind):  # a column of instants in ns keeps its digits
+        columns["column"] = pa.array([value], kind)
+    [row] = rows_in(written(tmp_path / "a.parquet", pa.table(columns)))
+
+    assert row.pop("column", said) == said
+    assert row == {"list": [said], "pair": [said, None], "object": {"x": said}, "map": {"x": said}}
+
+
+def test_a_log_with_a_column_of_durations_has_them(tmp_path):
+    columns = {
+        "time": pa.array([1_714_557_600_000_000_000] * 2, pa.timestamp("ns")),
+        "method": pa.array(["GET"] * 2),
+        "path": pa.array(["/a"] * 2),
+        "status": pa.array([200] * 2),
+        "duration": pa.array([250_000_001, None], pa.duration("ns")),
+    }
+    table = written(tmp_path / "a.parquet", pa.table(columns))
+
+    sessions = IMPORTERS["json-log"].read([table], ImportOptions()).sessions()
+
+    assert sorted(str(step.took_ms) for session in sessions for step in session.steps) == ["250.0", "None"]
+
+
 def test_a_folder_of_tables_is_imported_in_their_order(tmp_path):
     (tmp_path / "data").mkdir()
     for part in range(3):
