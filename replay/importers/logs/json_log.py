@@ -233,7 +233,8 @@ def _request(entry: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _took_us(entry: Mapping[str, Any], log: RequestLog) -> int | None:
-    named = [(text, unit) for key, unit in DURATIONS.items() if (text := _first(entry, (key,))) is not None]
+    there = [key for key in DURATIONS if key in entry]
+    named = [(text, DURATIONS[key]) for key in there if (text := said(entry[key])) is not None]
     if named:
         return next((us for text, unit in named if (us := duration_us(text, unit)) is not None), None)
     begun, ended = (instant_ns(_first(entry, keys) or "") for keys in (STARTS, ENDS))
