@@ -63,9 +63,12 @@ def quantile_worth(sample: Sample, q: float, confidence: float) -> Worth:
         if high is None or not at < high < sample.ordered[-1]:
             break
         there = worth(sample.values > high, sample, confidence)
-        if there.n_effective >= found.n_effective:
+        # How surely that is known is told by the more that lie beyond the quantile, and not once more by these few.
+        if there.design_effect <= found.design_effect:
             break
-        found = there
+        found = there._replace(
+            n_effective=max(1.0, found.n_effective * found.design_effect / there.design_effect)
+        )
     return found
 
 
