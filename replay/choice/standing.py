@@ -67,23 +67,33 @@ def thin(plane: PilotPlane) -> str | None:
 
 
 def fails_too_often(plane: PilotPlane) -> bool:
-    """For certain: by the interval that a gate has of its failures, of which those that come together count as one. A
-    plane of which nothing ended did not carry it.
+    """For certain: by the interval that a gate has of its failures, of which those that come together count as one, or
+    since they are so many: however they come together, a plane that fails one in a hundred fails a fifth of a run in no
+    more than one of twenty (Markov's inequality). A plane of which nothing ended did not carry it.
     """
-    return plane.error_share_ci is not None and plane.error_share_ci[0] > MOST_FAILED
+    if plane.error_share is None:
+        return False
+    if plane.error_share_ci is None:
+        return _would_fail_too_often(plane)
+    return plane.error_share_ci[0] > MOST_FAILED or plane.error_share >= MOST_FAILED / ALPHA
 
 
 def may_fail_too_often(plane: PilotPlane) -> str | None:
-    """In words, where it did if each request failed by itself (Clopper and Pearson), but they failed together."""
-    if plane.error_share is None or not plane.steps or fails_too_often(plane):
-        return None
-    failed = round(plane.error_share * plane.steps)
-    if not failed or beta_quantile(ALPHA / 2, failed, plane.steps - failed + 1) <= MOST_FAILED:
+    """In words, where it did if each request failed by itself, which nobody knows where sessions are few or failures
+    come together.
+    """
+    if fails_too_often(plane) or not _would_fail_too_often(plane):
         return None
     return (
         f"{plane.target} failed {percent(plane.error_share)} of the requests, where {percent(MOST_FAILED)} is the "
-        "most; but they failed together, in few sessions or at few times, so how often that happens is not known"
+        "most; but its sessions are too few, or its failures too much together, to tell how often that happens"
     )
+
+
+def _would_fail_too_often(plane: PilotPlane) -> bool:
+    """If each request failed by itself (Clopper and Pearson)."""
+    failed = round((plane.error_share or 0.0) * plane.steps)
+    return bool(failed) and beta_quantile(ALPHA / 2, failed, plane.steps - failed + 1) > MOST_FAILED
 
 
 def carries_rps(plane: PilotPlane) -> float | None:

@@ -208,10 +208,19 @@ def test_failures_of_a_few_whole_sessions_leave_it_open():
 
     assert (together.choice, together.leans, together.out) == ("inconclusive", "serverless", {})
     assert together.answer.startswith(
-        "No firm choice: s failed 5% of the requests, where 1% is the most; but they failed together, in few sessions "
-        "or at few times, so how often that happens is not known"
+        "No firm choice: s failed 5% of the requests, where 1% is the most; but its sessions are too few, or its "
+        "failures too much together, to tell how often that happens"
     )
     assert together.decides("availability")
+
+
+def test_a_plane_that_fails_a_fifth_of_its_run_is_out_however_its_failures_come_together():
+    """Markov's inequality: of planes that fail one in a hundred no more than one in twenty does so."""
+    much = decide(
+        case({"error_share": 0.2, "error_share_ci": (0.0, 0.9), "cost_month": 1.0}, {"cost_month": 90.0})
+    )
+
+    assert much.choice == "vm"
 
 
 def test_more_failures_on_the_cheaper_plane_leave_it_open_unless_the_bill_is_twice_as_high():

@@ -48,7 +48,7 @@ def bucket(from_s: float, to_s: float, n: int, cold: int) -> IdleBucket:
 
 def keep_alive(waves: Waves, is_cold: Flags) -> tuple[float, float | None] | None:
     """Between which idle times the target goes cold: where half of the waves are, and, where it does not always go cold
-    after the same, from where a quarter of them are to where three quarters are.
+    after the same, from a quarter of the way between how many are before that and beyond it to three quarters.
     """
     rows, cold = _by_idle_time(waves, is_cold)
     if not len(rows):
@@ -56,7 +56,9 @@ def keep_alive(waves: Waves, is_cold: Flags) -> tuple[float, float | None] | Non
     idle_s = waves.idle_ns[rows] / _NS
     if (cut := _from_where(cold, 0.5)) == len(rows):
         return round(float(idle_s[-1]), 3), None
-    still_warm, mostly_cold = _from_where(cold, 0.25), _from_where(cold, 0.75)
+    # A target of which a wave may find another instance warm is never cold for all.
+    before, beyond = (float(cold[:cut].mean()) if cut else 0.0), float(cold[cut:].mean())
+    still_warm, mostly_cold = (_from_where(cold, before + share * (beyond - before)) for share in (0.25, 0.75))
     # Beyond the longest idle time nobody knows: then it is the half that is told.
     mostly_cold = mostly_cold if mostly_cold < len(rows) else cut
     return (round(float(idle_s[still_warm - 1]), 3) if still_warm else 0.0), round(

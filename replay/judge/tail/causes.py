@@ -12,8 +12,8 @@ service time, and causes take from what is left of it in this order:
   ours if steps that were due meanwhile were not sent either, else the target's.
 - An instance whose service times rank above those of all others (Wilcoxon 1945, Bonferroni over the instances) and
   are more than half as long again in the median: the part by which it is slower.
-- After the first byte: more tokens or bytes than usual, at the usual pace (a long answer). Where long answers are asked
-  for together they go with the requests in flight, and are no queue.
+- After the first byte: more tokens or bytes than usual, at what one more takes (a long answer), where length and time
+  go together. Where long answers are asked for together they go with the requests in flight, and are no queue.
 - Queueing: what is left of service time rises with the requests in flight at sending (Spearman's rank test, p < 0.01,
   per kind and name); charged is its median at that many in flight over that at usual ones. Whatever makes a target
   slow for a while, such as a warm-up, a leak or a neighbour, also has more in flight meanwhile. So the two must go
@@ -323,5 +323,31 @@ def _after_first_byte(columns: Columns, sent: Flags) -> tuple[Floats, dict[str, 
         pace = medians_of(rest_ms / size, columns, rows)
         usual = medians_of(size, columns, rows)
         slow[rows] = np.maximum(0.0, rest_ms - pace * size)[rows]
-        long[rows] = np.maximum(0.0, pace * (size - usual))[rows]
+        # What an answer waits for after its first byte is no pace of its length: by that it is at most so long.
+        of_length = np.minimum(pace, _slopes(size, rest_ms, columns, rows))
+        long[rows] = np.maximum(0.0, of_length * (size - usual))[rows]
     return long, {"slow_stream": stream, "slow_transfer": transfer}
+
+
+def _slopes(sizes: Floats, rest_ms: Floats, columns: Columns, rows: Flags) -> Floats:
+    """For every step, what one more token or byte takes of its kind and name: the slope of Tukey's resistant line
+    (Exploratory Data Analysis, 1977, ch. 5), between the medians of the shortest and of the longest third; 0 where
+    length and time do not go together, and no bound where steps are too few to tell.
+    """
+    slopes = np.full(max(1, len(columns.series_names)), np.inf)
+    for code in np.unique(columns.series[rows]):
+        known = rows & (columns.series == code)
+        size, rest = sizes[known], rest_ms[known]
+        if len(size) < _LEAST_STEPS:
+            continue
+        together = relation(size, rest)
+        if together.rho <= 0 or together.p_value >= _TEST:
+            slopes[code] = 0.0
+            continue
+        low, high = np.quantile(size, [1 / 3, 2 / 3])
+        # Where most have one length, the longer ones are few.
+        is_short, is_long = size <= low, (size >= high if high > low else size > low)
+        longer = np.median(rest[is_long]) - np.median(rest[is_short])
+        slopes[code] = max(0.0, float(longer / (np.median(size[is_long]) - np.median(size[is_short]))))
+    found: Floats = slopes[columns.series] if columns.n else np.zeros(0)
+    return found

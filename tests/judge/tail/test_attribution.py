@@ -174,6 +174,24 @@ def in_bursts(rng, bursts=250):
     return at_ms, np.repeat(sizes, sizes)
 
 
+@pytest.mark.parametrize("field", ["tokens", "response_bytes"])
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 1.5])
+def test_a_queue_behind_headers_that_came_at_once_is_no_length(rng, sigma, field):
+    """Its wait was taken for the pace of the answers: a quarter of the tail was long answers."""
+    at_ms, _ = in_bursts(rng)
+    ends = served_in_turn(at_ms, rng.gamma(20, 0.5, len(at_ms)), 2)
+    sizes = np.maximum(1, rng.lognormal(5, sigma, len(at_ms))).astype(int)
+    records = [
+        step(f"s-{n}", end - at, n, at_ms=float(at), first_byte_ns=int((at + 1) * 1e6), **{field: int(size)})
+        for n, (at, end, size) in enumerate(zip(at_ms, ends, sizes, strict=True))
+    ]
+
+    found = attribute(planted(records))
+
+    assert share(found, "queueing") >= 0.95
+    assert share(found, "long_answer") == 0
+
+
 def test_long_answers_that_are_asked_for_together_are_no_queue(rng):
     """A quarter of the tail was a queue."""
     at_ms, together = in_bursts(rng)
