@@ -135,7 +135,7 @@ FIRST_LINES = {
     "azure-functions": b"app,func,end_timestamp,duration\n",
 }
 # One document, or records that are told apart by other means than lines: a blank in them costs no more than its byte.
-NOT_OF_LINES = {"claude-sessions", "otlp", "har", "gor", "tshark", "mitmproxy", "postman"}
+NOT_OF_LINES = {"claude-sessions", "otlp", "har", "gor", "tshark", "mitmproxy", "postman", "k6-script"}
 
 
 @pytest.mark.parametrize("name", ["trace", *(name for name in IMPORTERS if name not in NOT_OF_LINES)])
